@@ -1,0 +1,1 @@
+export { recordFormatOf, type RecordFormat } from "./format.ts";

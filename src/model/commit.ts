@@ -1,0 +1,37 @@
+/** Lives open → closing → finished or cancelled. `closing` is shown to users as open. */
+export type CommitState = "open" | "closing" | "finished" | "cancelled";
+
+/** Names a commit by repo and id; the id is `branch/N`. */
+export interface CommitName {
+  readonly repo: string;
+  readonly id: string;
+}
+
+/** A commit as every list and inspection shows it. Times are microseconds since 1970. */
+export interface CommitInfo extends CommitName {
+  /** Identity that no other commit ever has; 32 hex characters. */
+  readonly uid: string;
+  readonly branch: string;
+  readonly parent?: string;
+  readonly state: CommitState;
+  readonly archived: boolean;
+  readonly startedMicros: number;
+  readonly finishedMicros?: number;
+  /** Bytes this commit added: its own writes, not the whole tree. */
+  readonly sizeBytes: number;
+  readonly provenance: readonly CommitName[];
+}
+
+/** `branch/N` taken apart; undefined for anything else, which then is a branch name. */
+export function parseCommitId(id: string): { branch: string; number: number } | undefined {
+  const parts = id.split("/");
+  const [branch, number] = parts;
+  if (parts.length !== 2 || branch === undefined || branch === "" || number === undefined) return undefined;
+  if (!/^\d{1,15}$/.test(number)) return undefined;
+  return { branch, number: Number(number) };
+}
+
+/** `branch/N`. */
+export function commitId(branch: string, number: number): string {
+  return `${branch}/${number}`;
+}
