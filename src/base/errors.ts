@@ -63,7 +63,8 @@ const diskFull = new Set(["ENOSPC", "EDQUOT"]);
 export function codedErrorFrom(thrown: unknown): CodedError {
   if (thrown instanceof CodedError) return thrown;
   if (!(thrown instanceof Error)) return new CodedError("internal", String(thrown));
-  if (thrown.name === "AbortError") return new CodedError("cancelled", "The call was cancelled", { cause: thrown });
+  if (thrown.name === "AbortError")
+    return new CodedError("cancelled", "The call was cancelled", { cause: thrown });
   const code = "code" in thrown && typeof thrown.code === "string" ? thrown.code : "";
   if (diskFull.has(code)) {
     return new CodedError(

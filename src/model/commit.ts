@@ -26,7 +26,8 @@ export interface CommitInfo extends CommitName {
 export function parseCommitId(id: string): { branch: string; number: number } | undefined {
   const parts = id.split("/");
   const [branch, number] = parts;
-  if (parts.length !== 2 || branch === undefined || branch === "" || number === undefined) return undefined;
+  if (parts.length !== 2 || branch === undefined || branch === "" || number === undefined)
+    return undefined;
   if (!/^\d{1,15}$/.test(number)) return undefined;
   return { branch, number: Number(number) };
 }

@@ -55,7 +55,11 @@ export interface PipelineInfo {
   readonly name: string;
   readonly version: number;
   readonly transform: Transform;
-  readonly inputs: readonly { readonly repo: string; readonly method: Method; readonly runEmpty: boolean }[];
+  readonly inputs: readonly {
+    readonly repo: string;
+    readonly method: Method;
+    readonly runEmpty: boolean;
+  }[];
   readonly outputRepo: string;
   readonly createdMicros: number;
   readonly state: PipelineState;

@@ -17,17 +17,26 @@ export type FilePath = string;
  */
 export function parsePath(typed: string): FilePath {
   if (typed.includes("\0")) {
-    throw new CodedError("invalid_argument", `Cannot use path ${JSON.stringify(typed)}: it contains a NUL character. Choose a name without it`);
+    throw new CodedError(
+      "invalid_argument",
+      `Cannot use path ${JSON.stringify(typed)}: it contains a NUL character. Choose a name without it`,
+    );
   }
   if (Buffer.byteLength(typed) > pathBytesMax) {
-    throw new CodedError("invalid_argument", `Cannot use a path of ${Buffer.byteLength(typed)} bytes: at most ${pathBytesMax} are allowed. Shorten it`);
+    throw new CodedError(
+      "invalid_argument",
+      `Cannot use a path of ${Buffer.byteLength(typed)} bytes: at most ${pathBytesMax} are allowed. Shorten it`,
+    );
   }
   const parts: string[] = [];
   for (const part of typed.split("/")) {
     if (part === "" || part === ".") continue;
     if (part !== "..") parts.push(part);
     else if (parts.pop() === undefined) {
-      throw new CodedError("invalid_argument", `Cannot use path ${JSON.stringify(typed)}: it leaves the root of the repo. Remove the leading ".."`);
+      throw new CodedError(
+        "invalid_argument",
+        `Cannot use path ${JSON.stringify(typed)}: it leaves the root of the repo. Remove the leading ".."`,
+      );
     }
   }
   return parts.join("/");
@@ -37,7 +46,10 @@ export function parsePath(typed: string): FilePath {
 export function parseEntryPath(typed: string): FilePath {
   const path = parsePath(typed);
   if (path === "") {
-    throw new CodedError("invalid_argument", `Cannot use path ${JSON.stringify(typed)}: it is the root of the repo. Name a file below it`);
+    throw new CodedError(
+      "invalid_argument",
+      `Cannot use path ${JSON.stringify(typed)}: it is the root of the repo. Name a file below it`,
+    );
   }
   return path;
 }

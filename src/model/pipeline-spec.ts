@@ -37,10 +37,25 @@ export interface PipelineSpec {
   readonly inputs: readonly PipelineInput[];
 }
 
-const uint = z.union([z.number().int().nonnegative(), z.string().regex(/^\d{1,15}$/).transform(Number)]);
-const int = z.union([z.number().int(), z.string().regex(/^-?\d{1,15}$/).transform(Number)]);
+const uint = z.union([
+  z.number().int().nonnegative(),
+  z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number),
+]);
+const int = z.union([
+  z.number().int(),
+  z
+    .string()
+    .regex(/^-?\d{1,15}$/)
+    .transform(Number),
+]);
 
-const partitionWords = z.union([z.enum(["BLOCK", "FILE", "REPO"]), z.literal([0, 1, 2]).transform((n) => (["BLOCK", "FILE", "REPO"] as const)[n])]);
+const partitionWords = z.union([
+  z.enum(["BLOCK", "FILE", "REPO"]),
+  z.literal([0, 1, 2]).transform((n) => (["BLOCK", "FILE", "REPO"] as const)[n]),
+]);
 const incrementalWords = z.union([
   z.enum(["NONE", "DIFF", "FULL"]),
   z.literal("FILE").transform(() => "FULL" as const),
@@ -53,9 +68,18 @@ const methodObject = z.strictObject({
   incremental: incrementalWords.default("NONE"),
 });
 
-const pairPartition: Record<string, Method["partition"]> = { block: "BLOCK", map: "BLOCK", file: "FILE", repo: "REPO" };
+const pairPartition: Record<string, Method["partition"]> = {
+  block: "BLOCK",
+  map: "BLOCK",
+  file: "FILE",
+  repo: "REPO",
+};
 const pairIncremental: Record<string, Method["incremental"]> = {
-  none: "NONE", full: "FULL", diff: "DIFF", incremental: "DIFF", file: "FULL",
+  none: "NONE",
+  full: "FULL",
+  diff: "DIFF",
+  incremental: "DIFF",
+  file: "FULL",
 };
 
 /** `map`, or a pair such as `file/incremental` as the documents of the original write it. */
@@ -65,9 +89,13 @@ const methodName = z.string().transform((word, context): Method => {
   const [first, second, ...rest] = word.toLowerCase().split("/");
   const partition = pairPartition[first ?? ""];
   const incremental = pairIncremental[second ?? ""];
-  if (partition !== undefined && incremental !== undefined && rest.length === 0) return { partition, incremental };
+  if (partition !== undefined && incremental !== undefined && rest.length === 0)
+    return { partition, incremental };
   const known = [...Object.keys(methodAliases), "file/incremental", "block/none"];
-  context.addIssue({ code: "custom", message: `unrecognized input alias: ${word}${didYouMean(word, known)}` });
+  context.addIssue({
+    code: "custom",
+    message: `unrecognized input alias: ${word}${didYouMean(word, known)}`,
+  });
   return z.NEVER;
 });
 
@@ -82,7 +110,14 @@ const transformSchema = z.strictObject({
 });
 
 const parallelismSchema = z.strictObject({
-  strategy: z.union([z.enum(["CONSTANT", "COEFFICIENT"]), z.literal([0, 1]).transform((n) => (n === 0 ? ("CONSTANT" as const) : ("COEFFICIENT" as const)))]).default("CONSTANT"),
+  strategy: z
+    .union([
+      z.enum(["CONSTANT", "COEFFICIENT"]),
+      z
+        .literal([0, 1])
+        .transform((n) => (n === 0 ? ("CONSTANT" as const) : ("COEFFICIENT" as const))),
+    ])
+    .default("CONSTANT"),
   constant: uint.default(0),
   coefficient: z.number().nonnegative().default(0),
 });
@@ -122,10 +157,18 @@ export function parsePipelineSpec(document: unknown): PipelineSpec {
   const parsed = specSchema.safeParse(camelFields(document, ""));
   if (!parsed.success) throw specError(parsed.error.issues);
   const spec = parsed.data;
-  const inputs = spec.inputs.map((input) => ({ repo: parseRepoName(input.repo.name), method: input.method as Method, runEmpty: input.runEmpty }));
+  const inputs = spec.inputs.map((input) => ({
+    repo: parseRepoName(input.repo.name),
+    method: input.method as Method,
+    runEmpty: input.runEmpty,
+  }));
   const repos = inputs.map((input) => input.repo);
   const twice = repos.find((repo, index) => repos.indexOf(repo) !== index);
-  if (twice !== undefined) throw new CodedError("invalid_argument", `Cannot create pipeline ${spec.pipeline.name}: repo ${twice} is an input twice. Name each input repo once`);
+  if (twice !== undefined)
+    throw new CodedError(
+      "invalid_argument",
+      `Cannot create pipeline ${spec.pipeline.name}: repo ${twice} is an input twice. Name each input repo once`,
+    );
   return {
     name: parseRepoName(spec.pipeline.name),
     transform: spec.transform,
@@ -134,11 +177,17 @@ export function parsePipelineSpec(document: unknown): PipelineSpec {
   };
 }
 
-function parallelismOf(spec: z.infer<typeof parallelismSchema> | undefined, old: number | undefined): ParallelismSpec {
+function parallelismOf(
+  spec: z.infer<typeof parallelismSchema> | undefined,
+  old: number | undefined,
+): ParallelismSpec {
   if (spec === undefined) return { strategy: "CONSTANT", constant: old ?? 0 };
   if (spec.strategy === "CONSTANT") return { strategy: "CONSTANT", constant: spec.constant };
   if (spec.coefficient > 0) return { strategy: "COEFFICIENT", coefficient: spec.coefficient };
-  throw new CodedError("invalid_argument", "Cannot use parallelism_spec.coefficient 0: it makes no workers. Give a number above 0");
+  throw new CodedError(
+    "invalid_argument",
+    "Cannot use parallelism_spec.coefficient 0: it makes no workers. Give a number above 0",
+  );
 }
 
 /** Renames snake_case fields, except where the names are the user's own (environment variables). */
@@ -157,24 +206,42 @@ type Issue = z.core.$ZodIssue;
 
 function specError(issues: readonly Issue[]): CodedError {
   const issue = deepest(issues);
-  const at = issue.path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("").replace(/^\./, "");
+  const at = issue.path
+    .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`))
+    .join("")
+    .replace(/^\./, "");
   if (issue.code === "unrecognized_keys") {
     const field = issue.keys[0] ?? "";
     const place = at.replace(/\[\d+\]/g, "[]");
     const hint = didYouMean(field, knownFields[place] ?? []);
-    return new CodedError("invalid_argument", `Cannot read the pipeline spec: unknown field "${field}"${at === "" ? "" : ` in ${at}`}${hint}`);
+    return new CodedError(
+      "invalid_argument",
+      `Cannot read the pipeline spec: unknown field "${field}"${at === "" ? "" : ` in ${at}`}${hint}`,
+    );
   }
-  return new CodedError("invalid_argument", `Cannot read the pipeline spec: ${at === "" ? "the document" : at}: ${issue.message}`);
+  return new CodedError(
+    "invalid_argument",
+    `Cannot read the pipeline spec: ${at === "" ? "the document" : at}: ${issue.message}`,
+  );
 }
 
 /** The most telling issue: of a union, the branch that got furthest. */
 function deepest(issues: readonly Issue[]): Issue {
   const first = issues[0] as Issue;
   if (first.code !== "invalid_union") return first;
-  const inner = first.errors.map((branch) => deepest(branch)).map((issue) => ({ ...issue, path: [...first.path, ...issue.path] }));
-  const telling = inner.filter((issue) => issue.code !== "invalid_type" || issue.path.length > first.path.length);
+  const inner = first.errors
+    .map((branch) => deepest(branch))
+    .map((issue) => ({ ...issue, path: [...first.path, ...issue.path] }));
+  const telling = inner.filter(
+    (issue) => issue.code !== "invalid_type" || issue.path.length > first.path.length,
+  );
   const best = telling.sort((a, b) => b.path.length - a.path.length)[0];
-  return best ?? { ...first, message: `expected ${[...new Set(first.errors.flat().map((issue) => ("expected" in issue ? String(issue.expected) : issue.message)))].join(" or ")}` };
+  return (
+    best ?? {
+      ...first,
+      message: `expected ${[...new Set(first.errors.flat().map((issue) => ("expected" in issue ? String(issue.expected) : issue.message)))].join(" or ")}`,
+    }
+  );
 }
 
 function didYouMean(word: string, known: readonly string[]): string {

@@ -13,5 +13,8 @@ export interface RepoInfo {
 /** @throws CodedError `invalid_argument`, with the original's words, unless letters, digits and `_` alone */
 export function parseRepoName(name: string): string {
   if (/^[a-zA-Z0-9_]+$/.test(name) && name.length <= 255) return name;
-  throw new CodedError("invalid_argument", `repo name (${name}) invalid: only alphanumeric and underscore characters allowed`);
+  throw new CodedError(
+    "invalid_argument",
+    `repo name (${name}) invalid: only alphanumeric and underscore characters allowed`,
+  );
 }

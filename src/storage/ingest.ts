@@ -1,35 +1,8 @@
 import type { RecordFormat } from "../chunking/index.ts";
+import type { InlineChunk, PackClass, PackRecord, Sealed } from "../metadata/index.ts";
 import type { Content, NodeSink } from "./tree/entry.ts";
 
-/** A chunk or node small enough to be kept in the metadata until the drainer packs it. */
-export interface InlineChunk {
-  readonly hash: Buffer;
-  readonly class: PackClass;
-  /** Length of the plain bytes. */
-  readonly bytes: number;
-  /** 0 stored, 1 zstd: as in a frame. */
-  readonly codec: number;
-  readonly data: Buffer;
-}
-
-/** File content and tree nodes live in packs of their own. */
-export type PackClass = "data" | "node";
-
-/** A sealed pack, as the transaction that needs it records it. */
-export interface PackRecord {
-  /** 32 hex characters; the object's key is `packs/<first two>/<id>`. */
-  readonly id: string;
-  readonly class: PackClass;
-  readonly session: string;
-  readonly bytes: number;
-  readonly chunks: number;
-}
-
-/** All that must be recorded in the transaction that makes an ingest visible. */
-export interface Sealed {
-  readonly packs: readonly PackRecord[];
-  readonly inline: readonly InlineChunk[];
-}
+export type { InlineChunk, PackClass, PackRecord, Sealed };
 
 /**
  * The bytes of one request on their way in. Small requests stay in memory and leave as inline

@@ -1,5 +1,124 @@
-/** placeholder until the procedures land */
-export interface Procedures {
-  readonly ping: import("../metadata-store.ts").Procedure<{ text: string }, { text: string }>;
-}
-export const procedures: Procedures = { ping: async (_tx, input) => input };
+import {
+  ancestry,
+  commitByUid,
+  commitNames,
+  findCommit,
+  listBranches,
+  startCommit,
+} from "./commits.ts";
+import {
+  abandonFinish,
+  beginFinish,
+  cancelCommit,
+  listExpiredClosing,
+  publishCommit,
+  renewFinish,
+} from "./finishing.ts";
+import { flushState } from "./flush.ts";
+import {
+  childJobs,
+  failJob,
+  inspectJob,
+  jobDetail,
+  listJobs,
+  noteJobError,
+  startJob,
+} from "./jobs.ts";
+import { listCommits } from "./list-commits.ts";
+import { claimEvents, endLeases, finishEvent, postponeEvent } from "./outbox.ts";
+import {
+  findBlockIds,
+  findChunks,
+  finishDrain,
+  indexPackSlice,
+  keepBlockIds,
+  listUnindexedPacks,
+  takeInlineBatch,
+} from "./packs.ts";
+import {
+  createPipeline,
+  deletePipeline,
+  inspectPipeline,
+  listPipelines,
+  notePipelineError,
+  pipelineDetail,
+  pipelinesOfRepo,
+} from "./pipelines.ts";
+import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
+import { findRequest, forgetRequests } from "./requests.ts";
+import { listRuns, stageRun, startClosing } from "./staging.ts";
+import {
+  appendLog,
+  claimTasks,
+  readLog,
+  releaseTask,
+  renewTask,
+  reportTask,
+  storeOutput,
+  taskOutputs,
+} from "./tasks.ts";
+import { createJobs, nextTriggers } from "./trigger.ts";
+
+/** Every named transaction there is: the whole contract between the product and its metadata. */
+export const procedures = {
+  abandonFinish,
+  ancestry,
+  appendLog,
+  beginFinish,
+  cancelCommit,
+  childJobs,
+  claimEvents,
+  claimTasks,
+  commitByUid,
+  commitNames,
+  createJobs,
+  createPipeline,
+  createRepo,
+  deletePipeline,
+  deleteRepo,
+  endLeases,
+  failJob,
+  findBlockIds,
+  findChunks,
+  findCommit,
+  findRequest,
+  finishDrain,
+  finishEvent,
+  flushState,
+  forgetRequests,
+  indexPackSlice,
+  inspectJob,
+  inspectPipeline,
+  inspectRepo,
+  jobDetail,
+  keepBlockIds,
+  listBranches,
+  listCommits,
+  listExpiredClosing,
+  listJobs,
+  listPipelines,
+  listRepos,
+  listRuns,
+  listUnindexedPacks,
+  nextTriggers,
+  noteJobError,
+  notePipelineError,
+  pipelineDetail,
+  pipelinesOfRepo,
+  postponeEvent,
+  publishCommit,
+  readLog,
+  releaseTask,
+  renewFinish,
+  renewTask,
+  reportTask,
+  stageRun,
+  startClosing,
+  startCommit,
+  startJob,
+  storeOutput,
+  takeInlineBatch,
+  taskOutputs,
+};
+
+export type Procedures = typeof procedures;

@@ -1,0 +1,11 @@
+import { firstSchema } from "./001-first-schema.ts";
+
+/** One step of the schema. Never changed once released; the next step is a new file. */
+export interface Migration {
+  readonly version: number;
+  /** Statements in the portable part of SQL (BLOB, TEXT, BIGINT), run in one transaction. */
+  readonly statements: readonly string[];
+}
+
+/** All steps, in order; the last one's version is the schema's. */
+export const migrations: readonly Migration[] = [firstSchema];

@@ -1,0 +1,241 @@
+import { CodedError } from "../../base/errors.ts";
+import { commitId, parseCommitId, type CommitInfo, type CommitName } from "../../model/commit.ts";
+import type { Procedure, Tx } from "../metadata-store.ts";
+import {
+  commitAt,
+  headOf,
+  infoOfRow,
+  requireUid,
+  resolveRow,
+  type CommitRow,
+  type Matching,
+} from "./commit-rows.ts";
+import { findAnswer, keepAnswer } from "./requests.ts";
+import { requireRepo } from "./repos.ts";
+
+/** What every way of starting a commit needs. `uid` is fresh and random. */
+export interface NewCommit {
+  readonly repo: string;
+  /** `branch` (a child of its head, or a new branch) or `branch/N` (a child of just that commit). */
+  readonly parent: string;
+  readonly provenance: readonly CommitName[];
+  readonly uid: string;
+}
+
+/** Starts a commit; the answer is kept under `key`. */
+export const startCommit: Procedure<NewCommit & { key?: string }, CommitInfo> = async (
+  tx,
+  input,
+) => {
+  const answered = await findAnswer<CommitInfo>(tx, input.key);
+  if (answered !== undefined) return answered;
+  const row = await insertCommit(tx, input);
+  const info = await infoOfRow(tx, row);
+  await keepAnswer(tx, input.key, info);
+  return info;
+};
+
+/** Writes the row of a new open commit and its provenance. */
+export async function insertCommit(tx: Tx, input: NewCommit): Promise<CommitRow> {
+  await requireRepo(tx, input.repo);
+  const place = await placeOf(tx, input.repo, input.parent);
+  await tx.run(
+    `INSERT INTO commits (uid, repo, branch, number, parent_uid, state, archived, started_micros, size_bytes, next_seq, token, lease_micros)
+     VALUES (?, ?, ?, ?, ?, 'open', 0, ?, 0, 1, '', 0)`,
+    input.uid,
+    input.repo,
+    place.branch,
+    place.number,
+    place.parentUid,
+    tx.nowMicros,
+  );
+  await insertProvenance(tx, input);
+  return await requireUid(tx, input.uid);
+}
+
+async function placeOf(
+  tx: Tx,
+  repo: string,
+  parent: string,
+): Promise<{ branch: string; number: number; parentUid: string | null }> {
+  if (parent === "")
+    throw new CodedError(
+      "invalid_argument",
+      `Invalid parent commit: ${repo}/: name a branch, such as master`,
+    );
+  const parsed = parseCommitId(parent);
+  if (parsed === undefined) {
+    requireBranchName(parent);
+    const head = await headOf(tx, repo, parent);
+    if (head === undefined) return { branch: parent, number: 0, parentUid: null };
+    return {
+      branch: parent,
+      number: head.number + 1,
+      parentUid: (await newestKept(tx, head))?.uid ?? null,
+    };
+  }
+  const row = await commitAt(tx, repo, parsed.branch, parsed.number);
+  if (row === undefined)
+    throw new CodedError("not_found", `commit ${parent} not found in repo ${repo}`, {
+      details: { repo, commit: parent },
+    });
+  const number = parsed.number + 1;
+  if ((await commitAt(tx, repo, parsed.branch, number)) !== undefined) {
+    throw new CodedError(
+      "already_exists",
+      `commit ${repo}/${commitId(parsed.branch, number)} already exists in repo ${repo}: start from branch "${parsed.branch}" to continue after it`,
+      {
+        details: { repo, commit: commitId(parsed.branch, number) },
+      },
+    );
+  }
+  return { branch: parsed.branch, number, parentUid: row.uid };
+}
+
+/** A branch goes on after a cancelled commit: the next one continues from what came before it. */
+async function newestKept(tx: Tx, head: CommitRow): Promise<CommitRow | undefined> {
+  let row: CommitRow | undefined = head;
+  while (row?.state === "cancelled")
+    row =
+      row.parent_uid === null
+        ? undefined
+        : await tx.get<CommitRow>(`SELECT * FROM commits WHERE uid = ?`, row.parent_uid);
+  return row;
+}
+
+function requireBranchName(branch: string): void {
+  if (!/[/\0-\x20\x7f]/.test(branch) && branch.length <= 255) return;
+  throw new CodedError(
+    "invalid_argument",
+    `Cannot start a commit on branch ${JSON.stringify(branch)}: a branch name has no "/", no spaces and at most 255 characters`,
+    { details: { branch } },
+  );
+}
+
+/** Direct provenance in the order given, then what each of those was made from. */
+async function insertProvenance(tx: Tx, input: NewCommit): Promise<void> {
+  const direct = (
+    await tx.all<{ upstream: string }>(
+      `SELECT upstream FROM repo_upstreams WHERE repo = ?`,
+      input.repo,
+    )
+  ).map((row) => row.upstream);
+  const rows: CommitRow[] = [];
+  for (const name of input.provenance) {
+    if (!direct.includes(name.repo)) {
+      throw new CodedError(
+        "failed_precondition",
+        `cannot use ${name.repo}/${name.id} as provenance, ${name.repo} is not provenance of ${input.repo}`,
+        { details: { repo: input.repo } },
+      );
+    }
+    rows.push(await resolveRow(tx, name));
+  }
+  const all = new Map(
+    rows.map((row) => [
+      row.uid,
+      { uid: row.uid, repo: row.repo, id: commitId(row.branch, row.number) },
+    ]),
+  );
+  for (const row of rows) {
+    for (const up of await tx.all<{ upstream_uid: string; repo: string; id: string }>(
+      `SELECT upstream_uid, repo, id FROM commit_upstreams WHERE uid = ? ORDER BY position`,
+      row.uid,
+    )) {
+      if (!all.has(up.upstream_uid))
+        all.set(up.upstream_uid, { uid: up.upstream_uid, repo: up.repo, id: up.id });
+    }
+  }
+  let position = 0;
+  for (const up of all.values()) {
+    await tx.run(
+      `INSERT INTO commit_upstreams (uid, position, upstream_uid, repo, id) VALUES (?, ?, ?, ?, ?)`,
+      input.uid,
+      position++,
+      up.uid,
+      up.repo,
+      up.id,
+    );
+  }
+  if (rows.some((row) => row.archived === 1))
+    await tx.run(`UPDATE commits SET archived = 1 WHERE uid = ?`, input.uid);
+}
+
+/** Everything pfs needs to read a commit. */
+export interface CommitDetail {
+  readonly info: CommitInfo;
+  readonly parentUid: string | null;
+  readonly delta: Buffer | null;
+  readonly root: Buffer | null;
+  /** Staged runs exist with sequence numbers below this. */
+  readonly nextSeq: number;
+}
+
+/** One commit, by any name a person may use. */
+export const findCommit: Procedure<CommitName & { matching?: Matching }, CommitDetail> = async (
+  tx,
+  name,
+) => await detailOf(tx, await resolveRow(tx, name, name.matching));
+
+/** One commit by uid. */
+export const commitByUid: Procedure<{ uid: string }, CommitDetail> = async (tx, { uid }) =>
+  await detailOf(tx, await requireUid(tx, uid));
+
+async function detailOf(tx: Tx, row: CommitRow): Promise<CommitDetail> {
+  return {
+    info: await infoOfRow(tx, row),
+    parentUid: row.parent_uid,
+    delta: row.delta,
+    root: row.root,
+    nextSeq: row.next_seq,
+  };
+}
+
+/** Ids of commits by uid, as trees name them; deleted ones are left out. */
+export const commitNames: Procedure<{ uids: string[] }, Record<string, CommitName>> = async (
+  tx,
+  { uids },
+) => {
+  const names: Record<string, CommitName> = {};
+  for (const uid of uids) {
+    const row = await tx.get<{ repo: string; branch: string; number: number }>(
+      `SELECT repo, branch, number FROM commits WHERE uid = ?`,
+      uid,
+    );
+    if (row !== undefined) names[uid] = { repo: row.repo, id: commitId(row.branch, row.number) };
+  }
+  return names;
+};
+
+/** Ancestors of a commit, itself first, until `stopUid` (left out) or the beginning. */
+export const ancestry: Procedure<
+  { uid: string; stopUid?: string },
+  { uid: string; delta: Buffer | null }[]
+> = async (tx, { uid, stopUid }) => {
+  const line: { uid: string; delta: Buffer | null }[] = [];
+  let next: string | null = uid;
+  while (next !== null && next !== stopUid) {
+    const row: CommitRow = await requireUid(tx, next);
+    line.push({ uid: row.uid, delta: row.delta });
+    next = row.parent_uid;
+  }
+  return line;
+};
+
+/** Branches of a repo by name: those whose head is neither cancelled nor archived, or all. */
+export const listBranches: Procedure<{ repo: string; all: boolean }, string[]> = async (
+  tx,
+  { repo, all },
+) => {
+  await requireRepo(tx, repo);
+  const rows = await tx.all<{ branch: string; archived: number; state: string }>(
+    `SELECT c.branch, c.archived, c.state FROM commits c
+     JOIN (SELECT branch, MAX(number) AS number FROM commits WHERE repo = ? GROUP BY branch) h ON h.branch = c.branch AND h.number = c.number
+     WHERE c.repo = ? ORDER BY c.branch`,
+    repo,
+    repo,
+  );
+  return rows
+    .filter((row) => all || (row.archived === 0 && row.state !== "cancelled"))
+    .map((row) => row.branch);
+};

@@ -1,0 +1,46 @@
+import type { CommitInfo, CommitName } from "../../model/commit.ts";
+import type { Procedure } from "../metadata-store.ts";
+import { infoOfRow, requireUid, resolveRow, type CommitRow } from "./commit-rows.ts";
+import { downstreamsOf, requireRepo, upstreamsOf } from "./repos.ts";
+
+export interface FlushState {
+  /** The given commits, then what they caused, in the order it finished. */
+  readonly commits: CommitInfo[];
+  /** Repos in which nothing caused by the given commits has finished yet. */
+  readonly waitingFor: string[];
+}
+
+/** How far the consequences of some commits have come (contract 2.7). */
+export const flushState: Procedure<
+  { commits: CommitName[]; toRepos: string[] },
+  FlushState
+> = async (tx, input) => {
+  const given: CommitRow[] = [];
+  for (const name of input.commits) given.push(await resolveRow(tx, name));
+  const repos = new Set<string>();
+  for (const row of given) for (const repo of await downstreamsOf(tx, row.repo)) repos.add(repo);
+  const wanted = new Set<string>();
+  for (const repo of input.toRepos) {
+    await requireRepo(tx, repo);
+    for (const name of [repo, ...(await upstreamsOf(tx, repo))]) wanted.add(name);
+  }
+  const waited = [...repos].filter((repo) => input.toRepos.length === 0 || wanted.has(repo)).sort();
+  const caused = new Map<string, CommitRow>();
+  for (const row of given) {
+    for (const { uid } of await tx.all<{ uid: string }>(
+      `SELECT uid FROM commit_upstreams WHERE upstream_uid = ?`,
+      row.uid,
+    )) {
+      const effect = await requireUid(tx, uid);
+      const ended = effect.state === "finished" || effect.state === "cancelled";
+      if (ended && effect.archived === 0 && waited.includes(effect.repo)) caused.set(uid, effect);
+    }
+  }
+  const effects = [...caused.values()].sort(
+    (a, b) => (a.finish_number ?? 0) - (b.finish_number ?? 0),
+  );
+  const commits: CommitInfo[] = [];
+  for (const row of [...given, ...effects]) commits.push(await infoOfRow(tx, row));
+  const reached = new Set(effects.map((row) => row.repo));
+  return { commits, waitingFor: waited.filter((repo) => !reached.has(repo)) };
+};

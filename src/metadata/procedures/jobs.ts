@@ -1,0 +1,338 @@
+import { CodedError } from "../../base/errors.ts";
+import { commitId, type CommitName } from "../../model/commit.ts";
+import type { AttemptInfo, JobInfo, JobState, TaskInfo, TaskState } from "../../model/job.ts";
+import type { Method } from "../../model/method.ts";
+import type { ParallelismSpec, Transform } from "../../model/pipeline-spec.ts";
+import type { Procedure, Tx } from "../metadata-store.ts";
+import { commitAt, headOf, requireUid, resolveRow, type CommitRow } from "./commit-rows.ts";
+import { emit } from "./outbox.ts";
+
+interface JobRow extends Record<string, string | number | Uint8Array | null> {
+  id: string;
+  number: number;
+  pipeline: string;
+  pipeline_version: number;
+  transform: string;
+  parallelism: string;
+  parent_id: string | null;
+  output_repo: string;
+  output_uid: string | null;
+  state: JobState;
+  error: string;
+  started_micros: number;
+  finished_micros: number | null;
+  tasks_left: number;
+  token: string;
+  lease_micros: number;
+}
+
+interface InputRow extends Record<string, string | number | Uint8Array | null> {
+  repo: string;
+  commit_uid: string;
+  commit_id: string;
+  method: string;
+  run_empty: number;
+}
+
+/** A job as pps works with it. */
+export interface JobDetail {
+  readonly info: JobInfo;
+  readonly outputUid: string | null;
+  readonly inputs: readonly {
+    readonly repo: string;
+    readonly uid: string;
+    readonly commitId: string;
+    readonly method: Method;
+    readonly runEmpty: boolean;
+    readonly sizeBytes: number;
+    readonly parentUid: string | null;
+  }[];
+  /** The nearest job before it that succeeded or was empty; undefined when there is none. */
+  readonly base:
+    | { readonly id: string; readonly outputUid: string; readonly inputUids: readonly string[] }
+    | undefined;
+  /** True while an earlier job of the line has not ended: this one waits. */
+  readonly waits: boolean;
+}
+
+async function requireJob(tx: Tx, id: string): Promise<JobRow> {
+  const exact = await tx.get<JobRow>(`SELECT * FROM jobs WHERE id = ?`, id);
+  if (exact !== undefined) return exact;
+  const like =
+    id === ""
+      ? []
+      : await tx.all<JobRow>(
+          `SELECT * FROM jobs WHERE id > ? AND id < ? ORDER BY id LIMIT 2`,
+          id,
+          `${id}~`,
+        );
+  if (like.length === 1 && like[0] !== undefined) return like[0];
+  const reason =
+    like.length === 0
+      ? `job ${id} not found: "pachctl list-job" shows what there is`
+      : `job ${id} is ambiguous. Type more characters`;
+  throw new CodedError(like.length === 0 ? "not_found" : "invalid_argument", reason, {
+    details: { job: id },
+  });
+}
+
+async function inputsOf(tx: Tx, jobId: string): Promise<InputRow[]> {
+  return await tx.all<InputRow>(
+    `SELECT repo, commit_uid, commit_id, method, run_empty FROM job_inputs WHERE job_id = ? ORDER BY position`,
+    jobId,
+  );
+}
+
+async function infoOf(tx: Tx, row: JobRow): Promise<JobInfo> {
+  const output =
+    row.output_uid === null
+      ? undefined
+      : await tx.get<CommitRow>(`SELECT * FROM commits WHERE uid = ?`, row.output_uid);
+  return {
+    id: row.id,
+    pipeline: row.pipeline,
+    pipelineVersion: row.pipeline_version,
+    transform: JSON.parse(row.transform) as Transform,
+    inputs: (await inputsOf(tx, row.id)).map((input) => ({
+      commit: { repo: input.repo, id: input.commit_id },
+      method: JSON.parse(input.method) as Method,
+      runEmpty: input.run_empty === 1,
+    })),
+    startedMicros: row.started_micros,
+    state: row.state,
+    parallelismSpec: JSON.parse(row.parallelism) as ParallelismSpec,
+    runner: "",
+    ...(row.parent_id === null ? {} : { parentJob: row.parent_id }),
+    ...(row.finished_micros === null ? {} : { finishedMicros: row.finished_micros }),
+    ...(output === undefined
+      ? {}
+      : { outputCommit: { repo: output.repo, id: commitId(output.branch, output.number) } }),
+    ...(row.error === "" ? {} : { error: row.error }),
+  };
+}
+
+/** One job with its tasks and their attempts; a unique prefix of the id will do. */
+export const inspectJob: Procedure<{ id: string }, JobInfo> = async (tx, { id }) => {
+  const row = await requireJob(tx, id);
+  const tasks: TaskInfo[] = [];
+  for (const task of await tx.all<{ task: number; state: TaskState }>(
+    `SELECT task, state FROM tasks WHERE job_id = ? ORDER BY task`,
+    row.id,
+  )) {
+    const attempts = await tx.all<{
+      attempt: number;
+      worker: string;
+      state: AttemptInfo["state"];
+      error: string;
+      started_micros: number;
+      finished_micros: number | null;
+    }>(
+      `SELECT attempt, worker, state, error, started_micros, finished_micros FROM attempts WHERE job_id = ? AND task = ? ORDER BY attempt`,
+      row.id,
+      task.task,
+    );
+    tasks.push({
+      task: task.task,
+      state: task.state,
+      attempts: attempts.map((a) => ({
+        attempt: a.attempt,
+        worker: a.worker,
+        state: a.state,
+        startedMicros: a.started_micros,
+        ...(a.error === "" ? {} : { error: a.error }),
+        ...(a.finished_micros === null ? {} : { finishedMicros: a.finished_micros }),
+      })),
+    });
+  }
+  return { ...(await infoOf(tx, row)), tasks };
+};
+
+/** Jobs, newest first: of one pipeline, and of exactly this set of input commits when given. */
+export const listJobs: Procedure<{ pipeline?: string; inputs: CommitName[] }, JobInfo[]> = async (
+  tx,
+  { pipeline, inputs },
+) => {
+  const uids: string[] = [];
+  for (const name of inputs) uids.push((await resolveRow(tx, name)).uid);
+  const rows =
+    pipeline === undefined
+      ? await tx.all<JobRow>(`SELECT * FROM jobs ORDER BY number DESC`)
+      : await tx.all<JobRow>(
+          `SELECT * FROM jobs WHERE pipeline = ? ORDER BY number DESC`,
+          pipeline,
+        );
+  const infos: JobInfo[] = [];
+  for (const row of rows) {
+    if (uids.length > 0) {
+      const own = (await inputsOf(tx, row.id)).map((input) => input.commit_uid);
+      if (own.length !== uids.length || !uids.every((uid) => own.includes(uid))) continue;
+    }
+    infos.push(await infoOf(tx, row));
+  }
+  return infos;
+};
+
+/** What pps needs to move a job on; undefined once it is deleted. */
+export const jobDetail: Procedure<{ id: string }, JobDetail | undefined> = async (tx, { id }) => {
+  const row = await tx.get<JobRow>(`SELECT * FROM jobs WHERE id = ?`, id);
+  if (row === undefined) return undefined;
+  const inputs: JobDetail["inputs"][number][] = [];
+  for (const input of await inputsOf(tx, id)) {
+    const commit = await requireUid(tx, input.commit_uid);
+    inputs.push({
+      repo: input.repo,
+      uid: input.commit_uid,
+      commitId: input.commit_id,
+      method: JSON.parse(input.method) as Method,
+      runEmpty: input.run_empty === 1,
+      sizeBytes: commit.size_bytes,
+      parentUid: commit.parent_uid,
+    });
+  }
+  const { base, waits } = await baseOf(tx, row);
+  return { info: await infoOf(tx, row), outputUid: row.output_uid, inputs, base, waits };
+};
+
+/** A failed job does not wedge the line: the next one starts from the last that succeeded. */
+async function baseOf(tx: Tx, row: JobRow): Promise<Pick<JobDetail, "base" | "waits">> {
+  let parentId = row.parent_id;
+  while (parentId !== null) {
+    const parent = await tx.get<JobRow>(`SELECT * FROM jobs WHERE id = ?`, parentId);
+    if (parent === undefined) break;
+    if (parent.state === "creating" || parent.state === "running")
+      return { base: undefined, waits: true };
+    const output =
+      parent.output_uid === null
+        ? undefined
+        : await tx.get<CommitRow>(`SELECT * FROM commits WHERE uid = ?`, parent.output_uid);
+    if (parent.state !== "failure" && output?.state === "finished") {
+      const inputUids = (await inputsOf(tx, parent.id)).map((input) => input.commit_uid);
+      return { base: { id: parent.id, outputUid: output.uid, inputUids }, waits: false };
+    }
+    if (parent.state !== "failure" && output !== undefined && output.state !== "cancelled")
+      return { base: undefined, waits: true };
+    parentId = parent.parent_id;
+  }
+  return { base: undefined, waits: false };
+}
+
+/** Jobs that wait for this one. */
+export const childJobs: Procedure<{ id: string }, string[]> = async (tx, { id }) =>
+  (
+    await tx.all<{ id: string }>(
+      `SELECT id FROM jobs WHERE parent_id = ? AND state = 'creating' ORDER BY number`,
+      id,
+    )
+  ).map((row) => row.id);
+
+/** What starting a job needs: its output commit, and its tasks, or that it is empty. */
+export interface JobStart {
+  readonly id: string;
+  readonly outputUid: string;
+  /** Name of the branch made when there is no commit to continue. */
+  readonly newBranch: string;
+  readonly parentUid: string | undefined;
+  readonly tasks: number;
+  readonly empty: boolean;
+  readonly parallelism: ParallelismSpec;
+}
+
+/** Starts a job: output commit, tasks and state in one step. Does nothing when it has started already. */
+export const startJob: Procedure<JobStart, void> = async (tx, input) => {
+  const row = await tx.get<JobRow>(`SELECT * FROM jobs WHERE id = ?`, input.id);
+  if (row === undefined || row.output_uid !== null || row.state !== "creating") return;
+  await insertOutputCommit(tx, row, input);
+  const state = input.empty ? "empty" : "creating";
+  await tx.run(
+    `UPDATE jobs SET output_uid = ?, state = ?, tasks_left = ?, parallelism = ? WHERE id = ?`,
+    input.outputUid,
+    state,
+    input.tasks,
+    JSON.stringify(input.parallelism),
+    input.id,
+  );
+  for (let task = 0; task < input.tasks; task++) {
+    await tx.run(
+      `INSERT INTO tasks (job_id, task, state, due_micros, attempts, token) VALUES (?, ?, 'unassigned', ?, 0, '')`,
+      input.id,
+      task,
+      tx.nowMicros,
+    );
+  }
+  if (input.empty || input.tasks === 0) await emit(tx, "tasks_done", input.id);
+};
+
+async function insertOutputCommit(tx: Tx, job: JobRow, input: JobStart): Promise<void> {
+  const place = await outputPlace(tx, job.output_repo, input);
+  await tx.run(
+    `INSERT INTO commits (uid, repo, branch, number, parent_uid, state, archived, started_micros, size_bytes, next_seq, token, lease_micros)
+     VALUES (?, ?, ?, ?, ?, 'open', 0, ?, 0, 1, '', 0)`,
+    input.outputUid,
+    job.output_repo,
+    place.branch,
+    place.number,
+    input.parentUid ?? null,
+    tx.nowMicros,
+  );
+  const ups = new Map<string, { repo: string; id: string }>();
+  const inputs = await inputsOf(tx, job.id);
+  for (const row of inputs) ups.set(row.commit_uid, { repo: row.repo, id: row.commit_id });
+  for (const row of inputs) {
+    for (const up of await tx.all<{ upstream_uid: string; repo: string; id: string }>(
+      `SELECT upstream_uid, repo, id FROM commit_upstreams WHERE uid = ? ORDER BY position`,
+      row.commit_uid,
+    )) {
+      if (!ups.has(up.upstream_uid)) ups.set(up.upstream_uid, { repo: up.repo, id: up.id });
+    }
+  }
+  let position = 0;
+  for (const [uid, up] of ups) {
+    await tx.run(
+      `INSERT INTO commit_upstreams (uid, position, upstream_uid, repo, id) VALUES (?, ?, ?, ?, ?)`,
+      input.outputUid,
+      position++,
+      uid,
+      up.repo,
+      up.id,
+    );
+  }
+}
+
+/** Continues the parent's branch when only failed jobs followed it there, else opens a new one. */
+async function outputPlace(
+  tx: Tx,
+  repo: string,
+  input: JobStart,
+): Promise<{ branch: string; number: number }> {
+  if (input.parentUid === undefined) return { branch: input.newBranch, number: 0 };
+  const parent = await requireUid(tx, input.parentUid);
+  const head = (await headOf(tx, repo, parent.branch)) ?? parent;
+  for (let number = parent.number + 1; number <= head.number; number++) {
+    const later = await commitAt(tx, repo, parent.branch, number);
+    if (later !== undefined && later.state !== "cancelled")
+      return { branch: input.newBranch, number: 0 };
+  }
+  return { branch: parent.branch, number: head.number + 1 };
+}
+
+/** Records why a job fails; its state follows when its output commit is cancelled. */
+export const noteJobError: Procedure<{ id: string; error: string }, void> = async (
+  tx,
+  { id, error },
+) => {
+  await tx.run(`UPDATE jobs SET error = ? WHERE id = ? AND error = ''`, error, id);
+};
+
+/** Ends a job that could not even start. */
+export const failJob: Procedure<{ id: string; error: string }, void> = async (
+  tx,
+  { id, error },
+) => {
+  const changed = await tx.run(
+    `UPDATE jobs SET state = 'failure', error = ?, finished_micros = ? WHERE id = ? AND state IN ('creating', 'running') AND output_uid IS NULL`,
+    error,
+    tx.nowMicros,
+    id,
+  );
+  if (changed > 0) await emit(tx, "job_finished", id);
+};

@@ -1,0 +1,254 @@
+import { CodedError } from "../../base/errors.ts";
+import type { Procedure, Tx } from "../metadata-store.ts";
+import type { ChunkRow, InlineChunk, PackClass, PackRecord, Sealed } from "../sealed.ts";
+import { nextNumber } from "./counters.ts";
+
+/** Records sealed packs and inline chunks in the transaction that refers to them. Repeating is harmless. */
+export async function recordSealed(tx: Tx, sealed: Sealed): Promise<void> {
+  for (const pack of sealed.packs) await recordPack(tx, pack, false);
+  for (const chunk of sealed.inline) {
+    await tx.run(
+      `INSERT INTO inline_chunks (hash, class, bytes, codec, data, stored_bytes, created_micros) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (hash) DO NOTHING`,
+      chunk.hash,
+      chunk.class,
+      chunk.bytes,
+      chunk.codec,
+      chunk.data,
+      chunk.data.length,
+      tx.nowMicros,
+    );
+  }
+}
+
+async function recordPack(tx: Tx, pack: PackRecord, indexed: boolean): Promise<void> {
+  const known = await tx.get<{ state: string }>(`SELECT state FROM packs WHERE id = ?`, pack.id);
+  if (known?.state === "condemned") {
+    throw new CodedError(
+      "aborted",
+      `Pack ${pack.id} was given up by garbage collection meanwhile: send the data again`,
+      { details: { pack: pack.id } },
+    );
+  }
+  if (known !== undefined) return;
+  await tx.run(
+    `INSERT INTO packs (number, id, class, session, bytes, chunks, state, indexed, created_micros) VALUES (?, ?, ?, ?, ?, ?, 'live', ?, ?)`,
+    await nextNumber(tx, "packs"),
+    pack.id,
+    pack.class,
+    pack.session,
+    pack.bytes,
+    pack.chunks,
+    indexed ? 1 : 0,
+    tx.nowMicros,
+  );
+}
+
+interface LocationRow extends Record<string, string | number | Uint8Array | null> {
+  hash: Buffer;
+  pack: string;
+  frame_offset: number;
+  frame_bytes: number;
+  chunk_offset: number;
+  bytes: number;
+}
+
+export interface FoundChunks {
+  readonly found: ChunkRow[];
+  readonly inline: { hash: Buffer; codec: number; bytes: number; data: Buffer }[];
+}
+
+/** Where chunks are: in packs already indexed, or inline. Unknown hashes are left out. */
+export const findChunks: Procedure<{ hashes: Buffer[] }, FoundChunks> = async (tx, { hashes }) => {
+  const found: ChunkRow[] = [];
+  const inline: FoundChunks["inline"] = [];
+  for (const hash of hashes) {
+    const row = await tx.get<LocationRow>(
+      `SELECT l.hash, p.id AS pack, l.frame_offset, l.frame_bytes, l.chunk_offset, l.bytes
+       FROM chunk_locations l JOIN packs p ON p.number = l.pack_number WHERE l.hash = ? AND p.state = 'live'`,
+      hash,
+    );
+    if (row !== undefined) {
+      found.push({
+        hash,
+        pack: row.pack,
+        frameOffset: row.frame_offset,
+        frameBytes: row.frame_bytes,
+        offset: row.chunk_offset,
+        bytes: row.bytes,
+      });
+      continue;
+    }
+    const kept = await tx.get<{ codec: number; bytes: number; data: Buffer }>(
+      `SELECT codec, bytes, data FROM inline_chunks WHERE hash = ?`,
+      hash,
+    );
+    if (kept !== undefined) inline.push({ hash, ...kept });
+  }
+  return { found, inline };
+};
+
+interface PackRow extends Record<string, string | number | Uint8Array | null> {
+  id: string;
+  class: PackClass;
+  session: string;
+  bytes: number;
+  chunks: number;
+}
+
+/** Packs whose chunks are not in the index yet, oldest first. */
+export const listUnindexedPacks: Procedure<{ limit: number }, PackRecord[]> = async (
+  tx,
+  { limit },
+) =>
+  await tx.all<PackRow>(
+    `SELECT id, class, session, bytes, chunks FROM packs WHERE indexed = 0 AND state = 'live' ORDER BY number LIMIT ?`,
+    limit,
+  );
+
+/** Adds a slice of a pack's footer to the index; the last slice marks the pack indexed. */
+export const indexPackSlice: Procedure<
+  { pack: string; rows: ChunkRow[]; done: boolean },
+  void
+> = async (tx, input) => {
+  const pack = await tx.get<{ number: number }>(
+    `SELECT number FROM packs WHERE id = ?`,
+    input.pack,
+  );
+  if (pack === undefined) return;
+  await addLocations(tx, pack.number, input.rows);
+  if (input.done) await tx.run(`UPDATE packs SET indexed = 1 WHERE id = ?`, input.pack);
+};
+
+async function addLocations(tx: Tx, packNumber: number, rows: readonly ChunkRow[]): Promise<void> {
+  for (const row of rows) {
+    await tx.run(
+      `INSERT INTO chunk_locations (hash, pack_number, frame_offset, frame_bytes, chunk_offset, bytes) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (hash) DO NOTHING`,
+      row.hash,
+      packNumber,
+      row.frameOffset,
+      row.frameBytes,
+      row.offset,
+      row.bytes,
+    );
+  }
+}
+
+interface InlineRow extends Record<string, string | number | Uint8Array | null> {
+  hash: Buffer;
+  class: PackClass;
+  bytes: number;
+  codec: number;
+  data: Buffer;
+}
+
+export interface InlineBatch {
+  readonly chunks: InlineChunk[];
+  /** Bytes of all inline chunks, whether due or not. */
+  readonly totalBytes: number;
+}
+
+/**
+ * Takes the drainer's lease and the oldest inline chunks: those created before `olderThanMicros`, or
+ * any when all together are more than `bytesMax`. Empty when another owner holds the lease.
+ */
+export const takeInlineBatch: Procedure<
+  { owner: string; leaseMs: number; bytesMax: number; olderThanMicros: number },
+  InlineBatch
+> = async (tx, input) => {
+  const total = await tx.get<{ total: number | null }>(
+    `SELECT SUM(stored_bytes) AS total FROM inline_chunks`,
+  );
+  const totalBytes = Number(total?.total ?? 0);
+  if (totalBytes === 0 || !(await takeLease(tx, "drain", input.owner, input.leaseMs)))
+    return { chunks: [], totalBytes };
+  const before = totalBytes > input.bytesMax ? tx.nowMicros + 1 : input.olderThanMicros;
+  const sizes = await tx.all<{ hash: Buffer; stored_bytes: number }>(
+    `SELECT hash, stored_bytes FROM inline_chunks WHERE created_micros < ? ORDER BY created_micros LIMIT 20000`,
+    before,
+  );
+  const chunks: InlineChunk[] = [];
+  let bytes = 0;
+  for (const { hash, stored_bytes } of sizes) {
+    if (bytes + stored_bytes > input.bytesMax && chunks.length > 0) break;
+    bytes += stored_bytes;
+    const row = await tx.get<InlineRow>(
+      `SELECT hash, class, bytes, codec, data FROM inline_chunks WHERE hash = ?`,
+      hash,
+    );
+    if (row !== undefined) chunks.push(row);
+  }
+  return { chunks, totalBytes };
+};
+
+/** Replaces inline chunks by the packs that now hold them. */
+export const finishDrain: Procedure<
+  { owner: string; packs: PackRecord[]; rows: ChunkRow[]; hashes: Buffer[] },
+  void
+> = async (tx, input) => {
+  const lease = await tx.get<{ owner: string }>(`SELECT owner FROM leases WHERE name = 'drain'`);
+  if (lease?.owner !== input.owner)
+    throw new CodedError("aborted", "Cannot finish the drain: another daemon has taken it over");
+  for (const pack of input.packs) {
+    await recordPack(tx, pack, true);
+    const row = await tx.get<{ number: number }>(`SELECT number FROM packs WHERE id = ?`, pack.id);
+    await addLocations(
+      tx,
+      row!.number,
+      input.rows.filter((chunk) => chunk.pack === pack.id),
+    );
+  }
+  for (const hash of input.hashes) await tx.run(`DELETE FROM inline_chunks WHERE hash = ?`, hash);
+  await tx.run(`UPDATE leases SET until_micros = 0 WHERE name = 'drain'`);
+};
+
+/** Takes or prolongs a named lease; false when another owner holds it. */
+export async function takeLease(
+  tx: Tx,
+  name: string,
+  owner: string,
+  leaseMs: number,
+): Promise<boolean> {
+  const lease = await tx.get<{ owner: string; until_micros: number }>(
+    `SELECT owner, until_micros FROM leases WHERE name = ?`,
+    name,
+  );
+  if (lease !== undefined && lease.owner !== owner && lease.until_micros > tx.nowMicros)
+    return false;
+  const until = tx.nowMicros + leaseMs * 1_000;
+  await tx.run(
+    `INSERT INTO leases (name, owner, until_micros) VALUES (?, ?, ?)
+     ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until_micros = excluded.until_micros`,
+    name,
+    owner,
+    until,
+  );
+  return true;
+}
+
+/** Block ids (SHA-512, base64 of the URL alphabet) already computed, by the digest of the block's pieces. */
+export const findBlockIds: Procedure<{ keys: Buffer[] }, (string | null)[]> = async (
+  tx,
+  { keys },
+) => {
+  const ids: (string | null)[] = [];
+  for (const key of keys)
+    ids.push(
+      (await tx.get<{ id: string }>(`SELECT id FROM block_ids WHERE key = ?`, key))?.id ?? null,
+    );
+  return ids;
+};
+
+/** Remembers computed block ids; derived, may be forgotten at any time. */
+export const keepBlockIds: Procedure<{ ids: { key: Buffer; id: string }[] }, void> = async (
+  tx,
+  { ids },
+) => {
+  for (const { key, id } of ids)
+    await tx.run(
+      `INSERT INTO block_ids (key, id) VALUES (?, ?) ON CONFLICT (key) DO NOTHING`,
+      key,
+      id,
+    );
+};

@@ -1,0 +1,192 @@
+import { CodedError } from "../../base/errors.ts";
+import type { JobState, PipelineInfo, PipelineState } from "../../model/job.ts";
+import type { PipelineSpec } from "../../model/pipeline-spec.ts";
+import type { Procedure, Tx } from "../metadata-store.ts";
+import { cancelCommit } from "./finishing.ts";
+import { emit } from "./outbox.ts";
+import { createRepo, requireRepo } from "./repos.ts";
+
+interface PipelineRow extends Record<string, string | number | Uint8Array | null> {
+  name: string;
+  version: number;
+  spec: string;
+  created_micros: number;
+  state: PipelineState;
+  recent_error: string;
+  cursor_number: number;
+}
+
+/** A pipeline as pps works with it. */
+export interface PipelineDetail {
+  readonly spec: PipelineSpec;
+  readonly version: number;
+  readonly state: PipelineState;
+  /** All commits of its inputs with a finish number up to this have been looked at. */
+  readonly cursor: number;
+}
+
+/** Makes a pipeline and the repo it writes to, whose provenance are its inputs. */
+export const createPipeline: Procedure<{ spec: PipelineSpec }, PipelineInfo> = async (
+  tx,
+  { spec },
+) => {
+  for (const input of spec.inputs) await requireRepo(tx, input.repo);
+  if ((await findRow(tx, spec.name)) !== undefined) {
+    throw new CodedError(
+      "already_exists",
+      `pipeline ${spec.name} already exists: delete it with "pachctl delete-pipeline ${spec.name}", or choose another name`,
+      { details: { pipeline: spec.name } },
+    );
+  }
+  await createOutputRepo(tx, spec);
+  await tx.run(
+    `INSERT INTO pipelines (name, version, spec, created_micros, state, recent_error, cursor_number) VALUES (?, 0, ?, ?, ?, '', 0)`,
+    spec.name,
+    JSON.stringify(spec),
+    tx.nowMicros,
+    spec.inputs.length === 0 ? "idle" : "running",
+  );
+  for (const input of spec.inputs)
+    await tx.run(
+      `INSERT INTO pipeline_inputs (pipeline, repo) VALUES (?, ?)`,
+      spec.name,
+      input.repo,
+    );
+  await emit(tx, "pipeline_created", spec.name);
+  return await inspectPipeline(tx, { name: spec.name });
+};
+
+async function createOutputRepo(tx: Tx, spec: PipelineSpec): Promise<void> {
+  if (["out", "prev"].includes(spec.name)) {
+    throw new CodedError(
+      "invalid_argument",
+      `Cannot name a pipeline ${spec.name}: /pfs/${spec.name} has a meaning of its own. Choose another name`,
+    );
+  }
+  const taken = await tx.get(`SELECT name FROM repos WHERE name = ?`, spec.name);
+  if (taken !== undefined) {
+    throw new CodedError(
+      "already_exists",
+      `repo ${spec.name} exists: a pipeline writes to a repo of its own name. Remove it with "pachctl delete-repo ${spec.name}", or choose another name`,
+      { details: { repo: spec.name } },
+    );
+  }
+  await createRepo(tx, { name: spec.name, provenance: spec.inputs.map((input) => input.repo) });
+}
+
+async function findRow(tx: Tx, name: string): Promise<PipelineRow | undefined> {
+  return await tx.get<PipelineRow>(`SELECT * FROM pipelines WHERE name = ?`, name);
+}
+
+async function requireRow(tx: Tx, name: string): Promise<PipelineRow> {
+  const row = await findRow(tx, name);
+  if (row === undefined)
+    throw new CodedError(
+      "not_found",
+      `pipeline ${name} not found: "pachctl list-pipeline" shows what there is`,
+      { details: { pipeline: name } },
+    );
+  return row;
+}
+
+/** One pipeline with its jobs counted by state. */
+export const inspectPipeline: Procedure<{ name: string }, PipelineInfo> = async (tx, { name }) => {
+  const row = await requireRow(tx, name);
+  const counts: Partial<Record<JobState, number>> = {};
+  for (const { state, count } of await tx.all<{ state: JobState; count: number }>(
+    `SELECT state, COUNT(*) AS count FROM jobs WHERE pipeline = ? GROUP BY state`,
+    name,
+  )) {
+    counts[state] = count;
+  }
+  return { ...infoOf(row), jobCounts: counts };
+};
+
+/** All pipelines by name. */
+export const listPipelines: Procedure<Record<string, never>, PipelineInfo[]> = async (tx) =>
+  (await tx.all<PipelineRow>(`SELECT * FROM pipelines ORDER BY name`)).map(infoOf);
+
+function infoOf(row: PipelineRow): PipelineInfo {
+  const spec = JSON.parse(row.spec) as PipelineSpec;
+  return {
+    name: row.name,
+    version: row.version,
+    transform: spec.transform,
+    inputs: spec.inputs,
+    outputRepo: row.name,
+    createdMicros: row.created_micros,
+    state: row.state,
+    parallelismSpec: spec.parallelismSpec,
+    runner: "",
+    ...(row.recent_error === "" ? {} : { recentError: row.recent_error }),
+  };
+}
+
+/** The spec and the cursor of a pipeline; undefined once it is deleted. */
+export const pipelineDetail: Procedure<{ name: string }, PipelineDetail | undefined> = async (
+  tx,
+  { name },
+) => {
+  const row = await findRow(tx, name);
+  if (row === undefined) return undefined;
+  return {
+    spec: JSON.parse(row.spec) as PipelineSpec,
+    version: row.version,
+    state: row.state,
+    cursor: row.cursor_number,
+  };
+};
+
+/** Pipelines that read a repo. */
+export const pipelinesOfRepo: Procedure<{ repo: string }, string[]> = async (tx, { repo }) =>
+  (
+    await tx.all<{ pipeline: string }>(
+      `SELECT pipeline FROM pipeline_inputs WHERE repo = ? ORDER BY pipeline`,
+      repo,
+    )
+  ).map((row) => row.pipeline);
+
+/** Shows users what keeps a pipeline from going on; empty when nothing does. */
+export const notePipelineError: Procedure<{ name: string; error: string }, void> = async (
+  tx,
+  { name, error },
+) => {
+  await tx.run(
+    `UPDATE pipelines SET recent_error = ?, state = CASE WHEN ? = '' THEN 'running' ELSE 'restarting' END WHERE name = ? AND state IN ('running', 'restarting')`,
+    error,
+    error,
+    name,
+  );
+};
+
+/**
+ * Removes a pipeline with its jobs, tasks and logs. Unfinished output commits are cancelled; the
+ * output repo stays. Gives back the jobs that were still going.
+ */
+export const deletePipeline: Procedure<{ name: string }, { jobs: string[] }> = async (
+  tx,
+  { name },
+) => {
+  await requireRow(tx, name);
+  const going = await tx.all<{ id: string; output_uid: string | null }>(
+    `SELECT id, output_uid FROM jobs WHERE pipeline = ? AND state IN ('creating', 'running')`,
+    name,
+  );
+  for (const job of going) {
+    const open = await tx.get(
+      `SELECT uid FROM commits WHERE uid = ? AND state IN ('open', 'closing')`,
+      job.output_uid,
+    );
+    if (job.output_uid !== null && open !== undefined)
+      await cancelCommit(tx, { uid: job.output_uid });
+  }
+  const jobs = `SELECT id FROM jobs WHERE pipeline = ?`;
+  await tx.run(`DELETE FROM log_pieces WHERE job_id IN (${jobs})`, name);
+  await tx.run(`DELETE FROM attempts WHERE job_id IN (${jobs})`, name);
+  await tx.run(`DELETE FROM tasks WHERE job_id IN (${jobs})`, name);
+  await tx.run(`DELETE FROM job_inputs WHERE job_id IN (${jobs})`, name);
+  await tx.run(`DELETE FROM jobs WHERE pipeline = ?`, name);
+  await tx.run(`DELETE FROM pipeline_inputs WHERE pipeline = ?`, name);
+  await tx.run(`DELETE FROM pipelines WHERE name = ?`, name);
+  return { jobs: going.map((job) => job.id) };
+};

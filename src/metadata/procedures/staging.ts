@@ -1,0 +1,76 @@
+import type { CommitInfo } from "../../model/commit.ts";
+import type { Procedure, Tx } from "../metadata-store.ts";
+import type { Sealed } from "../sealed.ts";
+import { infoOfRow, requireOpen, requireUid } from "./commit-rows.ts";
+import { insertCommit, type NewCommit } from "./commits.ts";
+import { recordSealed } from "./packs.ts";
+import { findAnswer, keepAnswer } from "./requests.ts";
+
+/** The writes of one request: a small one's entries as they are, a large one's as a tree. */
+export interface NewRun {
+  readonly entries: Buffer | null;
+  readonly root: Buffer | null;
+  readonly bytes: number;
+}
+
+/** A staged run as it is read back, in order of `seq`. */
+export interface StagedRun extends NewRun {
+  readonly seq: number;
+}
+
+/** Acknowledges the writes of one request: they, their chunks and the answer under `key`, or nothing. */
+export const stageRun: Procedure<
+  { uid: string; run: NewRun; sealed: Sealed; key?: string; answer: string },
+  void
+> = async (tx, input) => {
+  if ((await findAnswer(tx, input.key)) !== undefined) return;
+  requireOpen(await requireUid(tx, input.uid));
+  await recordSealed(tx, input.sealed);
+  await appendRun(tx, input.uid, input.run);
+  await keepAnswer(tx, input.key, JSON.parse(input.answer));
+};
+
+async function appendRun(tx: Tx, uid: string, run: NewRun): Promise<void> {
+  const { seq } = (await tx.get<{ seq: number }>(
+    `UPDATE commits SET next_seq = next_seq + 1 WHERE uid = ? RETURNING next_seq - 1 AS seq`,
+    uid,
+  ))!;
+  await tx.run(
+    `INSERT INTO staged_runs (uid, seq, entries, root, bytes) VALUES (?, ?, ?, ?, ?)`,
+    uid,
+    seq,
+    run.entries,
+    run.root,
+    run.bytes,
+  );
+}
+
+/**
+ * Starts a commit that holds just this run and is already closing: whoever comes by finishes it, so
+ * after a crash the whole request has happened or none of it.
+ */
+export const startClosing: Procedure<
+  NewCommit & { run: NewRun; sealed: Sealed; key?: string },
+  CommitInfo
+> = async (tx, input) => {
+  const answered = await findAnswer<CommitInfo>(tx, input.key);
+  if (answered !== undefined) return answered;
+  await recordSealed(tx, input.sealed);
+  const row = await insertCommit(tx, input);
+  await appendRun(tx, row.uid, input.run);
+  await tx.run(`UPDATE commits SET state = 'closing' WHERE uid = ?`, row.uid);
+  const info = await infoOfRow(tx, await requireUid(tx, row.uid));
+  await keepAnswer(tx, input.key, info);
+  return info;
+};
+
+/** Runs staged in a commit, from a sequence number on. */
+export const listRuns: Procedure<{ uid: string; fromSeq: number }, StagedRun[]> = async (
+  tx,
+  { uid, fromSeq },
+) =>
+  await tx.all<{ seq: number; entries: Buffer | null; root: Buffer | null; bytes: number }>(
+    `SELECT seq, entries, root, bytes FROM staged_runs WHERE uid = ? AND seq >= ? ORDER BY seq`,
+    uid,
+    fromSeq,
+  );
