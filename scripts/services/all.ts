@@ -1,0 +1,29 @@
+import { namespaces } from "./namespaces.ts";
+import type { RunningService, Service } from "./service.ts";
+import { strace } from "./strace.ts";
+
+const services: readonly Service[] = [strace, namespaces];
+
+/** Installs what is missing and starts what has to run; the environment of all, and one stop. */
+export async function startServices(say: (line: string) => void): Promise<RunningService> {
+  const running: RunningService[] = [];
+  const stop = async (): Promise<void> => {
+    for (const service of running.reverse()) await service.stop();
+  };
+  try {
+    for (const service of services) {
+      if (!(await service.isThere())) {
+        say(`installing ${service.name}`);
+        await service.install();
+      }
+      if (service.start !== undefined) running.push(await service.start());
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    env: Object.assign({}, ...running.map(({ env }) => env)) as Record<string, string>,
+    stop,
+  };
+}
