@@ -1,0 +1,209 @@
+import type { RecordFormat } from "../chunking/index.ts";
+import type { CommitInfo, CommitName } from "../model/commit.ts";
+import type { FileInfo } from "../model/file.ts";
+import type { Shard } from "../model/shard.ts";
+import type { Body } from "./body.ts";
+import type { CallOptions, Connection, Query } from "./connection.ts";
+import { commitUrl, part, repoUrl, rest } from "./urls.ts";
+
+/** What a file gets: bytes from here, or bytes the server fetches from an http or https URL. */
+export type Content = Body | { readonly url: string };
+
+export interface PutOptions extends CallOptions {
+  /** Replaces what the path has; by default bytes are appended. */
+  readonly overwrite?: boolean;
+  /** Where records end. Default: by the suffix of the path. */
+  readonly delimiter?: RecordFormat;
+}
+
+/** Which part of a commit is looked at. Default: all of it. */
+export interface ViewOptions extends CallOptions {
+  /** Only what is newer than this commit of the same repo (`branch/N`). */
+  readonly from?: string;
+  /** With `from`: files with anything new are shown whole. */
+  readonly fullFile?: boolean;
+  readonly shard?: Shard;
+}
+
+export interface GetOptions extends ViewOptions {
+  /** First byte wanted, from 0. */
+  readonly offsetBytes?: number;
+  /** How many bytes are wanted at most. Default: to the end. */
+  readonly sizeBytes?: number;
+}
+
+/** Names a branch on which a call makes a commit of its own. */
+export interface BranchName {
+  readonly repo: string;
+  readonly branch: string;
+}
+
+export interface FileCalls {
+  /** Appends to a file of an open commit (or replaces it). One call is one atomic write. */
+  put(
+    commit: CommitName,
+    path: string,
+    content: Content,
+    options?: PutOptions,
+  ): Promise<{ readonly bytes: number }>;
+  /** Every file of a tar stream appended below `prefix`: all of them or none. See packTar(). */
+  putTar(
+    commit: CommitName,
+    prefix: string,
+    tar: Body,
+    options?: PutOptions,
+  ): Promise<{ readonly files: number; readonly bytes: number }>;
+  /** put() as one new finished commit on a branch. */
+  putCommit(
+    branch: BranchName,
+    path: string,
+    content: Content,
+    options?: PutOptions,
+  ): Promise<CommitInfo>;
+  /** putTar() as one new finished commit on a branch. */
+  putTarCommit(
+    branch: BranchName,
+    prefix: string,
+    tar: Body,
+    options?: PutOptions,
+  ): Promise<CommitInfo>;
+  /** Removes a path and everything below it; one that does not exist is no error. */
+  delete(commit: CommitName, path: string, options?: CallOptions): Promise<void>;
+  /**
+   * A file's bytes; read them to the end or leave the loop.
+   *
+   * @throws CodedError `not_found`; while reading, `unavailable` when the connection breaks
+   */
+  get(commit: CommitName, path: string, options?: GetOptions): Promise<AsyncIterable<Buffer>>;
+  /** Everything below a directory as a tar stream. See unpackTar(). */
+  getTar(commit: CommitName, path: string, options?: ViewOptions): Promise<AsyncIterable<Buffer>>;
+  /** One file or directory, with the names of its children. */
+  inspect(commit: CommitName, path: string, options?: ViewOptions): Promise<FileInfo>;
+  /** A directory's entries by path, in pages of at most 10 000; with `recurse` everything below it. */
+  list(
+    commit: CommitName,
+    path: string,
+    options?: ViewOptions & { readonly recurse?: boolean },
+  ): AsyncIterable<FileInfo>;
+}
+
+export function fileCalls(connection: Connection): FileCalls {
+  return {
+    put: (commit, path, content, options = {}) =>
+      putContent(connection, `${commitUrl(commit)}/files/${rest(path)}`, content, options),
+    putTar: (commit, prefix, tar, options = {}) =>
+      putTar(connection, `${commitUrl(commit)}/tar`, { prefix, tar, ...options }),
+    putCommit: (branch, path, content, options = {}) =>
+      putContent(connection, `${branchUrl(branch)}/files/${rest(path)}`, content, options),
+    putTarCommit: (branch, prefix, tar, options = {}) =>
+      putTar(connection, `${branchUrl(branch)}/tar`, { prefix, tar, ...options }),
+    delete: (commit, path, { signal } = {}) =>
+      connection.json<void>({
+        method: "DELETE",
+        path: `${commitUrl(commit)}/files/${rest(path)}`,
+        signal,
+      }),
+    get: (commit, path, options = {}) =>
+      connection.bytes({
+        method: "GET",
+        path: `${commitUrl(commit)}/files/${rest(path)}`,
+        query: viewQuery(options),
+        headers: rangeHeader(options),
+        signal: options.signal,
+      }),
+    getTar: (commit, path, options = {}) =>
+      connection.bytes({
+        method: "GET",
+        path: `${commitUrl(commit)}/tar/${rest(path)}`,
+        query: viewQuery(options),
+        signal: options.signal,
+      }),
+    inspect: (commit, path, options = {}) =>
+      connection.json<FileInfo>({
+        method: "GET",
+        path: `${commitUrl(commit)}/info/${rest(path)}`,
+        query: viewQuery(options),
+        signal: options.signal,
+      }),
+    list: (commit, path, options = {}) =>
+      listPages(connection, `${commitUrl(commit)}/list/${rest(path)}`, options),
+  };
+}
+
+function putContent<T>(
+  connection: Connection,
+  path: string,
+  content: Content,
+  options: PutOptions,
+): Promise<T> {
+  const isUrl = typeof content === "object" && "url" in content;
+  const { overwrite, delimiter, signal } = options;
+  return connection.json<T>({
+    method: "POST",
+    path,
+    query: { overwrite, delimiter, url: isUrl ? content.url : undefined },
+    ...(isUrl ? {} : { body: content }),
+    ...connection.idempotent(),
+    signal,
+  });
+}
+
+function putTar<T>(
+  connection: Connection,
+  path: string,
+  put: { prefix: string; tar: Body } & PutOptions,
+): Promise<T> {
+  const { headers, repeatable } = connection.idempotent();
+  return connection.json<T>({
+    method: "POST",
+    path,
+    query: { path: put.prefix, overwrite: put.overwrite, delimiter: put.delimiter },
+    body: put.tar,
+    headers: { "content-type": "application/x-tar", ...headers },
+    repeatable,
+    signal: put.signal,
+  });
+}
+
+async function* listPages(
+  connection: Connection,
+  path: string,
+  options: ViewOptions & { readonly recurse?: boolean },
+): AsyncGenerator<FileInfo, void, void> {
+  const query = { ...viewQuery(options), recurse: options.recurse };
+  let after: string | undefined;
+  do {
+    const page: { files: FileInfo[]; next?: string } = await connection.json({
+      method: "GET",
+      path,
+      query: { ...query, after },
+      signal: options.signal,
+    });
+    yield* page.files;
+    after = page.next;
+  } while (after !== undefined);
+}
+
+function viewQuery({ from, fullFile, shard }: ViewOptions): Query {
+  const files = shard !== undefined && shard.fileModulus > 1;
+  const blocks = shard !== undefined && shard.blockModulus > 1;
+  return {
+    from,
+    fullFile,
+    fileShard: files ? shard.fileNumber : undefined,
+    fileModulus: files ? shard.fileModulus : undefined,
+    blockShard: blocks ? shard.blockNumber : undefined,
+    blockModulus: blocks ? shard.blockModulus : undefined,
+  };
+}
+
+function rangeHeader({ offsetBytes = 0, sizeBytes }: GetOptions): { range?: string } {
+  if (offsetBytes === 0 && sizeBytes === undefined) return {};
+  return {
+    range: `bytes=${offsetBytes}-${sizeBytes === undefined ? "" : offsetBytes + sizeBytes - 1}`,
+  };
+}
+
+function branchUrl({ repo, branch }: BranchName): string {
+  return `${repoUrl(repo)}/branches/${part(branch)}`;
+}

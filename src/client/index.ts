@@ -1,0 +1,23 @@
+export { defaultAddress } from "./address.ts";
+export type { Body } from "./body.ts";
+export type {
+  CommitCalls,
+  CommitRange,
+  FinishOptions,
+  FlushOptions,
+  ListCommitsOptions,
+} from "./commits.ts";
+export type { CallOptions } from "./connection.ts";
+export type {
+  BranchName,
+  Content,
+  FileCalls,
+  GetOptions,
+  PutOptions,
+  ViewOptions,
+} from "./files.ts";
+export type { JobCalls, ListJobsOptions } from "./jobs.ts";
+export { openClient, type Client, type ClientOptions } from "./open-client.ts";
+export type { PipelineCalls } from "./pipelines.ts";
+export type { CommitStatus, RepoCalls } from "./repos.ts";
+export { packTar, unpackTar, type TarFile, type UnpackedFile } from "./tar.ts";

@@ -1,0 +1,58 @@
+import type { CommitName } from "../model/commit.ts";
+import type { JobInfo, JobState } from "../model/job.ts";
+import { waitSliceMs } from "./commits.ts";
+import type { CallOptions, Connection } from "./connection.ts";
+import { commitText, part } from "./urls.ts";
+
+export interface ListJobsOptions extends CallOptions {
+  readonly pipeline?: string | undefined;
+  /** Only jobs whose inputs are exactly these commits. */
+  readonly inputCommits?: readonly CommitName[];
+}
+
+export interface JobCalls {
+  /** Newest first, without tasks. */
+  list(options?: ListJobsOptions): Promise<readonly JobInfo[]>;
+  /** With tasks. @throws CodedError `not_found` */
+  inspect(id: string, options?: CallOptions): Promise<JobInfo>;
+  /** Waits, without limit, until the job has ended. */
+  wait(id: string, options?: CallOptions): Promise<JobInfo>;
+  /** Text of the job's logs; with `follow` it goes on until the job ends. */
+  logs(
+    id: string,
+    options?: { readonly follow?: boolean } & CallOptions,
+  ): Promise<AsyncIterable<Buffer>>;
+}
+
+const ended: readonly JobState[] = ["success", "failure", "empty"];
+
+export function jobCalls(connection: Connection): JobCalls {
+  const jobUrl = (id: string): string => `/jobs/${part(id)}`;
+  return {
+    async list({ pipeline, inputCommits, signal } = {}) {
+      const query = { pipeline, inputCommit: inputCommits?.map(commitText) };
+      const answer = await connection.json<{ jobs: JobInfo[] }>({
+        method: "GET",
+        path: "/jobs",
+        query,
+        signal,
+      });
+      return answer.jobs;
+    },
+    inspect: (id, { signal } = {}) =>
+      connection.json<JobInfo>({ method: "GET", path: jobUrl(id), signal }),
+    async wait(id, { signal } = {}) {
+      for (;;) {
+        const job = await connection.json<JobInfo>({
+          method: "GET",
+          path: jobUrl(id),
+          query: { waitMs: waitSliceMs },
+          signal,
+        });
+        if (ended.includes(job.state)) return job;
+      }
+    },
+    logs: (id, { follow, signal } = {}) =>
+      connection.bytes({ method: "GET", path: `${jobUrl(id)}/logs`, query: { follow }, signal }),
+  };
+}

@@ -1,0 +1,78 @@
+import { systemClock, type Clock } from "../base/clock.ts";
+import { silentLog, type Log } from "../base/log.ts";
+import { systemRandom, type Random } from "../base/random.ts";
+import { defaultAddress, parseAddress } from "./address.ts";
+import { commitCalls, type CommitCalls } from "./commits.ts";
+import { Connection, type CallOptions } from "./connection.ts";
+import { fileCalls, type FileCalls } from "./files.ts";
+import { jobCalls, type JobCalls } from "./jobs.ts";
+import { pipelineCalls, type PipelineCalls } from "./pipelines.ts";
+import { repoCalls, type RepoCalls } from "./repos.ts";
+
+export interface ClientOptions {
+  /** `host:port` of pachd. Default: 127.0.0.1:30650. */
+  readonly address?: string | undefined;
+  /** Cancels every call of this client. */
+  readonly signal?: AbortSignal;
+  /** Told of every call, at level debug. Default: silent. */
+  readonly log?: Log;
+  /** Default: the machine's. */
+  readonly clock?: Clock;
+  /** Makes idempotency keys. Default: the operating system's. */
+  readonly random?: Random;
+}
+
+/**
+ * A pachd as a program sees it. Every call fails with a CodedError; a lost connection is tried again,
+ * up to five times, where that cannot do anything twice.
+ */
+export interface Client {
+  readonly repos: RepoCalls;
+  readonly commits: CommitCalls;
+  readonly files: FileCalls;
+  readonly pipelines: PipelineCalls;
+  readonly jobs: JobCalls;
+  /** The version of the daemon. */
+  version(options?: CallOptions): Promise<string>;
+  /** Closes idle connections; calls under way fail. */
+  close(): void;
+}
+
+/**
+ * Makes a client. Connects only when something is called.
+ *
+ * ```ts
+ * const client = openClient({ address: "127.0.0.1:30650" });
+ * await client.repos.create("data");
+ * await client.files.putCommit({ repo: "data", branch: "master" }, "sales", "apple 4\n");
+ * ```
+ *
+ * @throws CodedError `invalid_argument` for an address that cannot be read
+ */
+export function openClient(options: ClientOptions = {}): Client {
+  const connection = new Connection({
+    address: parseAddress(options.address ?? defaultAddress),
+    clock: options.clock ?? systemClock(),
+    random: options.random ?? systemRandom,
+    log: options.log ?? silentLog,
+    signal: options.signal,
+  });
+  return {
+    repos: repoCalls(connection),
+    commits: commitCalls(connection),
+    files: fileCalls(connection),
+    pipelines: pipelineCalls(connection),
+    jobs: jobCalls(connection),
+    async version({ signal } = {}) {
+      const answer = await connection.json<{ version: string }>({
+        method: "GET",
+        path: "/version",
+        signal,
+      });
+      return answer.version;
+    },
+    close: () => {
+      connection.close();
+    },
+  };
+}

@@ -1,0 +1,36 @@
+import type { PipelineInfo } from "../model/job.ts";
+import type { CallOptions, Connection } from "./connection.ts";
+import { part } from "./urls.ts";
+
+export interface PipelineCalls {
+  /**
+   * Creates a pipeline from a spec as a file holds it, parsed from JSON or YAML.
+   *
+   * @throws CodedError `invalid_argument` naming the wrong field; `already_exists`
+   */
+  create(spec: object, options?: CallOptions): Promise<PipelineInfo>;
+  list(options?: CallOptions): Promise<readonly PipelineInfo[]>;
+  /** With the number of jobs by state. @throws CodedError `not_found` */
+  inspect(name: string, options?: CallOptions): Promise<PipelineInfo>;
+  /** Its output repo stays. */
+  delete(name: string, options?: CallOptions): Promise<void>;
+}
+
+export function pipelineCalls(connection: Connection): PipelineCalls {
+  return {
+    create: (spec, { signal } = {}) =>
+      connection.json<PipelineInfo>({ method: "POST", path: "/pipelines", json: spec, signal }),
+    async list({ signal } = {}) {
+      const answer = await connection.json<{ pipelines: PipelineInfo[] }>({
+        method: "GET",
+        path: "/pipelines",
+        signal,
+      });
+      return answer.pipelines;
+    },
+    inspect: (name, { signal } = {}) =>
+      connection.json<PipelineInfo>({ method: "GET", path: `/pipelines/${part(name)}`, signal }),
+    delete: (name, { signal } = {}) =>
+      connection.json<void>({ method: "DELETE", path: `/pipelines/${part(name)}`, signal }),
+  };
+}

@@ -1,0 +1,27 @@
+import type { CommitName } from "../model/commit.ts";
+import { parsePath } from "../model/paths.ts";
+
+/** One part of a URL's path; a slash in it is encoded too: `master/0` becomes `master%2F0`. */
+export function part(value: string): string {
+  return encodeURIComponent(value.toWellFormed());
+}
+
+/** `/repos/:repo` */
+export function repoUrl(repo: string): string {
+  return `/repos/${part(repo)}`;
+}
+
+/** `/repos/:repo/commits/:commit` */
+export function commitUrl(commit: CommitName): string {
+  return `${repoUrl(commit.repo)}/commits/${part(commit.id)}`;
+}
+
+/** A file's path at the end of a URL: slashes stay, all else is encoded. */
+export function rest(path: string): string {
+  return parsePath(path).split("/").map(part).join("/");
+}
+
+/** `repo/id`, how a commit is written in a query. */
+export function commitText(commit: CommitName): string {
+  return `${commit.repo}/${commit.id}`;
+}
