@@ -9,19 +9,12 @@ interface LockedPackage {
   readonly optional?: boolean;
   readonly os?: readonly string[];
   readonly cpu?: readonly string[];
+  readonly libc?: readonly string[];
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
 const systems = ["android", "darwin", "freebsd", "linux", "openharmony", "win32"];
-const processors: Readonly<Record<string, string>> = {
-  arm: "arm",
-  arm64: "arm64",
-  ia32: "ia32",
-  ppc64: "ppc64",
-  riscv64: "riscv64",
-  s390x: "s390x",
-  x64: "x64",
-};
+const processors = ["arm", "arm64", "ia32", "ppc64", "riscv64", "s390x", "x64"];
 
 /**
  * Adds an entry for every optional package of another platform that a lock names but does not hold.
@@ -32,7 +25,8 @@ export function completeLock(lock: Lock): Lock {
   for (const { name, version, dev } of missingPackages(lock)) {
     const words = name.split(/[/-]/);
     const os = words.find((word) => systems.includes(word));
-    const cpu = words.map((word) => processors[word]).find((word) => word !== undefined);
+    const cpu = words.find((word) => processors.includes(word));
+    const isMusl = words.some((word) => word.startsWith("musl"));
     if (os === undefined) continue;
     packages.set(`node_modules/${name}`, {
       version,
@@ -40,6 +34,7 @@ export function completeLock(lock: Lock): Lock {
       optional: true,
       os: [os],
       ...(cpu === undefined ? {} : { cpu: [cpu] }),
+      ...(os === "linux" ? { libc: [isMusl ? "musl" : "glibc"] } : {}),
     });
   }
   const sorted = [...packages].sort(([a], [b]) => (a < b ? -1 : 1));
