@@ -43,14 +43,16 @@ const backslash = 0x5c;
 const isSpace = bytesOf(" \t\n\r");
 const isEscapable = bytesOf('"\\/bfnrtu');
 
-/** Bytes outside strings and inside brackets. */
-const insideClass = { plain: 0, open: 1, close: 2, quote: 3, foreign: 4 } as const;
-const insideClasses = new Uint8Array(256).fill(insideClass.foreign);
-for (const byte of Buffer.from(" \t\n\r,:0123456789+-.eEtrufalsn"))
-  insideClasses[byte] = insideClass.plain;
-for (const byte of Buffer.from("{[")) insideClasses[byte] = insideClass.open;
-for (const byte of Buffer.from("}]")) insideClasses[byte] = insideClass.close;
-insideClasses[quote] = insideClass.quote;
+/** What a byte outside strings and inside brackets is; 0 for white space, commas, colons, numbers and words. */
+const opens = 1;
+const closes = 2;
+const quotes = 3;
+const foreign = 4;
+const insideClasses = new Uint8Array(256).fill(foreign);
+for (const byte of Buffer.from(" \t\n\r,:0123456789+-.eEtrufalsn")) insideClasses[byte] = 0;
+for (const byte of Buffer.from("{[")) insideClasses[byte] = opens;
+for (const byte of Buffer.from("}]")) insideClasses[byte] = closes;
+insideClasses[quote] = quotes;
 
 /** 1 for the bytes that end a run of ordinary characters in a string: quote, backslash, control. */
 const stringStops = new Uint8Array(256);
@@ -139,7 +141,7 @@ function startValue(state: JsonState, bytes: Uint8Array, from: number, to: numbe
     state.mode = mode.scalar;
     state.token = token;
   } else if (byte === quote) state.mode = mode.string;
-  else if (insideClasses[byte] === insideClass.open) {
+  else if (insideClasses[byte] === opens) {
     state.mode = mode.inside;
     state.depth = 1;
   } else state.mode = mode.broken;
@@ -153,16 +155,16 @@ function skipInside(state: JsonState, bytes: Uint8Array, from: number, to: numbe
   let at = from;
   while (at < to) {
     const kind = classes[bytes[at++]!]!;
-    if (kind === insideClass.plain) continue;
-    if (kind === insideClass.quote) {
+    if (kind === 0) continue;
+    if (kind === quotes) {
       state.mode = mode.string;
       break;
     }
-    if (kind === insideClass.foreign) {
+    if (kind === foreign) {
       state.mode = mode.broken;
       break;
     }
-    depth += kind === insideClass.open ? 1 : -1;
+    depth += kind === opens ? 1 : -1;
     if (depth === 0) {
       state.mode = mode.between;
       break;
@@ -206,7 +208,7 @@ function isComplete(token: number): boolean {
 
 /** A number cannot be followed by another one without something between: `01` and `1-2` are not JSON. */
 function mayFollow(token: number, byte: number): boolean {
-  if (isSpace[byte] === 1 || byte === quote || insideClasses[byte] === insideClass.open)
+  if (isSpace[byte] === 1 || byte === quote || insideClasses[byte] === opens)
     return true;
   const next = tokenFrom(byte);
   return next >= 10 || (next > 0 && token >= 10);

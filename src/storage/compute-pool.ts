@@ -1,0 +1,65 @@
+import { fileURLToPath } from "node:url";
+import { Piscina } from "piscina";
+import { CodedError } from "../base/errors.ts";
+import { KiB } from "../base/size.ts";
+import type { Compute, EncodedFrame, EncodeTask, Encoding, Scan, ScanTask } from "./compute.ts";
+import type { Decoded } from "./compute-thread.ts";
+import { alone, asBuffer, memoryOf } from "./compute-transfer.ts";
+import { decodeFrame, encodeFrames, scanWindow } from "./compute-work.ts";
+
+/** Up to this much is done at once: a round trip to a thread would take longer. */
+const inlineBytesMax = 64 * KiB;
+
+/** Work that may wait for a thread; callers bound their own share far below. */
+const waitingMax = 10_000;
+
+/**
+ * Does the arithmetic on threads, small things at once on the calling one.
+ *
+ * @param options.threads how many; 2 by default
+ */
+export function openPoolCompute(options: { threads?: number } = {}): Compute {
+  const pool = new Piscina({
+    // The same extension as this file: sources run as .ts, the published package as .js.
+    filename: fileURLToPath(import.meta.url).replace(/compute-pool(\.[jt]s)$/, "compute-thread$1"),
+    minThreads: 1,
+    maxThreads: options.threads ?? 2,
+    maxQueue: waitingMax,
+    idleTimeout: 30_000,
+  });
+  const run = async <T>(name: string, task: unknown, buffer: Buffer): Promise<T> => {
+    // As an object: the library's own type knows only the other overload of postMessage.
+    const options: object = { name, transferList: memoryOf([buffer]) };
+    return (await pool.run(task, options)) as T;
+  };
+  return {
+    async scan(task: ScanTask) {
+      if (task.used <= inlineBytesMax) return scanWindow(task);
+      const buffer = alone(task.buffer);
+      const done = await run<Scan>("scan", { ...task, buffer }, buffer);
+      const chunks = done.chunks.map((chunk) => ({ ...chunk, hash: asBuffer(chunk.hash) }));
+      return { ...done, buffer: asBuffer(done.buffer), chunks };
+    },
+    async encode(task: EncodeTask) {
+      const bytes = task.ranges.reduce((sum, range) => sum + range.end - range.start, 0);
+      if (bytes <= inlineBytesMax) return encodeFrames(task);
+      const buffer = alone(task.buffer);
+      const done = await run<Encoding>("encode", { ...task, buffer }, buffer);
+      return { buffer: asBuffer(done.buffer), frames: done.frames.map(received) };
+    },
+    async decode(frame) {
+      if (frame.length <= inlineBytesMax) return decodeFrame(frame);
+      const buffer = alone(frame);
+      const done = await run<Decoded>("decode", buffer, buffer);
+      if ("damage" in done) throw new CodedError("data_loss", done.damage);
+      return asBuffer(done.plain);
+    },
+    async close() {
+      await pool.close();
+    },
+  };
+}
+
+function received(frame: EncodedFrame): EncodedFrame {
+  return { head: asBuffer(frame.head), packed: frame.packed && asBuffer(frame.packed) };
+}

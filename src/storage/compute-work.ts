@@ -1,0 +1,124 @@
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { CodedError } from "../base/errors.ts";
+import { sha256 } from "../base/hash.ts";
+import { KiB } from "../base/size.ts";
+import { Cutter } from "../chunking/index.ts";
+import { alone } from "./compute-transfer.ts";
+import type {
+  EncodedFrame,
+  EncodeTask,
+  Encoding,
+  Scan,
+  ScannedChunk,
+  ScanTask,
+} from "./compute.ts";
+import { codec, encodeFrameHeader, openFrame } from "./pack-format.ts";
+
+const sampleBytes = 64 * KiB;
+/** Below this share of its size a sample must shrink for the whole to be compressed. */
+const sampleShareMax = 0.9;
+const levelOfSample = 1;
+const levelOfFrame = 3;
+/** Shorter than this, zstd's own header eats what it saves. */
+const compressBytesMin = 64;
+
+/** Cuts and hashes a window. */
+export function scanWindow(task: ScanTask): Scan {
+  const cutter = new Cutter(task.state.format, task.state);
+  const base = task.state.chunkStart;
+  const cuts = cutter.feed(task.buffer.subarray(task.carried, task.used));
+  const last = task.last ? cutter.end() : { chunks: [], blocks: [] };
+  const chunks: ScannedChunk[] = [];
+  let start = 0;
+  for (const cut of [...cuts.chunks, ...last.chunks]) {
+    const end = cut - base;
+    chunks.push({ hash: sha256(task.buffer.subarray(start, end)), start, end });
+    start = end;
+  }
+  return {
+    buffer: task.buffer,
+    chunks,
+    blockEnds: [...cuts.blocks, ...last.blocks],
+    state: cutter.state,
+  };
+}
+
+/** Makes a frame of each range of a buffer. */
+export function encodeFrames(task: EncodeTask): Encoding {
+  const frames = task.ranges.map(({ start, end, chunks }) =>
+    encodeFrame(task.buffer.subarray(start, end), chunks),
+  );
+  return { buffer: task.buffer, frames };
+}
+
+function encodeFrame(plain: Buffer, chunks: number): EncodedFrame {
+  const packed = compress(plain);
+  const stored = packed ?? plain;
+  const head = encodeFrameHeader(
+    {
+      codec: packed === undefined ? codec.stored : codec.zstd,
+      chunks,
+      plainBytes: plain.length,
+      storedBytes: stored.length,
+    },
+    stored,
+  );
+  return { head, packed };
+}
+
+/** The bytes compressed by zstd; undefined when that is not worth it. */
+export function compress(plain: Buffer): Buffer | undefined {
+  if (plain.length < compressBytesMin || !looksCompressible(plain)) return undefined;
+  const packed = zstd(plain, levelOfFrame);
+  // Copied to its size: what comes out of zstd holds on to as much memory as the plain bytes.
+  return packed.length < plain.length ? alone(packed) : undefined;
+}
+
+/** Tries a piece from the middle of a large buffer. */
+function looksCompressible(plain: Buffer): boolean {
+  if (plain.length < 4 * sampleBytes) return true;
+  const start = (plain.length - sampleBytes) >>> 1;
+  const sample = zstd(plain.subarray(start, start + sampleBytes), levelOfSample);
+  return sample.length < sampleBytes * sampleShareMax;
+}
+
+function zstd(plain: Buffer, level: number): Buffer {
+  return zstdCompressSync(plain, {
+    // One output buffer instead of a list of small ones joined.
+    chunkSize: Math.max(1 * KiB, plain.length),
+    params: { [constants.ZSTD_c_compressionLevel]: level },
+  });
+}
+
+/** Checks a frame and gives back its plain bytes. */
+export function decodeFrame(frame: Buffer): Buffer {
+  const { header, stored } = openFrame(frame);
+  return decompress(stored, header.codec, header.plainBytes);
+}
+
+/**
+ * The `plainBytes` bytes that were kept by `codecByte`.
+ *
+ * @throws CodedError `data_loss` when they do not come out
+ */
+export function decompress(stored: Buffer, codecByte: number, plainBytes: number): Buffer {
+  const plain = codecByte === codec.zstd ? unzstd(stored, plainBytes) : stored;
+  if (plain.length === plainBytes) return plain;
+  throw new CodedError(
+    "data_loss",
+    `Stored data is damaged: ${plain.length} bytes instead of ${plainBytes}`,
+  );
+}
+
+function unzstd(stored: Buffer, plainBytes: number): Buffer {
+  try {
+    return zstdDecompressSync(stored, {
+      maxOutputLength: Math.max(1, plainBytes),
+      chunkSize: Math.max(64, plainBytes),
+    });
+  } catch (cause) {
+    throw new CodedError("data_loss", "Stored data is damaged: it cannot be decompressed", {
+      cause,
+    });
+  }
+}

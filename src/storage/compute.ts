@@ -1,0 +1,89 @@
+import type { CutterState } from "../chunking/index.ts";
+import { decodeFrame, encodeFrames, scanWindow } from "./compute-work.ts";
+
+/**
+ * A run of bytes from one stream, at the start of a buffer of its own. Whoever passes a window on
+ * gives its buffer away and gets it back with the answer: between threads it is moved, not copied.
+ */
+export interface Window {
+  readonly buffer: Buffer;
+  /** Bytes of the buffer in use. */
+  readonly used: number;
+}
+
+export interface ScanTask extends Window {
+  /** Bytes at the start of the window, the open chunk's, that the cutter has seen already. */
+  readonly carried: number;
+  readonly state: CutterState;
+  /** The stream ends with this window. */
+  readonly last: boolean;
+}
+
+/** A whole chunk, as a range of its window. */
+export interface ScannedChunk {
+  readonly hash: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Scan {
+  readonly buffer: Buffer;
+  readonly chunks: readonly ScannedChunk[];
+  /** Where blocks end, as offsets in the stream. */
+  readonly blockEnds: readonly number[];
+  readonly state: CutterState;
+}
+
+export interface EncodeTask {
+  readonly buffer: Buffer;
+  /** What becomes a frame each. */
+  readonly ranges: readonly {
+    readonly start: number;
+    readonly end: number;
+    readonly chunks: number;
+  }[];
+}
+
+/** A frame ready to be written: `head`, then the bytes it stands for. */
+export interface EncodedFrame {
+  readonly head: Buffer;
+  /** Compressed bytes; undefined when the plain range is stored as it is. */
+  readonly packed: Buffer | undefined;
+}
+
+export interface Encoding {
+  readonly buffer: Buffer;
+  readonly frames: readonly EncodedFrame[];
+}
+
+/** Where the arithmetic of storage is done: cutting, hashing, compressing. */
+export interface Compute {
+  /** Finds the chunks of a window and their hashes. */
+  scan(task: ScanTask): Promise<Scan>;
+  /** Compresses what is worth it, and makes frames. */
+  encode(task: EncodeTask): Promise<Encoding>;
+  /**
+   * Checks a frame and gives back its plain bytes; `frame` is given away.
+   *
+   * @throws CodedError `data_loss` unless every bit is as it was written
+   */
+  decode(frame: Buffer): Promise<Buffer>;
+  /** Waits for what is being done, then gives up the threads. */
+  close(): Promise<void>;
+}
+
+/** Does everything at once on the calling thread: for tests, simulations and small tools. */
+export function openInlineCompute(): Compute {
+  return {
+    async scan(task) {
+      return scanWindow(task);
+    },
+    async encode(task) {
+      return encodeFrames(task);
+    },
+    async decode(frame) {
+      return decodeFrame(frame);
+    },
+    async close() {},
+  };
+}
