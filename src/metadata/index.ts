@@ -1,6 +1,6 @@
 export type { InputOf, MetadataStore, OutputOf, ProcedureName } from "./metadata-store.ts";
 export type { CommitDetail } from "./procedures/commits.ts";
-export type { JobDetail } from "./procedures/jobs.ts";
+export type { JobDetail, JobPlan } from "./procedures/jobs.ts";
 export type { CommitSelector, ListCommitsInput } from "./procedures/list-commits.ts";
 export type { OutboxEvent } from "./procedures/outbox.ts";
 export type { FoundChunks, InlineBatch } from "./procedures/packs.ts";
@@ -13,4 +13,7 @@ export {
   type SourcedCommit,
   type TriggerCommit,
 } from "./procedures/trigger.ts";
+export { openInlineSqliteMetadata, type InlineSqliteOptions } from "./sqlite/open-inline.ts";
+export { openSqliteMetadata, type SqliteMetadataOptions } from "./sqlite/open-sqlite.ts";
+export type { SqliteMetadata, SqliteStats } from "./sqlite/queued-store.ts";
 export type { ChunkRow, InlineChunk, PackClass, PackRecord, Sealed } from "./sealed.ts";

@@ -35,7 +35,11 @@ export interface ObjectStore {
    *
    * @throws CodedError `not_found` when there is no such object
    */
-  read(key: string, range: { start: number; length: number }, options: { signal?: AbortSignal }): Promise<Buffer>;
+  read(
+    key: string,
+    range: { start: number; length: number },
+    options: { signal?: AbortSignal },
+  ): Promise<Buffer>;
   /** @throws CodedError `not_found` when there is no such object */
   stat(key: string, options: { signal?: AbortSignal }): Promise<ObjectStat>;
   /** All objects whose key starts with `prefix`, in key order. */

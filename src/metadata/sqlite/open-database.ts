@@ -1,0 +1,103 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { assert } from "../../base/assert.ts";
+import { CodedError } from "../../base/errors.ts";
+import type { Migration } from "../migrations/index.ts";
+import { codedFromSqlite, isBusy } from "./refusal.ts";
+
+/** What an adapter runs: the named transactions and the schema they need. */
+export interface MetadataModule {
+  /** A record of procedures by name. */
+  readonly procedures: object;
+  readonly migrations: readonly Migration[];
+}
+
+/** The path of a database that lives in memory alone. */
+export const inMemory = ":memory:";
+
+// EXCLUSIVE before the first access: the lock is held until the process ends, however it ends, and
+// the log needs no shared memory. FULL: a commit has reached the disk.
+const settings = `
+  PRAGMA locking_mode = EXCLUSIVE;
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  PRAGMA journal_size_limit = 67108864;
+  PRAGMA cache_size = -32768;
+  PRAGMA temp_store = MEMORY;
+  BEGIN IMMEDIATE;
+  COMMIT;`;
+
+/**
+ * Opens the database for this process alone and brings its schema up to date.
+ *
+ * @throws CodedError `failed_precondition` when another process has it open, or when its schema is
+ *   newer than this release
+ */
+export function openDatabase(path: string, migrations: readonly Migration[]): DatabaseSync {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path);
+    database.exec(settings);
+    migrate(database, path, migrations);
+    if (path !== inMemory) writeFileSync(pidPath(path), `${process.pid}\n`);
+    return database;
+  } catch (thrown) {
+    database?.close();
+    if (isBusy(thrown)) throw inUse(path, thrown);
+    throw codedFromSqlite(thrown, `Opening ${path}`) ?? thrown;
+  }
+}
+
+/** Writes the log back into the database and closes it. */
+export function closeDatabase(database: DatabaseSync, path: string): void {
+  // First the name of the owner, then the lock: never the other way round, it may be the next owner's.
+  if (path !== inMemory) rmSync(pidPath(path), { force: true });
+  database.close();
+}
+
+function migrate(database: DatabaseSync, path: string, migrations: readonly Migration[]): void {
+  assert(
+    migrations.every(({ version }, i) => version === i + 1),
+    "migrations are numbered 1, 2, 3 …",
+  );
+  database.exec(
+    `BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)`,
+  );
+  const row = database.prepare(`SELECT max(version) AS version FROM schema_version`).get();
+  const found = Number(row?.["version"] ?? 0);
+  if (found > migrations.length) throw tooNew(path, found, migrations.length);
+  for (const { version, statements } of migrations.slice(found)) {
+    for (const statement of statements) database.exec(statement);
+    database.prepare(`INSERT INTO schema_version (version) VALUES (?)`).run(BigInt(version));
+  }
+  database.exec(`COMMIT`);
+}
+
+function tooNew(path: string, found: number, known: number): CodedError {
+  return new CodedError(
+    "failed_precondition",
+    `Cannot open ${path}: its schema has version ${found}, this release knows versions up to ${known}. Run a newer release, or choose another --root`,
+    { details: { found, known } },
+  );
+}
+
+function inUse(path: string, cause: unknown): CodedError {
+  const owner = ownerOf(path);
+  return new CodedError(
+    "failed_precondition",
+    `Cannot open ${path}: another daemon${owner === "" ? "" : ` (pid ${owner})`} is using it. Stop that one, or choose another --root`,
+    { cause },
+  );
+}
+
+function ownerOf(path: string): string {
+  try {
+    return readFileSync(pidPath(path), "utf8").trim();
+  } catch {
+    return "";
+  }
+}
+
+function pidPath(path: string): string {
+  return `${path}.pid`;
+}

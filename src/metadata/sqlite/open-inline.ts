@@ -1,0 +1,33 @@
+import { type Clock, systemClock } from "../../base/clock.ts";
+import { type Log, silentLog } from "../../base/log.ts";
+import { migrations } from "../migrations/index.ts";
+import { procedures } from "../procedures/index.ts";
+import { Engine } from "./engine.ts";
+import { closeDatabase, inMemory, type MetadataModule, openDatabase } from "./open-database.ts";
+import { QueuedStore, type SqliteMetadata } from "./queued-store.ts";
+
+/** How metadata in memory is opened; everything has a default. */
+export interface InlineSqliteOptions {
+  /** Default: the machine's clock. */
+  readonly clock?: Clock;
+  /** Default: says nothing. */
+  readonly log?: Log;
+  /** Procedures and migrations to run instead of the product's. */
+  readonly module?: MetadataModule;
+}
+
+/** Metadata in the memory of this thread, gone when closed: for tests, demos and simulations. */
+export function openInlineSqliteMetadata(options: InlineSqliteOptions = {}): SqliteMetadata {
+  const { clock = systemClock(), log = silentLog, module = { procedures, migrations } } = options;
+  const database = openDatabase(inMemory, module.migrations);
+  const engine = new Engine(database, module.procedures);
+  const runner = {
+    // Cloned as on the way to a thread, so that caller and procedure share nothing here either.
+    run: async (calls: Parameters<Engine["runGroup"]>[0]) =>
+      structuredClone(await engine.runGroup(structuredClone(calls))),
+    close: async () => {
+      closeDatabase(database, inMemory);
+    },
+  };
+  return new QueuedStore({ runner, groupsMax: 1, clock, log });
+}

@@ -1,0 +1,155 @@
+import type { Clock } from "../../base/clock.ts";
+import { CodedError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { Semaphore } from "../../base/semaphore.ts";
+import type { InputOf, MetadataStore, OutputOf, ProcedureName } from "../metadata-store.ts";
+import type { Answer, Call, GroupResult } from "./engine.ts";
+import { compact, reviveBuffers } from "./plain-data.ts";
+import { errorOf } from "./refusal.ts";
+
+/** Counted since the store was opened. */
+export interface SqliteStats {
+  /** Calls answered. */
+  readonly calls: number;
+  /** Transactions that ran them. */
+  readonly groups: number;
+  /** Transactions that changed something, and so had to wait for the disk. */
+  readonly commits: number;
+}
+
+/** A metadata store on SQLite. */
+export interface SqliteMetadata extends MetadataStore {
+  stats(): SqliteStats;
+}
+
+/** Runs groups in the order given. Rejects only when it can run nothing any more. */
+export interface GroupRunner {
+  run(calls: readonly Call[]): Promise<GroupResult>;
+  close(): Promise<void>;
+}
+
+/** What the store is made of. */
+export interface QueuedStoreDeps {
+  readonly runner: GroupRunner;
+  /** How many groups the runner is given at a time. */
+  readonly groupsMax: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const callsPerGroupMax = 256;
+const callsMax = 1_024;
+
+interface Waiting {
+  readonly name: string;
+  readonly input: unknown;
+  readonly settle: (answer: Answer) => void;
+  readonly fail: (thrown: unknown) => void;
+}
+
+/**
+ * Forms groups of whatever calls wait when the runner is free: a lone call leaves at once, and under
+ * load each group takes all that came during the one before. At most 1 024 calls are inside; more wait.
+ */
+export class QueuedStore implements SqliteMetadata {
+  private readonly deps: QueuedStoreDeps;
+  private readonly room = new Semaphore(callsMax);
+  private readonly waiting: Waiting[] = [];
+  private groupsRunning = 0;
+  private flushing = false;
+  private unanswered = 0;
+  private drained: (() => void) | undefined;
+  private closing: Promise<void> | undefined;
+  private counted = { calls: 0, groups: 0, commits: 0 };
+
+  constructor(deps: QueuedStoreDeps) {
+    this.deps = deps;
+  }
+
+  async call<N extends ProcedureName>(name: N, input: InputOf<N>): Promise<OutputOf<N>> {
+    if (this.closing !== undefined) {
+      throw new CodedError(
+        "unavailable",
+        `Cannot run transaction "${name}": the metadata store is closed`,
+      );
+    }
+    const data = compact(input);
+    this.unanswered++;
+    const leave = await this.room.acquire();
+    try {
+      const answer = await new Promise<Answer>((settle, fail) => {
+        this.waiting.push({ name, input: data, settle, fail });
+        this.flushSoon();
+      });
+      return this.outputOf(name, answer) as OutputOf<N>;
+    } finally {
+      leave();
+      this.counted.calls++;
+      if (--this.unanswered === 0) this.drained?.();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closing ??= this.drain().then(async () => {
+      await this.deps.runner.close();
+    });
+    await this.closing;
+  }
+
+  stats(): SqliteStats {
+    return { ...this.counted };
+  }
+
+  private async drain(): Promise<void> {
+    if (this.unanswered === 0) return;
+    await new Promise<void>((resolve) => {
+      this.drained = resolve;
+    });
+  }
+
+  /** Calls made in one go leave as one group. */
+  private flushSoon(): void {
+    if (this.flushing) return;
+    this.flushing = true;
+    queueMicrotask(() => {
+      this.flushing = false;
+      this.flush();
+    });
+  }
+
+  private flush(): void {
+    while (this.groupsRunning < this.deps.groupsMax && this.waiting.length > 0) {
+      this.groupsRunning++;
+      void this.run(this.waiting.splice(0, callsPerGroupMax));
+    }
+  }
+
+  private async run(group: readonly Waiting[]): Promise<void> {
+    const { runner, clock } = this.deps;
+    try {
+      const { answers, committed } = await runner.run(
+        group.map(({ name, input }) => ({ name, input, nowMicros: clock.nowMicros() })),
+      );
+      this.counted.groups++;
+      if (committed) this.counted.commits++;
+      group.forEach(({ settle }, i) => settle(answers[i]!));
+    } catch (thrown) {
+      for (const { fail } of group) fail(thrown);
+    } finally {
+      this.groupsRunning--;
+      this.flushSoon();
+    }
+  }
+
+  private outputOf(name: string, answer: Answer): unknown {
+    if ("output" in answer) return reviveBuffers(answer.output);
+    const { refusal } = answer;
+    if (refusal.stack !== undefined) {
+      this.deps.log.error(
+        { transaction: name, stack: refusal.stack },
+        "a transaction failed unexpectedly",
+      );
+    }
+    throw errorOf(refusal);
+  }
+}

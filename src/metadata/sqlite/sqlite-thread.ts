@@ -1,0 +1,56 @@
+// The thread that owns the database: the only place where a call waits for the disk.
+import { parentPort, workerData } from "node:worker_threads";
+import { present } from "../../base/assert.ts";
+import { migrations } from "../migrations/index.ts";
+import { procedures } from "../procedures/index.ts";
+import { type Call, Engine, type GroupResult } from "./engine.ts";
+import { closeDatabase, type MetadataModule, openDatabase } from "./open-database.ts";
+import { type Refusal, refusalOf } from "./refusal.ts";
+
+/** What the thread is started with. */
+export interface ThreadData {
+  readonly path: string;
+  /** Address of a module with other procedures and migrations. */
+  readonly module: string | undefined;
+}
+
+export type ThreadRequest =
+  | { readonly kind: "run"; readonly calls: readonly Call[] }
+  | { readonly kind: "close" };
+
+export type ThreadReply =
+  | { readonly kind: "opened" }
+  | { readonly kind: "refused"; readonly refusal: Refusal }
+  | { readonly kind: "answered"; readonly result: GroupResult };
+
+const port = present(parentPort, "the port of the database's thread");
+const { path, module } = workerData as ThreadData;
+
+function reply(message: ThreadReply): void {
+  port.postMessage(message);
+}
+
+async function open(): Promise<void> {
+  const chosen =
+    module === undefined ? { procedures, migrations } : ((await import(module)) as MetadataModule);
+  const database = openDatabase(path, chosen.migrations);
+  const engine = new Engine(database, chosen.procedures);
+  let last = Promise.resolve();
+  port.on("message", (request: ThreadRequest) => {
+    last = last.then(async () => {
+      if (request.kind === "run") {
+        reply({ kind: "answered", result: await engine.runGroup(request.calls) });
+      } else {
+        closeDatabase(database, path);
+        port.close();
+      }
+    });
+  });
+}
+
+try {
+  await open();
+  reply({ kind: "opened" });
+} catch (thrown) {
+  reply({ kind: "refused", refusal: refusalOf(thrown, `Opening ${path}`) });
+}

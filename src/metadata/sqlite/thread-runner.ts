@@ -1,0 +1,89 @@
+import { extname } from "node:path";
+import { Worker } from "node:worker_threads";
+import { present } from "../../base/assert.ts";
+import { CodedError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import type { Call, GroupResult } from "./engine.ts";
+import type { GroupRunner } from "./queued-store.ts";
+import { errorOf } from "./refusal.ts";
+import type { ThreadData, ThreadReply, ThreadRequest } from "./sqlite-thread.ts";
+
+/** Runs groups in the database's thread. */
+export class ThreadRunner implements GroupRunner {
+  private readonly worker: Worker;
+  private readonly log: Log;
+  private readonly opened = Promise.withResolvers<void>();
+  private readonly running: PromiseWithResolvers<GroupResult>[] = [];
+  private readonly ended = Promise.withResolvers<void>();
+  private closing = false;
+  private death: CodedError | undefined;
+
+  constructor(data: ThreadData, log: Log) {
+    this.log = log;
+    // The thread's file ends as this one does: .ts in a checkout, .js in the package.
+    const file = new URL(`./sqlite-thread${extname(import.meta.url)}`, import.meta.url);
+    this.worker = new Worker(file, { workerData: data });
+    this.worker.on("message", (reply: ThreadReply) => {
+      this.take(reply);
+    });
+    this.worker.on("error", (error) => {
+      this.die(error);
+    });
+    this.worker.on("exit", () => {
+      this.die(undefined);
+      this.ended.resolve();
+    });
+  }
+
+  /** Resolves once the database is open. */
+  async open(): Promise<void> {
+    await this.opened.promise;
+  }
+
+  async run(calls: readonly Call[]): Promise<GroupResult> {
+    if (this.death !== undefined) throw this.death;
+    const result = Promise.withResolvers<GroupResult>();
+    this.running.push(result);
+    this.send({ kind: "run", calls });
+    return await result.promise;
+  }
+
+  async close(): Promise<void> {
+    this.closing = true;
+    if (this.death === undefined) this.send({ kind: "close" });
+    await this.ended.promise;
+  }
+
+  private send(request: ThreadRequest): void {
+    this.worker.postMessage(request);
+  }
+
+  private take(reply: ThreadReply): void {
+    switch (reply.kind) {
+      case "opened":
+        this.opened.resolve();
+        break;
+      case "refused":
+        this.closing = true;
+        this.opened.reject(errorOf(reply.refusal));
+        break;
+      case "answered":
+        present(this.running.shift(), "the group that was answered").resolve(reply.result);
+        break;
+    }
+  }
+
+  /** Whoever waits is told: what they asked for may or may not have happened. */
+  private die(error: unknown): void {
+    if (error !== undefined || !this.closing) {
+      this.log.error({ err: error }, "the metadata database's thread has died");
+    }
+    this.death ??= new CodedError(
+      "unavailable",
+      "The metadata database's thread has died. Look at the daemon's log, then start it again",
+      { cause: error },
+    );
+    this.opened.reject(this.death);
+    for (const { reject } of this.running.splice(0)) reject(this.death);
+  }
+}
