@@ -13,7 +13,6 @@ export {
   type SourcedCommit,
   type TriggerCommit,
 } from "./procedures/trigger.ts";
-export { openInlineSqliteMetadata, type InlineSqliteOptions } from "./sqlite/open-inline.ts";
-export { openSqliteMetadata, type SqliteMetadataOptions } from "./sqlite/open-sqlite.ts";
-export type { SqliteMetadata, SqliteStats } from "./sqlite/queued-store.ts";
+export { openInlineSqliteMetadata } from "./sqlite/open-inline.ts";
+export { openSqliteMetadata } from "./sqlite/open-sqlite.ts";
 export type { ChunkRow, InlineChunk, PackClass, PackRecord, Sealed } from "./sealed.ts";

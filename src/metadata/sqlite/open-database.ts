@@ -39,7 +39,7 @@ export function openDatabase(path: string, migrations: readonly Migration[]): Da
     database = new DatabaseSync(path);
     database.exec(settings);
     migrate(database, path, migrations);
-    if (path !== inMemory) writeFileSync(pidPath(path), `${process.pid}\n`);
+    if (path !== inMemory) signAsOwner(path);
     return database;
   } catch (thrown) {
     database?.close();
@@ -88,6 +88,15 @@ function inUse(path: string, cause: unknown): CodedError {
     `Cannot open ${path}: another daemon${owner === "" ? "" : ` (pid ${owner})`} is using it. Stop that one, or choose another --root`,
     { cause },
   );
+}
+
+/** For the message of whoever comes second; on a full disk we open without. */
+function signAsOwner(path: string): void {
+  try {
+    writeFileSync(pidPath(path), `${process.pid}\n`);
+  } catch {
+    rmSync(pidPath(path), { force: true });
+  }
 }
 
 function ownerOf(path: string): string {
