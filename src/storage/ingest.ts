@@ -14,7 +14,11 @@ export interface Ingest {
    * Cuts, hashes and stores one stream: the content of one put. The put's end is a block end.
    * Calls may overlap; each holds a bounded number of bytes. Rejects with the source's own error.
    */
-  putContent(source: AsyncIterable<Uint8Array>, format: RecordFormat, signal: AbortSignal): Promise<Content>;
+  putContent(
+    source: AsyncIterable<Uint8Array>,
+    format: RecordFormat,
+    signal: AbortSignal,
+  ): Promise<Content>;
   /** One file whose bytes are at hand; cheaper than a stream of one. */
   putBytes(bytes: Buffer, format: RecordFormat): Promise<Content>;
   /** Where tree nodes of this request go. */

@@ -2,7 +2,6 @@ import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.ts";
 import { CodedError } from "../base/errors.ts";
 import { KiB, MiB } from "../base/size.ts";
-import { chunkBytesMax } from "../chunking/index.ts";
 import type { ChunkRow } from "../metadata/index.ts";
 import { hashBytes } from "./tree/entry.ts";
 
@@ -92,7 +91,7 @@ function readFrameHeader(frame: Buffer): FrameHeader {
     );
   }
   const plainBytes = frame.readUInt32LE(8);
-  if (plainBytes > chunkBytesMax) throw damaged("a frame claims to be too long");
+  if (plainBytes > packBytesMax) throw damaged("a frame claims to be too long");
   return {
     codec: codecByte,
     chunks: frame.readUInt32LE(4),

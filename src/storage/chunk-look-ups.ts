@@ -1,0 +1,67 @@
+import type { ChunkRow, FoundChunks, MetadataStore } from "../metadata/index.ts";
+import { keyOf } from "./session-chunks.ts";
+
+/** Hashes asked for in one transaction. */
+const hashesMax = 500;
+/** Transactions on their way at the same time. */
+const callsMax = 2;
+
+/** Where the metadata says a chunk is. */
+export type Located =
+  | { readonly kind: "packed"; readonly row: ChunkRow }
+  | { readonly kind: "inline"; readonly chunk: FoundChunks["inline"][number] };
+
+interface Asked {
+  readonly hash: Buffer;
+  readonly answer: PromiseWithResolvers<Located | undefined>;
+}
+
+/** Asks the metadata where chunks are: those asked for while a transaction runs go together in the next. */
+export class ChunkLookUps {
+  private readonly metadata: Pick<MetadataStore, "call">;
+  private readonly asked = new Map<string, Asked>();
+  private calls = 0;
+
+  constructor(metadata: Pick<MetadataStore, "call">) {
+    this.metadata = metadata;
+  }
+
+  /** Where a chunk is, by what is recorded now; undefined when it is not. */
+  async find(hash: Buffer): Promise<Located | undefined> {
+    const key = keyOf(hash);
+    const known = this.asked.get(key);
+    if (known !== undefined) return await known.answer.promise;
+    const asked: Asked = { hash, answer: Promise.withResolvers() };
+    this.asked.set(key, asked);
+    // Not at once: what is asked for in the same turn goes along.
+    queueMicrotask(() => {
+      this.pump();
+    });
+    return await asked.answer.promise;
+  }
+
+  private pump(): void {
+    while (this.asked.size > 0 && this.calls < callsMax) {
+      const batch = [...this.asked.entries()].slice(0, hashesMax);
+      for (const [key] of batch) this.asked.delete(key);
+      this.calls++;
+      void this.ask(new Map(batch)).finally(() => {
+        this.calls--;
+        this.pump();
+      });
+    }
+  }
+
+  private async ask(batch: ReadonlyMap<string, Asked>): Promise<void> {
+    try {
+      const hashes = [...batch.values()].map(({ hash }) => hash);
+      const { found, inline } = await this.metadata.call("findChunks", { hashes });
+      for (const row of found) batch.get(keyOf(row.hash))?.answer.resolve({ kind: "packed", row });
+      for (const chunk of inline)
+        batch.get(keyOf(chunk.hash))?.answer.resolve({ kind: "inline", chunk });
+      for (const { answer } of batch.values()) answer.resolve(undefined);
+    } catch (error) {
+      for (const { answer } of batch.values()) answer.reject(error);
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import { CodedError, isCoded } from "../base/errors.ts";
+import { MiB } from "../base/size.ts";
+import type { ChunkRow } from "../metadata/index.ts";
+import type { ObjectStore } from "../objectstore/index.ts";
+import type { ChunkIndex } from "./chunk-index.ts";
+import type { Located } from "./chunk-look-ups.ts";
+import type { Compute } from "./compute.ts";
+import { decompress } from "./compute-work.ts";
+import { FrameCache } from "./frame-cache.ts";
+import { packKey, sharedChunkBytesMax } from "./pack-format.ts";
+
+/** Plain bytes of shared frames kept for the next reader. */
+const cacheBytesMax = 32 * MiB;
+/** Large chunks fetched before the reader asks for them. */
+const largeAheadMax = 2;
+/** Chunks of any size looked up and fetched ahead. */
+const aheadMax = 64;
+
+/** A part of a chunk: bytes [start, end) of it. */
+export interface PieceRange {
+  readonly hash: Buffer;
+  /** Length of the whole chunk. */
+  readonly bytes: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface PackReaderDeps {
+  readonly objects: ObjectStore;
+  readonly compute: Compute;
+  readonly index: ChunkIndex;
+}
+
+/** Reads chunks from wherever they are. Buffers it gives out are shared: they must not be changed. */
+export class PackReader {
+  private readonly deps: PackReaderDeps;
+  private readonly cache = new FrameCache(cacheBytesMax);
+
+  constructor(deps: PackReaderDeps) {
+    this.deps = deps;
+  }
+
+  /**
+   * The bytes of pieces, in order, one buffer each. Fetches a little ahead.
+   *
+   * @throws CodedError `data_loss` when a chunk is nowhere or damaged, naming its hash
+   */
+  async *readPieces(
+    pieces: AsyncIterable<PieceRange>,
+    signal: AbortSignal,
+  ): AsyncGenerator<Buffer, void, void> {
+    const left = new AbortController();
+    const either = AbortSignal.any([signal, left.signal]);
+    const source = pieces[Symbol.asyncIterator]();
+    const ahead: { piece: PieceRange; chunk: Promise<Buffer> }[] = [];
+    let large = 0;
+    let ended = false;
+    try {
+      for (;;) {
+        while (!ended && ahead.length < aheadMax && large <= largeAheadMax) {
+          const next = await source.next();
+          if (next.done === true) ended = true;
+          else {
+            const chunk = this.readChunk(next.value.hash, either, next.value.bytes);
+            // Thrown when its turn comes; not before, and not when nobody reads on.
+            chunk.catch(() => undefined);
+            ahead.push({ piece: next.value, chunk });
+            if (isLarge(next.value)) large++;
+          }
+        }
+        const first = ahead.shift();
+        if (first === undefined) return;
+        if (isLarge(first.piece)) large--;
+        yield (await first.chunk).subarray(first.piece.start, first.piece.end);
+        signal.throwIfAborted();
+      }
+    } finally {
+      left.abort();
+      if (!ended) await source.return?.();
+    }
+  }
+
+  /**
+   * A whole chunk.
+   *
+   * @param bytes its length, when the caller knows: checked
+   * @throws CodedError `data_loss`
+   */
+  async readChunk(hash: Buffer, signal: AbortSignal, bytes?: number): Promise<Buffer> {
+    try {
+      const chunk = await this.readLocated(hash, signal);
+      if (bytes === undefined || chunk.length === bytes) return chunk;
+      throw new CodedError(
+        "data_loss",
+        `Stored data is damaged: ${chunk.length} bytes instead of ${bytes}`,
+      );
+    } catch (error) {
+      throw isCoded(error, "data_loss") ? lost(hash, error) : error;
+    }
+  }
+
+  private async readLocated(hash: Buffer, signal: AbortSignal): Promise<Buffer> {
+    const located = await this.deps.index.locate(hash, signal);
+    try {
+      return await this.fetch(located, signal);
+    } catch (error) {
+      if (!isCoded(error, "not_found") || located?.kind !== "packed") throw error;
+    }
+    // The pack was rewritten or drained meanwhile: what is recorded now is right.
+    this.deps.index.forgetPack(located.row.pack);
+    try {
+      return await this.fetch(await this.deps.index.locate(hash, signal), signal);
+    } catch (cause) {
+      if (!isCoded(cause, "not_found")) throw cause;
+      throw new CodedError("data_loss", `pack ${located.row.pack} is missing`, { cause });
+    }
+  }
+
+  private async fetch(located: Located | undefined, signal: AbortSignal): Promise<Buffer> {
+    if (located === undefined) throw new CodedError("data_loss", "no pack holds it");
+    if (located.kind === "inline") {
+      const { data, codec, bytes } = located.chunk;
+      return decompress(Buffer.from(data), codec, bytes);
+    }
+    const { row } = located;
+    const frame = await this.plainFrame(row, signal);
+    if (row.offset + row.bytes > frame.length) {
+      throw new CodedError("data_loss", `pack ${row.pack} contradicts its index`);
+    }
+    return frame.subarray(row.offset, row.offset + row.bytes);
+  }
+
+  private async plainFrame(row: ChunkRow, signal: AbortSignal): Promise<Buffer> {
+    if (isLarge(row)) return await this.loadFrame(row, signal);
+    const key = `${row.pack}/${row.frameOffset}`;
+    // Without the signal: others may wait for the same frame.
+    return await this.cache.getOrLoad(key, () => this.loadFrame(row, undefined));
+  }
+
+  private async loadFrame(row: ChunkRow, signal: AbortSignal | undefined): Promise<Buffer> {
+    const range = { start: row.frameOffset, length: row.frameBytes };
+    const frame = await this.deps.objects.read(
+      packKey(row.pack),
+      range,
+      signal === undefined ? {} : { signal },
+    );
+    return await this.deps.compute.decode(frame);
+  }
+}
+
+/** A large chunk is a frame of its own. */
+function isLarge(chunk: { readonly bytes: number }): boolean {
+  return chunk.bytes > sharedChunkBytesMax;
+}
+
+function lost(hash: Buffer, cause: CodedError): CodedError {
+  const chunk = hash.toString("hex");
+  return new CodedError(
+    "data_loss",
+    `Cannot read chunk ${chunk}: ${cause.message}. Restore the object store from a backup, or commit the files again`,
+    { details: { chunk }, cause },
+  );
+}
