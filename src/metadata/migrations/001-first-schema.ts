@@ -58,7 +58,7 @@ export const firstSchema: Migration = {
       id TEXT PRIMARY KEY, number BIGINT NOT NULL, pipeline TEXT NOT NULL, pipeline_version BIGINT NOT NULL,
       transform TEXT NOT NULL, parallelism TEXT NOT NULL, parent_id TEXT, output_repo TEXT NOT NULL,
       output_uid TEXT, state TEXT NOT NULL, error TEXT NOT NULL, started_micros BIGINT NOT NULL,
-      finished_micros BIGINT, tasks_left BIGINT NOT NULL, token TEXT NOT NULL, lease_micros BIGINT NOT NULL)`,
+      finished_micros BIGINT, tasks_left BIGINT NOT NULL, plan TEXT NOT NULL, token TEXT NOT NULL, lease_micros BIGINT NOT NULL)`,
     `CREATE INDEX jobs_by_pipeline ON jobs (pipeline, number)`,
     `CREATE INDEX jobs_by_state ON jobs (state, number)`,
     `CREATE INDEX jobs_by_parent ON jobs (parent_id)`,

@@ -148,19 +148,34 @@ async function markCancelled(tx: Tx, row: CommitRow): Promise<void> {
 
 /** A job has ended exactly when its output commit has: both change in one transaction. */
 async function endJobOfCommit(tx: Tx, uid: string, state: "success" | "failure"): Promise<void> {
-  const job = await tx.get<{ id: string; started_micros: number }>(
-    `SELECT id, started_micros FROM jobs WHERE output_uid = ? AND state IN ('creating', 'running')`,
+  const job = await tx.get<{ id: string; state: string; started_micros: number }>(
+    `SELECT id, state, started_micros FROM jobs WHERE output_uid = ? AND state IN ('creating', 'running', 'empty')`,
     uid,
   );
   if (job === undefined) return;
-  await tx.run(
-    `UPDATE jobs SET state = ?, finished_micros = ?, token = '', lease_micros = 0 WHERE id = ?`,
-    state,
-    Math.max(tx.nowMicros, job.started_micros + 1),
-    job.id,
-  );
+  if (job.state !== "empty") {
+    const finished = Math.max(tx.nowMicros, job.started_micros + 1);
+    await tx.run(
+      `UPDATE jobs SET state = ?, finished_micros = ? WHERE id = ?`,
+      state,
+      finished,
+      job.id,
+    );
+  }
   await emit(tx, "job_finished", job.id);
 }
+
+/** Removes a commit that could not be finished and that nobody has built on: as if it had never been started. */
+export const discardCommit: Procedure<{ uid: string }, void> = async (tx, { uid }) => {
+  const child = await tx.get(`SELECT uid FROM commits WHERE parent_uid = ?`, uid);
+  const removed =
+    child === undefined
+      ? await tx.run(`DELETE FROM commits WHERE uid = ? AND state IN ('open', 'closing')`, uid)
+      : 0;
+  if (removed === 0) return;
+  await tx.run(`DELETE FROM staged_runs WHERE uid = ?`, uid);
+  await tx.run(`DELETE FROM commit_upstreams WHERE uid = ?`, uid);
+};
 
 /** Closing commits whose lease has run out: a daemon died while it finished them. */
 export const listExpiredClosing: Procedure<{ limit: number }, string[]> = async (tx, { limit }) =>

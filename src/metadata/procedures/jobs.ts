@@ -14,6 +14,7 @@ interface JobRow extends Record<string, string | number | Uint8Array | null> {
   pipeline_version: number;
   transform: string;
   parallelism: string;
+  plan: string;
   parent_id: string | null;
   output_repo: string;
   output_uid: string | null;
@@ -34,6 +35,14 @@ interface InputRow extends Record<string, string | number | Uint8Array | null> {
   run_empty: number;
 }
 
+/** How a job was started: what its tasks are shards of, and what they continue. Never changes. */
+export interface JobPlan {
+  /** Shards of each input, in the order of the inputs; the product is the number of tasks. */
+  readonly moduli: readonly number[];
+  /** Per input: the commit after which it is looked at, or null for all of it. */
+  readonly fromUids: readonly (string | null)[];
+}
+
 /** A job as pps works with it. */
 export interface JobDetail {
   readonly info: JobInfo;
@@ -47,6 +56,8 @@ export interface JobDetail {
     readonly sizeBytes: number;
     readonly parentUid: string | null;
   }[];
+  /** How it was started; undefined before. */
+  readonly plan: JobPlan | undefined;
   /** The nearest job before it that succeeded or was empty; undefined when there is none. */
   readonly base:
     | { readonly id: string; readonly outputUid: string; readonly inputUids: readonly string[] }
@@ -190,7 +201,14 @@ export const jobDetail: Procedure<{ id: string }, JobDetail | undefined> = async
     });
   }
   const { base, waits } = await baseOf(tx, row);
-  return { info: await infoOf(tx, row), outputUid: row.output_uid, inputs, base, waits };
+  return {
+    info: await infoOf(tx, row),
+    outputUid: row.output_uid,
+    inputs,
+    plan: row.plan === "" ? undefined : (JSON.parse(row.plan) as JobPlan),
+    base,
+    waits,
+  };
 };
 
 /** A failed job does not wedge the line: the next one starts from the last that succeeded. */
@@ -234,7 +252,7 @@ export interface JobStart {
   readonly parentUid: string | undefined;
   readonly tasks: number;
   readonly empty: boolean;
-  readonly parallelism: ParallelismSpec;
+  readonly plan: JobPlan;
 }
 
 /** Starts a job: output commit, tasks and state in one step. Does nothing when it has started already. */
@@ -243,12 +261,14 @@ export const startJob: Procedure<JobStart, void> = async (tx, input) => {
   if (row === undefined || row.output_uid !== null || row.state !== "creating") return;
   await insertOutputCommit(tx, row, input);
   const state = input.empty ? "empty" : "creating";
+  const parallelism: ParallelismSpec = { strategy: "CONSTANT", constant: Math.max(1, input.tasks) };
   await tx.run(
-    `UPDATE jobs SET output_uid = ?, state = ?, tasks_left = ?, parallelism = ? WHERE id = ?`,
+    `UPDATE jobs SET output_uid = ?, state = ?, tasks_left = ?, plan = ?, parallelism = ? WHERE id = ?`,
     input.outputUid,
     state,
     input.tasks,
-    JSON.stringify(input.parallelism),
+    JSON.stringify(input.plan),
+    JSON.stringify(parallelism),
     input.id,
   );
   for (let task = 0; task < input.tasks; task++) {

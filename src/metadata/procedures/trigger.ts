@@ -195,8 +195,8 @@ async function insertJob(tx: Tx, pipeline: string, version: number, job: NewJob)
       ? undefined
       : await tx.get<{ id: string }>(`SELECT id FROM jobs WHERE id = ?`, job.parentId);
   await tx.run(
-    `INSERT INTO jobs (id, number, pipeline, pipeline_version, transform, parallelism, parent_id, output_repo, state, error, started_micros, tasks_left, token, lease_micros)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'creating', '', ?, 0, '', 0)`,
+    `INSERT INTO jobs (id, number, pipeline, pipeline_version, transform, parallelism, parent_id, output_repo, state, error, started_micros, tasks_left, plan, token, lease_micros)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'creating', '', ?, 0, '', '', 0)`,
     job.id,
     await nextNumber(tx, "jobs"),
     pipeline,

@@ -1,0 +1,57 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { CodedError, codedErrorFrom, errorCodes } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+
+/** Answers a failure as JSON: `{ "error": { "code", "message", "details" } }`. */
+export function answerError(
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: Log,
+): void {
+  const error = fromFastify(thrown) ?? codedErrorFrom(thrown);
+  if (error.code === "internal") {
+    log.error(
+      {
+        method: request.method,
+        url: request.url,
+        error: error.cause instanceof Error ? error.cause.stack : error.message,
+      },
+      "a request failed for a reason of ours",
+    );
+  }
+  if (reply.raw.headersSent) {
+    // The body has begun: only breaking the connection tells the reader that it is not whole.
+    reply.raw.destroy();
+    return;
+  }
+  // What is left of a refused upload is not worth reading to its end.
+  if (!request.raw.complete) reply.header("connection", "close");
+  const message =
+    error.code === "internal"
+      ? "The daemon failed in a way it should not: see its log"
+      : error.message;
+  void reply
+    .code(errorCodes[error.code].http)
+    .send({ error: { code: error.code, message, details: error.details } });
+}
+
+function fromFastify(thrown: unknown): CodedError | undefined {
+  if (!(thrown instanceof Error) || !("code" in thrown) || !("statusCode" in thrown))
+    return undefined;
+  const { code, statusCode } = thrown;
+  if (
+    typeof code !== "string" ||
+    !code.startsWith("FST_") ||
+    typeof statusCode !== "number" ||
+    statusCode >= 500
+  )
+    return undefined;
+  return new CodedError("invalid_argument", `Cannot read the request: ${thrown.message}`);
+}
+
+/** Answers a path that is no route. */
+export function answerUnknownRoute(request: FastifyRequest, reply: FastifyReply): void {
+  const message = `There is no ${request.method} ${request.url.split("?")[0]}: GET / names the ways in`;
+  void reply.code(404).send({ error: { code: "not_found", message, details: {} } });
+}

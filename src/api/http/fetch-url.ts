@@ -1,0 +1,34 @@
+import { CodedError } from "../../base/errors.ts";
+
+/**
+ * Opens an http or https url for reading. An answer other than 2xx is an error, never content.
+ *
+ * @throws CodedError `invalid_argument` for another scheme or a bad url; `unavailable` when it cannot be fetched
+ */
+export async function fetchUrl(url: string): Promise<AsyncIterable<Uint8Array>> {
+  const parsed = URL.parse(url);
+  if (parsed === null || !["http:", "https:"].includes(parsed.protocol)) {
+    throw new CodedError(
+      "invalid_argument",
+      `Cannot fetch ${url}: only http and https urls can be fetched`,
+    );
+  }
+  const response = await fetch(parsed, { redirect: "follow" }).catch((error: unknown) => {
+    const reason =
+      error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+    throw new CodedError(
+      "unavailable",
+      `Cannot fetch ${url}: ${reason}. Check that the daemon can reach it`,
+    );
+  });
+  if (!response.ok) {
+    await response.body?.cancel();
+    throw new CodedError(
+      "failed_precondition",
+      `Cannot fetch ${url}: the server answered ${response.status} ${response.statusText}`,
+    );
+  }
+  return response.body ?? noBytes();
+}
+
+async function* noBytes(): AsyncGenerator<Uint8Array, void, void> {}

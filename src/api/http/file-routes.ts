@@ -1,0 +1,149 @@
+import { Readable } from "node:stream";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
+import { CodedError } from "../../base/errors.ts";
+import {
+  deleteFile,
+  inspectFile,
+  listFiles,
+  openFile,
+  type PfsDeps,
+  type ViewQuery,
+} from "../../pfs/index.ts";
+import { count, flag, readQuery } from "./json-body.ts";
+import { keyOf, principalOf, signalOf, type CommitParams } from "./request-context.ts";
+import { writeTar } from "./tar-out.ts";
+
+const viewQuery = z.object({
+  from: z.string().optional(),
+  fullFile: flag,
+  fileShard: count.default(0),
+  fileModulus: count.default(1),
+  blockShard: count.default(0),
+  blockModulus: count.default(1),
+});
+const pageMax = 10_000;
+const listQuery = viewQuery.extend({
+  recurse: flag,
+  after: z.string().optional(),
+  limit: count.default(1_000),
+});
+
+/** Reading files of a commit, and deleting them from an open one. */
+export function registerFileRoutes(server: FastifyInstance, pfs: PfsDeps): void {
+  server.get<{ Params: CommitParams }>(
+    "/repos/:repo/commits/:commit/files/*",
+    async (request, reply) => await sendFile(pfs, request, reply),
+  );
+  server.get<{ Params: CommitParams }>(
+    "/repos/:repo/commits/:commit/info/*",
+    async (request) =>
+      await inspectFile(
+        pfs,
+        principalOf(request),
+        nameOf(request),
+        pathOf(request),
+        viewOf(request),
+      ),
+  );
+  server.get<{ Params: CommitParams }>("/repos/:repo/commits/:commit/list/*", async (request) => {
+    const query = readQuery(request, listQuery);
+    return await listFiles(pfs, principalOf(request), nameOf(request), pathOf(request), {
+      ...viewOf(request),
+      recurse: query.recurse,
+      limit: Math.max(1, Math.min(pageMax, query.limit)),
+      ...(query.after === undefined ? {} : { after: query.after }),
+    });
+  });
+  server.get<{ Params: CommitParams }>(
+    "/repos/:repo/commits/:commit/tar/*",
+    async (request, reply) => {
+      const tar = await writeTar(
+        pfs,
+        nameOf(request),
+        pathOf(request),
+        viewOf(request),
+        signalOf(reply),
+      );
+      void reply.type("application/x-tar");
+      return await reply.send(tar);
+    },
+  );
+  server.delete<{ Params: CommitParams }>(
+    "/repos/:repo/commits/:commit/files/*",
+    async (request, reply) => {
+      await deleteFile(pfs, principalOf(request), nameOf(request), pathOf(request), {
+        ...keyOf(request),
+        signal: signalOf(reply),
+      });
+      await reply.code(204).send();
+    },
+  );
+}
+
+type CommitRequest = FastifyRequest<{ Params: CommitParams }>;
+
+function nameOf(request: CommitRequest): { repo: string; id: string } {
+  return { repo: request.params.repo, id: request.params.commit };
+}
+
+function pathOf(request: CommitRequest): string {
+  return request.params["*"] ?? "";
+}
+
+function viewOf(request: CommitRequest): ViewQuery {
+  const query = readQuery(request, viewQuery);
+  return {
+    ...(query.from === undefined ? {} : { from: query.from }),
+    fullFile: query.fullFile,
+    shard: {
+      fileNumber: query.fileShard,
+      fileModulus: query.fileModulus,
+      blockNumber: query.blockShard,
+      blockModulus: query.blockModulus,
+    },
+  };
+}
+
+async function sendFile(
+  pfs: PfsDeps,
+  request: CommitRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const file = await openFile(
+    pfs,
+    principalOf(request),
+    nameOf(request),
+    pathOf(request),
+    viewOf(request),
+  );
+  const range = rangeOf(request.headers.range, file.bytes);
+  const { start, end } = range ?? { start: 0, end: file.bytes };
+  if (range !== undefined)
+    void reply.code(206).header("content-range", `bytes ${start}-${end - 1}/${file.bytes}`);
+  void reply
+    .header("accept-ranges", "bytes")
+    .header("etag", `"${file.digest}"`)
+    .header("content-length", end - start);
+  void reply.type("application/octet-stream");
+  if (request.method === "HEAD") return await reply.send();
+  return await reply.send(
+    Readable.from(file.read({ start, end }, signalOf(reply)), {
+      objectMode: false,
+      highWaterMark: 1 << 20,
+    }),
+  );
+}
+
+/** `bytes=a-b`, `bytes=a-` or `bytes=-n`; anything else means all of it (RFC 9110 14.2). */
+export function rangeOf(
+  header: string | undefined,
+  bytes: number,
+): { start: number; end: number } | undefined {
+  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? "");
+  if (match === null || (match[1] === "" && match[2] === "")) return undefined;
+  const first = match[1] === "" ? Math.max(0, bytes - Number(match[2])) : Number(match[1]);
+  const end = match[1] === "" || match[2] === "" ? bytes : Math.min(bytes, Number(match[2]) + 1);
+  if (first < end) return { start: first, end };
+  throw new CodedError("out_of_range", `Cannot read ${header}: the file has ${bytes} bytes`);
+}

@@ -1,0 +1,73 @@
+import type { FastifyRequest } from "fastify";
+import { z } from "zod";
+import { CodedError } from "../../base/errors.ts";
+
+const jsonBytesMax = 16 * 1024 * 1024;
+
+/** Reads a JSON body of at most 16 MiB, whatever its Content-Type says; an absent one is `{}`. */
+export async function readJson(request: FastifyRequest): Promise<unknown> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of request.raw) {
+    const buffer = piece as Buffer;
+    bytes += buffer.length;
+    if (bytes > jsonBytesMax)
+      throw new CodedError(
+        "invalid_argument",
+        `Cannot read the request: a JSON body may have ${jsonBytesMax} bytes at most`,
+      );
+    pieces.push(buffer);
+  }
+  const text = Buffer.concat(pieces).toString("utf8");
+  if (text.trim() === "") return {};
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new CodedError(
+      "invalid_argument",
+      `Cannot read the request as JSON: ${(error as Error).message}`,
+    );
+  }
+}
+
+/** Reads a JSON body of a given shape. */
+export async function readBody<T>(request: FastifyRequest, shape: z.ZodType<T>): Promise<T> {
+  return checked(shape, await readJson(request), "body");
+}
+
+/** Reads the query of a request. */
+export function readQuery<T>(request: FastifyRequest, shape: z.ZodType<T>): T {
+  return checked(shape, request.query, "query");
+}
+
+function checked<T>(shape: z.ZodType<T>, value: unknown, where: string): T {
+  const parsed = shape.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const at =
+    issue === undefined || issue.path.length === 0
+      ? where
+      : `${where} field ${issue.path.map(String).join(".")}`;
+  const reason =
+    issue?.code === "unrecognized_keys"
+      ? `unknown field "${issue.keys.join('", "')}"`
+      : (issue?.message ?? "not understood");
+  throw new CodedError("invalid_argument", `Cannot read the request: ${at}: ${reason}`);
+}
+
+/** A query parameter that may be given several times. */
+export const manyTexts = z
+  .union([z.string().transform((one) => [one]), z.array(z.string())])
+  .default([]);
+
+/** `true`, `1` or an empty value switch on. */
+export const flag = z
+  .enum(["true", "false", "1", "0", ""])
+  .transform((text) => text !== "false" && text !== "0")
+  .default(false);
+
+/** A whole number in the query. */
+export const count = z
+  .string()
+  .regex(/^\d{1,15}$/, "expected a whole number")
+  .transform(Number);

@@ -1,0 +1,96 @@
+import fastify, { type FastifyInstance } from "fastify";
+import type { Log } from "../../base/log.ts";
+import type { PpsDeps } from "../../pps/index.ts";
+import { registerCommitRoutes } from "./commit-routes.ts";
+import { registerDoor } from "./door.ts";
+import { answerError, answerUnknownRoute } from "./error-answer.ts";
+import { registerFileRoutes } from "./file-routes.ts";
+import { registerFrontPage } from "./front-page.ts";
+import { registerJobRoutes } from "./job-routes.ts";
+import { registerPipelineRoutes } from "./pipeline-routes.ts";
+import { registerPutRoutes } from "./put-routes.ts";
+import { registerRepoRoutes } from "./repo-routes.ts";
+
+export interface HttpServerOptions {
+  readonly pps: PpsDeps;
+  readonly log: Log;
+  readonly version: string;
+  readonly host: string;
+  /** 0 takes a free port. */
+  readonly port: number;
+  /** Names besides the bound address by which requests may call this daemon. */
+  readonly allowedHosts: readonly string[];
+  /** Every request must carry it as a bearer token; undefined asks for none. */
+  readonly token: string | undefined;
+}
+
+export interface HttpServer {
+  /** `host:port` as bound. */
+  readonly address: string;
+  /** Takes no new requests, lets those under way end until the signal fires, then cuts them off. */
+  close(signal: AbortSignal): Promise<void>;
+}
+
+/** JSON bodies; file bodies are streams and have no limit. */
+const jsonBytesMax = 16 * 1024 * 1024;
+
+/** Opens the REST API on one port. */
+export async function openHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const server = fastify({
+    bodyLimit: jsonBytesMax,
+    // Uploads take as long as they take; an idle connection is what must not stay.
+    requestTimeout: 0,
+    connectionTimeout: 0,
+    keepAliveTimeout: 72_000,
+    forceCloseConnections: false,
+    routerOptions: { maxParamLength: 70_000, ignoreTrailingSlash: false },
+    logger: false,
+  });
+  takeRawBodies(server);
+  registerDoor(server, options);
+  server.setErrorHandler((error, request, reply) =>
+    answerError(error, request, reply, options.log),
+  );
+  server.setNotFoundHandler(answerUnknownRoute);
+  registerFrontPage(server, options.version);
+  await server.register(
+    async (v1) => {
+      await Promise.resolve();
+      registerRepoRoutes(v1, options.pps.pfs);
+      registerCommitRoutes(v1, options.pps.pfs);
+      registerFileRoutes(v1, options.pps.pfs);
+      registerPutRoutes(v1, options.pps.pfs);
+      registerPipelineRoutes(v1, options.pps);
+      registerJobRoutes(v1, options.pps);
+      v1.get("/version", () => ({ version: options.version }));
+    },
+    { prefix: "/api/v1" },
+  );
+  await server.listen({ host: options.host, port: options.port });
+  const bound = server.server.address();
+  const port = typeof bound === "object" && bound !== null ? bound.port : options.port;
+  return {
+    address: `${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
+    close: async (signal) => {
+      await closeServer(server, signal);
+    },
+  };
+}
+
+/** Bodies of any type reach the routes that store bytes as streams; only JSON is parsed. */
+function takeRawBodies(server: FastifyInstance): void {
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser("*", (_request, payload, done) => {
+    done(null, payload);
+  });
+}
+
+async function closeServer(server: FastifyInstance, signal: AbortSignal): Promise<void> {
+  const cut = (): void => {
+    server.server.closeAllConnections();
+  };
+  signal.addEventListener("abort", cut, { once: true });
+  server.server.closeIdleConnections();
+  await server.close();
+  signal.removeEventListener("abort", cut);
+}

@@ -1,0 +1,22 @@
+import type { FastifyRequest } from "fastify";
+
+/** Bodies up to this length are read at once and stored inline with the acknowledgement. */
+const smallBytesMax = 256 * 1024;
+
+/** The body of a request: a buffer when its length says that it is small, a stream otherwise. */
+export async function wholeBody(
+  request: FastifyRequest,
+): Promise<Buffer | AsyncIterable<Uint8Array>> {
+  const length = Number(request.headers["content-length"] ?? Number.NaN);
+  if (!(length <= smallBytesMax)) return request.raw;
+  return await collect(request.raw, length);
+}
+
+/** Reads a stream of about `bytes` bytes to its end. */
+export async function collect(source: AsyncIterable<Uint8Array>, bytes: number): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of source) pieces.push(piece);
+  return pieces.length === 1 && pieces[0]?.length === bytes
+    ? Buffer.from(pieces[0].buffer, pieces[0].byteOffset, bytes)
+    : Buffer.concat(pieces);
+}

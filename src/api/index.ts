@@ -1,0 +1,1 @@
+export { openHttpServer, type HttpServer, type HttpServerOptions } from "./http/server.ts";

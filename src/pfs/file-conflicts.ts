@@ -1,0 +1,25 @@
+import { CodedError } from "../base/errors.ts";
+import { pathOfKey } from "../model/paths.ts";
+import { find, type Entry } from "../storage/index.ts";
+import type { RootView } from "./open-roots.ts";
+
+/**
+ * Refuses writes that would make one path both a file and a directory. The final word is spoken when
+ * the commit finishes; this says it to the one who can still choose another name.
+ *
+ * @throws CodedError `failed_precondition` naming the path
+ */
+export async function refuseTypeConflicts(base: RootView, entries: Iterable<Entry>): Promise<void> {
+  if (base.root.count === 0) return;
+  for (const entry of entries) {
+    if (entry.clear || entry.type === "none") continue;
+    const existing = await find(base.root, entry.key, base.nodes);
+    if (existing === undefined || existing.type === entry.type) continue;
+    const path = pathOfKey(entry.key);
+    const message =
+      entry.type === "file"
+        ? `file type conflict: /${path} is a directory, so no file can be put there. Choose another path, or delete the directory first`
+        : `file type conflict: /${path} is a file, so nothing can be put below it. Choose another path, or delete the file first`;
+    throw new CodedError("failed_precondition", message, { details: { path } });
+  }
+}

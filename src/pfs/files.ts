@@ -1,0 +1,165 @@
+import { CodedError } from "../base/errors.ts";
+import type { CommitName } from "../model/commit.ts";
+import type { FileInfo } from "../model/file.ts";
+import { parsePath, pathOfKey } from "../model/paths.ts";
+import type { Principal } from "../model/principal.ts";
+import { aggregate, emptyTree } from "../storage/index.ts";
+import type { PfsDeps } from "./pfs-deps.ts";
+import { readRanges } from "./read-ranges.ts";
+import {
+  openNamedView,
+  viewFileDigest,
+  type ByteRange,
+  type View,
+  type ViewEntry,
+  type ViewQuery,
+} from "./view.ts";
+
+/** A file opened for reading. */
+export interface OpenFile {
+  readonly bytes: number;
+  readonly modifiedMicros: number;
+  readonly digest: string;
+  /** Its bytes `[start, end)`, as the view shows them. */
+  read(range: ByteRange, signal: AbortSignal): AsyncIterable<Buffer>;
+}
+
+/**
+ * Opens one file of a commit.
+ *
+ * @throws CodedError `not_found` when the view shows no such file; `failed_precondition` for a directory
+ */
+export async function openFile(
+  deps: PfsDeps,
+  _principal: Principal,
+  name: CommitName,
+  typedPath: string,
+  query: ViewQuery,
+): Promise<OpenFile> {
+  const path = parsePath(typedPath);
+  const { view, detail } = await openNamedView(deps, name, query);
+  const file = path === "" ? undefined : await view.find(path);
+  if (path === "" || file?.entry.type === "dir") {
+    throw new CodedError(
+      "failed_precondition",
+      `file ${name.repo}/${detail.info.id}//${path} is directory: list it with "pachctl list-file ${name.repo} ${detail.info.id} ${path}"`,
+      { details: { path } },
+    );
+  }
+  if (file === undefined) throw fileNotFound(name, path);
+  return {
+    bytes: file.bytes,
+    modifiedMicros: file.entry.modifiedMicros,
+    digest: viewFileDigest(file),
+    read: (range, signal) =>
+      readRanges(
+        deps,
+        { content: file.entry.content, nodes: view.nodes, ranges: file.ranges },
+        range,
+        signal,
+      ),
+  };
+}
+
+/** One file or directory, with the names of a directory's direct children. */
+export async function inspectFile(
+  deps: PfsDeps,
+  _principal: Principal,
+  name: CommitName,
+  typedPath: string,
+  query: ViewQuery,
+): Promise<FileInfo> {
+  const path = parsePath(typedPath);
+  const { view } = await openNamedView(deps, name, query);
+  const file = path === "" ? undefined : await view.find(path);
+  if (file === undefined) throw fileNotFound(name, path);
+  const [info] = await describe(deps, view, name, [file]);
+  if (file.entry.type === "file") return info!;
+  const children: string[] = [];
+  for await (const child of view.children(path, undefined))
+    children.push(child.path.slice(path.length + 1));
+  return { ...info!, children };
+}
+
+export interface ListQuery extends ViewQuery {
+  /** Everything below, instead of the direct children. */
+  readonly recurse: boolean;
+  /** Continue after this path. */
+  readonly after?: string;
+  readonly limit: number;
+}
+
+/**
+ * One page of a directory, sorted by path (of everything below: by key, a directory before what is in
+ * it); a file lists itself. `next` is there when more follows.
+ */
+export async function listFiles(
+  deps: PfsDeps,
+  _principal: Principal,
+  name: CommitName,
+  typedPath: string,
+  query: ListQuery,
+): Promise<{ files: FileInfo[]; next?: string }> {
+  const path = parsePath(typedPath);
+  const { view } = await openNamedView(deps, name, query);
+  const self = path === "" ? undefined : await view.find(path);
+  if (path !== "" && self === undefined) throw fileNotFound(name, path);
+  if (self?.entry.type === "file") return { files: await describe(deps, view, name, [self]) };
+  const page: ViewEntry[] = [];
+  for await (const file of entriesOf(view, path, query)) {
+    if (page.length === query.limit)
+      return { files: await describe(deps, view, name, page), next: page.at(-1)!.path };
+    page.push(file);
+  }
+  return { files: await describe(deps, view, name, page) };
+}
+
+function entriesOf(view: View, path: string, query: ListQuery): AsyncIterable<ViewEntry> {
+  if (!query.recurse)
+    return view.children(path, query.after?.slice(path === "" ? 0 : path.length + 1));
+  return view.below(path, query.after);
+}
+
+async function describe(
+  deps: PfsDeps,
+  view: View,
+  name: CommitName,
+  files: readonly ViewEntry[],
+): Promise<FileInfo[]> {
+  const described: { file: ViewEntry; bytes: number; modifiedMicros: number; commit: string }[] =
+    [];
+  for (const file of files) {
+    const { entry } = file;
+    const below =
+      entry.type === "dir" ? await aggregate(view.tree, entry.key, view.nodes) : emptyTree;
+    const newest =
+      below.count > 0 && below.newest.modifiedMicros >= entry.modifiedMicros ? below.newest : entry;
+    described.push({
+      file,
+      bytes: entry.type === "dir" ? below.bytes : file.bytes,
+      modifiedMicros: newest.modifiedMicros,
+      commit: newest.commit.toString("hex"),
+    });
+  }
+  const names = await deps.metadata.call("commitNames", {
+    uids: [...new Set(described.map((d) => d.commit))],
+  });
+  return described.map(({ file, bytes, modifiedMicros, commit }) => ({
+    path: pathOfKey(file.entry.key),
+    type: file.entry.type === "dir" ? "dir" : "file",
+    sizeBytes: bytes,
+    modifiedMicros,
+    commitModified: names[commit] ?? name,
+    digest: viewFileDigest(file),
+  }));
+}
+
+function fileNotFound(name: CommitName, path: string): CodedError {
+  return new CodedError(
+    "not_found",
+    `file /${path} not found in repo ${name.repo} at commit ${name.id}: "pachctl list-file ${name.repo} ${name.id}" shows what is there`,
+    {
+      details: { repo: name.repo, commit: name.id, path },
+    },
+  );
+}

@@ -1,0 +1,195 @@
+import { CodedError } from "../base/errors.ts";
+import { randomHex } from "../base/random.ts";
+import type { CommitInfo, CommitName } from "../model/commit.ts";
+import type { Principal } from "../model/principal.ts";
+import {
+  applyDelta,
+  buildTree,
+  decodeTreeRef,
+  emptyTree,
+  encodeTreeRef,
+  foldDeltas,
+  type Entry,
+  type TreeRef,
+} from "../storage/index.ts";
+import { giveCommitHints } from "./commits.ts";
+import { ingesting } from "./commit-staging.ts";
+import { runEntries } from "./open-roots.ts";
+import { passThroughNodes } from "./pass-through-nodes.ts";
+import type { PfsDeps } from "./pfs-deps.ts";
+
+/** A daemon that dies while it finishes a commit is replaced after this long. */
+const leaseMs = 30_000;
+
+export interface FinishOptions {
+  /** How long to wait for an open parent. */
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Closes an open commit: from here on its files never change. Waits until its parent has ended.
+ * Finishing a finished commit does nothing.
+ *
+ * The order is the invariant: packs sealed, then one transaction with the pack rows, the roots, the
+ * state and the event. A crash in between leaves garbage, never a reference to nothing.
+ *
+ * @throws CodedError `failed_precondition` when the parent is still open after `waitMs`, or a path
+ *   is both a file and a directory: the commit then stays open
+ */
+export async function finishCommit(
+  deps: PfsDeps,
+  _principal: Principal,
+  name: CommitName,
+  options: FinishOptions,
+): Promise<CommitInfo> {
+  const { info } = await deps.metadata.call("findCommit", name);
+  const finished = await finishByUid(deps, info.uid, options);
+  if (finished.state !== "cancelled" || info.state !== "cancelled") return finished;
+  throw new CodedError(
+    "failed_precondition",
+    `Cannot finish commit ${info.repo}/${info.id}: it was cancelled. Start a new one with "pachctl start-commit ${info.repo} ${info.branch}"`,
+    {
+      details: { repo: info.repo, commit: info.id },
+    },
+  );
+}
+
+/** As finishCommit(), by uid. A commit whose parent was cancelled comes back cancelled. */
+export async function finishByUid(
+  deps: PfsDeps,
+  uid: string,
+  options: FinishOptions,
+): Promise<CommitInfo> {
+  const token = randomHex(deps.random);
+  const deadlineMs = deps.clock.monotonicMs() + options.waitMs;
+  for (;;) {
+    options.signal.throwIfAborted();
+    const start = await deps.metadata.call("beginFinish", { uid, token, leaseMs });
+    switch (start.kind) {
+      case "ended":
+        giveCommitHints(deps, uid);
+        return start.info;
+      case "claimed":
+        return await publish(deps, uid, token, start.parentRoot);
+      case "busy":
+        await waitFor(deps, uid, deps.clock.monotonicMs() + 500, options.signal);
+        break;
+      case "parent_open":
+        if (deps.clock.monotonicMs() >= deadlineMs) throw await parentOpen(deps, uid, start);
+        await waitFor(deps, start.parentUid, deadlineMs, options.signal);
+        break;
+    }
+  }
+}
+
+/** Sleeps until something happens to a commit, at most until the deadline. */
+async function waitFor(
+  deps: PfsDeps,
+  uid: string,
+  deadlineMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const round = new AbortController();
+  const stop = deps.hints.listen(`commit:${uid}`, () => {
+    round.abort();
+  });
+  const ms = Math.max(1, Math.min(2_000, deadlineMs - deps.clock.monotonicMs()));
+  await deps.clock.sleep(ms, AbortSignal.any([round.signal, signal])).catch(() => undefined);
+  stop();
+}
+
+async function parentOpen(
+  deps: PfsDeps,
+  uid: string,
+  start: { parent: string; sinceMicros: number },
+): Promise<CodedError> {
+  const { info } = await deps.metadata.call("commitByUid", { uid });
+  const seconds = Math.max(0, Math.round((deps.clock.nowMicros() - start.sinceMicros) / 1_000_000));
+  const [repo, ...id] = start.parent.split("/");
+  const parent = `${repo} ${id.join("/")}`;
+  return new CodedError(
+    "failed_precondition",
+    `commit ${info.repo}/${info.id} waits for its parent ${start.parent}, open since ${new Date(start.sinceMicros / 1_000).toISOString()} (${seconds} s ago)\nEnd the parent with "pachctl finish-commit ${parent}" or "pachctl finish-commit --cancel ${parent}"`,
+    {
+      details: {
+        repo: info.repo,
+        commit: info.id,
+        waitingFor: start.parent,
+        sinceMicros: start.sinceMicros,
+      },
+    },
+  );
+}
+
+async function publish(
+  deps: PfsDeps,
+  uid: string,
+  token: string,
+  parentRoot: Buffer | null,
+): Promise<CommitInfo> {
+  const done = new AbortController();
+  const renewing = renewUntil(deps, uid, token, done.signal);
+  try {
+    const info = await ingesting(deps, async (ingest) => {
+      const nodes = passThroughNodes(ingest.nodes, deps.storage.nodes);
+      const runs = await deps.metadata.call("listRuns", { uid, fromSeq: 0 });
+      const fold = (): AsyncIterable<Entry> =>
+        foldDeltas(
+          runs.map((run) => runEntries(run, deps.storage.nodes)),
+          "sequence",
+          nodes.source,
+          nodes.sink,
+        );
+      const only = runs.length === 1 ? runs[0]?.root : undefined;
+      // One run that is a tree already is the delta: it was written in normal form.
+      const delta: TreeRef = only ? decodeTreeRef(only) : await buildTree(fold(), nodes.sink);
+      const base = parentRoot === null ? emptyTree : decodeTreeRef(parentRoot);
+      const root = await applyDelta(base, fold(), nodes.source, nodes.sink);
+      const sealed = await ingest.seal();
+      return await deps.metadata.call("publishCommit", {
+        uid,
+        token,
+        delta: encodeTreeRef(delta),
+        root: encodeTreeRef(root),
+        sizeBytes: delta.bytes,
+        sealed,
+      });
+    });
+    giveCommitHints(deps, uid);
+    deps.hints.give("events");
+    return info;
+  } catch (error) {
+    await deps.metadata.call("abandonFinish", { uid, token }).catch(() => undefined);
+    giveCommitHints(deps, uid);
+    throw error;
+  } finally {
+    done.abort();
+    await renewing;
+  }
+}
+
+async function renewUntil(
+  deps: PfsDeps,
+  uid: string,
+  token: string,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await deps.clock.sleep(leaseMs / 3, signal).catch(() => undefined);
+    if (!signal.aborted)
+      await deps.metadata.call("renewFinish", { uid, token, leaseMs }).catch(() => undefined);
+  }
+}
+
+/** Finishes commits that were closing when their daemon died. Those that wait for a parent stay. */
+export async function resumeFinishes(deps: PfsDeps, signal: AbortSignal): Promise<void> {
+  for (const uid of await deps.metadata.call("listExpiredClosing", { limit: 100 })) {
+    await finishByUid(deps, uid, { waitMs: 0, signal }).catch((error: unknown) => {
+      deps.log.debug(
+        { commit: uid, error: String(error) },
+        "a closing commit was not finished yet",
+      );
+    });
+  }
+}

@@ -1,0 +1,58 @@
+import type { RecordFormat } from "../chunking/index.ts";
+import { recordFormatOf } from "../chunking/index.ts";
+import { keyOfPath, parseEntryPath } from "../model/paths.ts";
+import type { NewRun, Sealed } from "../metadata/index.ts";
+import { emptyContent, normalizeRun, type Entry } from "../storage/index.ts";
+import { ingesting, runOf } from "./commit-staging.ts";
+import type { PfsDeps } from "./pfs-deps.ts";
+
+/** What a program did to one path of its output. */
+export type PathChange =
+  | {
+      readonly kind: "append" | "replace";
+      readonly path: string;
+      readonly content: () => AsyncIterable<Uint8Array>;
+    }
+  | { readonly kind: "mkdir" | "delete"; readonly path: string };
+
+/**
+ * Stores what a program did to its output as one run, which nobody sees until somebody records it
+ * together with `sealed`. A deleted path goes with everything below it.
+ */
+export async function stageOutput(
+  deps: PfsDeps,
+  uid: string,
+  changes: AsyncIterable<PathChange>,
+  signal: AbortSignal,
+): Promise<{ run: NewRun; sealed: Sealed }> {
+  return await ingesting(deps, async (ingest) => {
+    const base = {
+      clear: false,
+      modifiedMicros: deps.clock.nowMicros(),
+      commit: Buffer.from(uid, "hex"),
+    };
+    const entries: Entry[] = [];
+    for await (const change of changes) {
+      const path = parseEntryPath(change.path);
+      const key = keyOfPath(path);
+      if (change.kind === "mkdir")
+        entries.push({ ...base, key, type: "dir", reset: false, content: emptyContent });
+      else if (change.kind === "delete")
+        entries.push({
+          ...base,
+          key,
+          type: "none",
+          reset: false,
+          clear: true,
+          content: emptyContent,
+        });
+      else if (change.kind === "append" || change.kind === "replace") {
+        const format: RecordFormat = recordFormatOf(path);
+        const content = await ingest.putContent(change.content(), format, signal);
+        entries.push({ ...base, key, type: "file", reset: change.kind === "replace", content });
+      }
+    }
+    const run = await runOf(ingest, normalizeRun(entries));
+    return { run, sealed: await ingest.seal() };
+  });
+}

@@ -1,0 +1,49 @@
+import { CodedError } from "../base/errors.ts";
+import type { Principal } from "../model/principal.ts";
+import { parseRepoName, type RepoInfo } from "../model/repo.ts";
+import type { PfsDeps } from "./pfs-deps.ts";
+
+/** Makes an empty repo; `provenance` names the repos it is made from. */
+export async function createRepo(
+  deps: PfsDeps,
+  _principal: Principal,
+  input: { name: string; provenance: string[] },
+): Promise<RepoInfo> {
+  if (input.name === "")
+    throw new CodedError("invalid_argument", "repo cannot be nil: give the repo a name");
+  const info = await deps.metadata.call("createRepo", {
+    name: parseRepoName(input.name),
+    provenance: input.provenance,
+  });
+  deps.hints.give("repos");
+  return info;
+}
+
+/** One repo with its whole provenance. */
+export async function inspectRepo(
+  deps: PfsDeps,
+  _principal: Principal,
+  name: string,
+): Promise<RepoInfo> {
+  return await deps.metadata.call("inspectRepo", { name });
+}
+
+/** All repos by name; with `provenance`, those made from every one of the given repos. */
+export async function listRepos(
+  deps: PfsDeps,
+  _principal: Principal,
+  provenance: string[],
+): Promise<RepoInfo[]> {
+  return await deps.metadata.call("listRepos", { provenance });
+}
+
+/** Removes a repo and its commits; without `force` not while something is made from it. */
+export async function deleteRepo(
+  deps: PfsDeps,
+  _principal: Principal,
+  input: { name: string; force: boolean },
+): Promise<void> {
+  await deps.metadata.call("deleteRepo", input);
+  deps.hints.give("repos");
+  deps.hints.give("commits");
+}

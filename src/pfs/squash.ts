@@ -1,0 +1,47 @@
+import type { NewRun, Sealed, StagedRun } from "../metadata/index.ts";
+import { buildTree, encodeTreeRef, foldDeltas } from "../storage/index.ts";
+import { giveCommitHints } from "./commits.ts";
+import { ingesting } from "./commit-staging.ts";
+import { runEntries } from "./open-roots.ts";
+import { passThroughNodes } from "./pass-through-nodes.ts";
+import type { PfsDeps } from "./pfs-deps.ts";
+
+/**
+ * Stages several deltas in an open commit as one: contents are concatenated per path in the order
+ * given, and where any of them replaced a file, what the parent had goes (contract 2.8). Repeating
+ * it with the same key does nothing.
+ *
+ * @throws CodedError `failed_precondition` when one path is a file in one and a directory in another
+ */
+export async function stageSquash(
+  deps: PfsDeps,
+  input: { uid: string; key: string; deltas: readonly Pick<StagedRun, "entries" | "root">[] },
+): Promise<void> {
+  const { run, sealed } = await squash(deps, input.deltas);
+  await deps.metadata.call("stageRun", {
+    uid: input.uid,
+    run,
+    sealed,
+    key: input.key,
+    answer: "{}",
+  });
+  giveCommitHints(deps, input.uid);
+}
+
+async function squash(
+  deps: PfsDeps,
+  deltas: readonly Pick<StagedRun, "entries" | "root">[],
+): Promise<{ run: NewRun; sealed: Sealed }> {
+  return await ingesting(deps, async (ingest) => {
+    const nodes = passThroughNodes(ingest.nodes, deps.storage.nodes);
+    const streams = deltas.map((delta) => runEntries(delta, deps.storage.nodes));
+    const tree = await buildTree(
+      foldDeltas(streams, "squash", nodes.source, nodes.sink),
+      nodes.sink,
+    );
+    return {
+      run: { entries: null, root: encodeTreeRef(tree), bytes: tree.bytes },
+      sealed: await ingest.seal(),
+    };
+  });
+}

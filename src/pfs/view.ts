@@ -1,0 +1,201 @@
+import { CodedError } from "../base/errors.ts";
+import { sha256Of } from "../base/hash.ts";
+import type { CommitName } from "../model/commit.ts";
+import { keyOfPath, pathOfKey, topOf, type FilePath } from "../model/paths.ts";
+import { wholeShard, type Shard } from "../model/shard.ts";
+import type { CommitDetail } from "../metadata/index.ts";
+import {
+  contentDigest,
+  find,
+  listChildren,
+  scan,
+  type Entry,
+  type NodeSource,
+  type TreeRef,
+} from "../storage/index.ts";
+import { blocksInShard } from "./block-shards.ts";
+import { isInFileShard } from "./file-shards.ts";
+import type { PfsDeps } from "./pfs-deps.ts";
+import { sinceTree } from "./since.ts";
+
+/** What part of a commit is looked at. Plain data: a worker carries it around. */
+export interface ViewSpec {
+  readonly uid: string;
+  /** Only what was written after this commit (contract 2.11, `from_commit`). */
+  readonly fromUid?: string;
+  /** With `fromUid`: all of each top-level entry in which anything was written. */
+  readonly fullFile?: boolean;
+  readonly shard?: Shard;
+}
+
+/** A byte range of a file's content. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A file or directory of a view: its entry, and the parts of its content that the view shows. */
+export interface ViewEntry {
+  readonly path: FilePath;
+  readonly entry: Entry;
+  readonly bytes: number;
+  /** Ascending, not touching; all of the content unless blocks are sharded. */
+  readonly ranges: readonly ByteRange[];
+}
+
+/**
+ * A commit, or what was written in it, seen through shards: what `get-file` and `list-file` answer
+ * from and what a task is given.
+ */
+export class View {
+  readonly tree: TreeRef;
+  readonly nodes: NodeSource;
+  readonly shard: Shard;
+  private readonly deps: PfsDeps;
+  private readonly tops: ReadonlySet<string> | undefined;
+
+  constructor(
+    deps: PfsDeps,
+    parts: { tree: TreeRef; nodes: NodeSource; shard: Shard; tops?: ReadonlySet<string> },
+  ) {
+    this.deps = deps;
+    this.tree = parts.tree;
+    this.nodes = parts.nodes;
+    this.shard = parts.shard;
+    this.tops = parts.tops;
+  }
+
+  /** The file or directory at a path, if the view shows it. */
+  async find(path: FilePath): Promise<ViewEntry | undefined> {
+    const entry = await find(this.tree, keyOfPath(path), this.nodes);
+    return entry === undefined ? undefined : await this.shown(entry);
+  }
+
+  /** Everything below a directory, in key order (parents before children), after the path `after`. */
+  async *below(dir: FilePath, after?: FilePath): AsyncGenerator<ViewEntry, void, void> {
+    const range = {
+      ...(dir === "" ? {} : { below: keyOfPath(dir) }),
+      ...(after === undefined ? {} : { after: keyOfPath(after) }),
+    };
+    for await (const entry of scan(this.tree, range, this.nodes)) {
+      const shown = await this.shown(entry);
+      if (shown !== undefined) yield shown;
+    }
+  }
+
+  /** The direct children of a directory, by name, after the child named `after`. */
+  async *children(dir: FilePath, after: string | undefined): AsyncGenerator<ViewEntry, void, void> {
+    const options =
+      after === undefined ? {} : { after: keyOfPath(dir === "" ? after : `${dir}/${after}`) };
+    for await (const entry of listChildren(this.tree, keyOfPath(dir), options, this.nodes)) {
+      const shown = await this.shown(entry);
+      if (shown !== undefined) yield shown;
+    }
+  }
+
+  /** Names the content: equal digests, equal files. */
+  get digest(): string {
+    const parts = [
+      this.tree.digest,
+      Buffer.from(JSON.stringify([this.shard, [...(this.tops ?? [])].sort()])),
+    ];
+    return sha256Of(parts).toString("hex");
+  }
+
+  private async shown(entry: Entry): Promise<ViewEntry | undefined> {
+    if (entry.type === "none" || entry.key.length === 0) return undefined;
+    const path = pathOfKey(entry.key);
+    if (this.tops !== undefined && !this.tops.has(topOf(path))) return undefined;
+    if (!isInFileShard(path, this.shard)) return undefined;
+    const all = [{ start: 0, end: entry.content.bytes }];
+    if (this.shard.blockModulus <= 1)
+      return { path, entry, bytes: entry.content.bytes, ranges: all };
+    const ranges = await blocksInShard(this.deps, { path, entry, nodes: this.nodes }, this.shard);
+    if (ranges === undefined)
+      return entry.type === "dir" ? { path, entry, bytes: 0, ranges: [] } : undefined;
+    return {
+      path,
+      entry,
+      bytes: ranges.reduce((sum, range) => sum + range.end - range.start, 0),
+      ranges,
+    };
+  }
+}
+
+/** Hex digest of what a view shows of a file; equal digests, equal bytes. */
+export function viewFileDigest(file: ViewEntry): string {
+  if (file.entry.type === "dir") return "";
+  const whole = contentDigest(file.entry);
+  const isWhole = file.ranges.length === 1 && file.bytes === file.entry.content.bytes;
+  if (isWhole || file.entry.content.bytes === 0) return whole;
+  return sha256Of([Buffer.from(whole), Buffer.from(JSON.stringify(file.ranges))]).toString("hex");
+}
+
+/** Opens a view of a commit. */
+export async function openView(deps: PfsDeps, spec: ViewSpec): Promise<View> {
+  const detail = await deps.metadata.call("commitByUid", { uid: spec.uid });
+  return await viewOf(deps, detail, spec);
+}
+
+/** What a request says about the part it wants; `from` names a commit. */
+export interface ViewQuery {
+  readonly from?: string;
+  readonly fullFile?: boolean;
+  readonly shard?: Shard;
+}
+
+/** Opens the view that a request asks for. */
+export async function openNamedView(
+  deps: PfsDeps,
+  name: CommitName,
+  query: ViewQuery,
+): Promise<{ view: View; detail: CommitDetail }> {
+  const detail = await deps.metadata.call("findCommit", name);
+  const from =
+    query.from === undefined || query.from === ""
+      ? undefined
+      : await deps.metadata.call("findCommit", { repo: name.repo, id: query.from });
+  const view = await viewOf(deps, detail, {
+    uid: detail.info.uid,
+    ...(from === undefined ? {} : { fromUid: from.info.uid }),
+    ...(query.fullFile === undefined ? {} : { fullFile: query.fullFile }),
+    ...(query.shard === undefined ? {} : { shard: query.shard }),
+  });
+  return { view, detail };
+}
+
+async function viewOf(deps: PfsDeps, detail: CommitDetail, spec: ViewSpec): Promise<View> {
+  const shard = checkedShard(spec.shard ?? wholeShard);
+  if (spec.fromUid === undefined)
+    return new View(deps, { ...(await wholeTree(deps, detail)), shard });
+  const since = await sinceTree(deps, detail, spec.fromUid);
+  if (spec.fullFile !== true)
+    return new View(deps, { tree: since.root, nodes: since.nodes, shard });
+  const tops = new Set<string>();
+  for await (const entry of scan(since.root, {}, since.nodes)) {
+    if (entry.type !== "none" && entry.key.length > 0) tops.add(topOf(pathOfKey(entry.key)));
+  }
+  return new View(deps, { ...(await wholeTree(deps, detail)), shard, tops });
+}
+
+async function wholeTree(
+  deps: PfsDeps,
+  detail: CommitDetail,
+): Promise<{ tree: TreeRef; nodes: NodeSource }> {
+  const { root, nodes } = await deps.openRoots.rootOf(detail);
+  return { tree: root, nodes };
+}
+
+function checkedShard(shard: Shard): Shard {
+  const isRight = (number: number, modulus: number): boolean =>
+    Number.isSafeInteger(number) && number >= 0 && number < Math.max(1, modulus);
+  if (
+    isRight(shard.fileNumber, shard.fileModulus) &&
+    isRight(shard.blockNumber, shard.blockModulus)
+  )
+    return shard;
+  throw new CodedError(
+    "invalid_argument",
+    `Cannot use shard ${JSON.stringify(shard)}: each number must be below its modulus`,
+  );
+}

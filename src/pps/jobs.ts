@@ -1,0 +1,120 @@
+import { codedErrorFrom, isCoded } from "../base/errors.ts";
+import { randomHex } from "../base/random.ts";
+import type { ParallelismSpec } from "../model/pipeline-spec.ts";
+import type { JobDetail } from "../metadata/index.ts";
+import { cancelOutput, finishOutput, stageSquash, type ViewSpec } from "../pfs/index.ts";
+import { moduliFor, type DividedInput } from "./partition.ts";
+import type { PpsDeps } from "./pps-deps.ts";
+
+/**
+ * Starts a job whose predecessor has ended: opens its output commit and divides its inputs into
+ * tasks. Does nothing while it waits, and nothing the second time.
+ */
+export async function startJob(deps: PpsDeps, id: string): Promise<void> {
+  const { metadata, hints, random } = deps.pfs;
+  const job = await metadata.call("jobDetail", { id });
+  if (job === undefined || job.waits || job.outputUid !== null || job.info.state !== "creating")
+    return;
+  const fromUids = job.inputs.map((input, i) => fromUidOf(job, input, i));
+  const empty = job.inputs.some((input, i) => isEmptyInput(job, input, i));
+  const moduli = empty
+    ? job.inputs.map(() => 1)
+    : await moduliFor(
+        deps.pfs,
+        dividedInputs(job, fromUids),
+        workersOf(deps, job.info.parallelismSpec),
+      );
+  await metadata.call("startJob", {
+    id,
+    outputUid: randomHex(random),
+    newBranch: randomHex(random),
+    parentUid: job.base?.outputUid,
+    empty,
+    tasks: empty ? 0 : moduli.reduce((product, modulus) => product * modulus, 1),
+    plan: { moduli, fromUids },
+  });
+  hints.give("tasks");
+  hints.give("events");
+  hints.give("jobs");
+}
+
+/** What is new starts after the commit that the predecessor saw (contract 3.5). */
+function fromUidOf(job: JobDetail, input: JobDetail["inputs"][number], i: number): string | null {
+  const before = job.base?.inputUids[i];
+  return before === undefined || before === input.uid || input.method.incremental === "NONE"
+    ? null
+    : before;
+}
+
+/** A commit that added nothing makes the job empty, unless earlier commits are still to be seen with it. */
+function isEmptyInput(job: JobDetail, input: JobDetail["inputs"][number], i: number): boolean {
+  if (input.sizeBytes > 0 || input.runEmpty) return false;
+  const before = job.base?.inputUids[i];
+  return before === undefined || before === input.uid || before === input.parentUid;
+}
+
+function dividedInputs(job: JobDetail, fromUids: readonly (string | null)[]): DividedInput[] {
+  return job.inputs.map((input, i) => ({
+    view: inputView(input, fromUids[i] ?? null),
+    partition: input.method.partition,
+    sizeBytes: input.sizeBytes,
+    isFixed: input.sizeBytes === 0 && input.runEmpty,
+  }));
+}
+
+/** What all tasks of a job together see of an input. */
+export function inputView(input: JobDetail["inputs"][number], fromUid: string | null): ViewSpec {
+  return fromUid === null
+    ? { uid: input.uid }
+    : { uid: input.uid, fromUid, fullFile: input.method.incremental === "FULL" };
+}
+
+/** A constant of 0 means one per slot; a coefficient counts machines, and here there is one. */
+export function workersOf(deps: Pick<PpsDeps, "slots">, spec: ParallelismSpec): number {
+  if (spec.strategy === "COEFFICIENT") return Math.max(1, Math.floor(spec.coefficient));
+  return spec.constant === 0 ? deps.slots : spec.constant;
+}
+
+/**
+ * Ends a job all of whose tasks have ended: the outputs of the last attempts become one delta of the
+ * output commit, in task order, so the result is the same whatever died on the way. The commit of a
+ * failed job is cancelled, and stays readable by id.
+ */
+export async function publishJob(deps: PpsDeps, id: string, signal: AbortSignal): Promise<void> {
+  const { metadata } = deps.pfs;
+  const job = await metadata.call("jobDetail", { id });
+  if (job === undefined || job.outputUid === null) return;
+  const { outputs, error } = await metadata.call("taskOutputs", { jobId: id });
+  const failure = error ?? (await stage(deps, job.outputUid, id, outputs));
+  if (failure !== undefined) {
+    await metadata.call("noteJobError", { id, error: failure });
+    await cancelOutput(deps.pfs, job.outputUid);
+  } else {
+    await finishOutput(deps.pfs, job.outputUid, signal);
+  }
+  deps.pfs.hints.give("events");
+  deps.pfs.hints.give("jobs");
+}
+
+/** Stages what the tasks wrote; gives back why that cannot be a commit, if so. */
+async function stage(
+  deps: PpsDeps,
+  uid: string,
+  id: string,
+  outputs: { entries: Buffer | null; root: Buffer | null }[],
+): Promise<string | undefined> {
+  try {
+    await stageSquash(deps.pfs, {
+      uid,
+      key: `publish:${id}`,
+      deltas: outputs.filter((output) => output.entries !== null || output.root !== null),
+    });
+  } catch (error) {
+    // A commit that closed meanwhile has been published by another daemon.
+    const conflicts =
+      isCoded(error, "failed_precondition") && error.details["reason"] !== "commit_finished";
+    if (conflicts) return error.message;
+    if (!isCoded(error, "failed_precondition")) throw codedErrorFrom(error);
+  }
+  return undefined;
+}

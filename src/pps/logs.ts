@@ -1,0 +1,121 @@
+import { CodedError } from "../base/errors.ts";
+import type { JobInfo } from "../model/job.ts";
+import type { Principal } from "../model/principal.ts";
+import type { TaskClaim } from "../metadata/index.ts";
+import { inspectJob } from "./pipelines.ts";
+import type { PpsDeps } from "./pps-deps.ts";
+
+/** Adds to the log of an attempt. */
+export async function appendTaskLog(deps: PpsDeps, claim: TaskClaim, bytes: Buffer): Promise<void> {
+  await deps.pfs.metadata.call("appendLog", { ...claim, bytes });
+  deps.pfs.hints.give(`log:${claim.jobId}`);
+}
+
+/**
+ * The log of a job, attempt by attempt in task order, each line prefixed `<task> | ` (contract 3.7).
+ * With `follow`, goes on until the job has ended, in the order in which lines come.
+ *
+ * @throws CodedError `not_found` when there is no such job
+ */
+export async function* readLogs(
+  deps: PpsDeps,
+  principal: Principal,
+  id: string,
+  options: { follow: boolean; signal: AbortSignal },
+): AsyncGenerator<Buffer, void, void> {
+  const job = await inspectJob(deps, principal, id, { waitMs: 0, signal: options.signal });
+  if (job.state === "empty")
+    throw new CodedError(
+      "not_found",
+      `job ${job.id} has no logs: its input commit added no data, so nothing ran`,
+      { details: { job: job.id } },
+    );
+  const attempts = new Map<string, AttemptLog>();
+  for (let current = job; ;) {
+    const ended = hasEnded(current);
+    yield* newLines(deps, current, attempts);
+    if (!options.follow || ended) break;
+    await somethingNew(deps, job.id, options.signal);
+    current = await inspectJob(deps, principal, job.id, { waitMs: 0, signal: options.signal });
+  }
+  for (const log of attempts.values()) {
+    const rest = log.takeRest();
+    if (rest !== undefined) yield rest;
+  }
+}
+
+function hasEnded(job: JobInfo): boolean {
+  return job.state !== "creating" && job.state !== "running";
+}
+
+async function* newLines(
+  deps: PpsDeps,
+  job: JobInfo,
+  attempts: Map<string, AttemptLog>,
+): AsyncGenerator<Buffer, void, void> {
+  for (const task of job.tasks ?? []) {
+    for (const { attempt } of task.attempts) {
+      const key = `${task.task}/${attempt}`;
+      const log = attempts.get(key) ?? new AttemptLog(task.task);
+      attempts.set(key, log);
+      for (;;) {
+        const pieces = await deps.pfs.metadata.call("readLog", {
+          jobId: job.id,
+          task: task.task,
+          attempt,
+          afterSeq: log.seq,
+        });
+        for (const piece of pieces) {
+          log.seq = piece.seq;
+          yield* log.linesOf(piece.bytes);
+        }
+        if (pieces.length === 0) break;
+      }
+    }
+  }
+}
+
+async function somethingNew(deps: PpsDeps, id: string, signal: AbortSignal): Promise<void> {
+  const round = new AbortController();
+  const wake = (): void => {
+    round.abort();
+  };
+  const stops = [deps.pfs.hints.listen(`log:${id}`, wake), deps.pfs.hints.listen("jobs", wake)];
+  await deps.pfs.clock.sleep(1_000, AbortSignal.any([round.signal, signal])).catch(() => undefined);
+  for (const stop of stops) stop();
+  signal.throwIfAborted();
+}
+
+/** A line longer than this is cut: programs print megabytes without a newline. */
+const lineBytesMax = 64 * 1024;
+
+/** The log of one attempt, cut into prefixed lines as it comes. */
+class AttemptLog {
+  seq = 0;
+  private readonly prefix: Buffer;
+  private rest: Buffer = Buffer.alloc(0);
+
+  constructor(task: number) {
+    this.prefix = Buffer.from(`${task} | `);
+  }
+
+  *linesOf(bytes: Buffer): Generator<Buffer, void, void> {
+    let open = this.rest.length === 0 ? bytes : Buffer.concat([this.rest, bytes]);
+    for (
+      let end = open.indexOf(0x0a);
+      end >= 0 || open.length > lineBytesMax;
+      end = open.indexOf(0x0a)
+    ) {
+      const cut = end < 0 ? lineBytesMax : Math.min(end, lineBytesMax);
+      yield Buffer.concat([this.prefix, open.subarray(0, cut), Buffer.from("\n")]);
+      open = open.subarray(cut === end ? cut + 1 : cut);
+    }
+    this.rest = open;
+  }
+
+  takeRest(): Buffer | undefined {
+    const { rest } = this;
+    this.rest = Buffer.alloc(0);
+    return rest.length === 0 ? undefined : Buffer.concat([this.prefix, rest, Buffer.from("\n")]);
+  }
+}

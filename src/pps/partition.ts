@@ -1,0 +1,113 @@
+import type { Partition } from "../model/method.ts";
+import {
+  fileShardHash,
+  hashedBlocks,
+  openView,
+  pathShardHash,
+  type PfsDeps,
+  type ViewSpec,
+} from "../pfs/index.ts";
+import type { Shard } from "../model/shard.ts";
+
+/** An input about to be divided. */
+export interface DividedInput {
+  readonly view: ViewSpec;
+  readonly partition: Partition;
+  /** Size of its commit: the largest input per shard is divided next (contract 3.4). */
+  readonly sizeBytes: number;
+  /** Empty, and run all the same: never divided. */
+  readonly isFixed: boolean;
+}
+
+/** What cannot be split further, by the hash that decides its shard, with its bytes. */
+interface Part {
+  readonly hash: number;
+  readonly bytes: number;
+}
+
+/**
+ * How many shards each input is cut into for `workers` tasks (contract 3.4): powers of two whose
+ * product reaches the number, as long as no shard would be empty.
+ */
+export async function moduliFor(
+  pfs: PfsDeps,
+  inputs: readonly DividedInput[],
+  workers: number,
+): Promise<number[]> {
+  const moduli = inputs.map(() => 1);
+  const fixed = inputs.map((input) => input.isFixed || input.partition === "REPO");
+  const parts = new Map<number, Part[]>();
+  while (moduli.reduce((product, modulus) => product * modulus, 1) < workers) {
+    const next = largestShard(inputs, moduli, fixed);
+    if (next === undefined) break;
+    if (!parts.has(next)) parts.set(next, await partsOf(pfs, inputs[next]!));
+    if (allShardsFilled(parts.get(next)!, moduli[next]! * 2)) moduli[next]! *= 2;
+    else fixed[next] = true;
+  }
+  return moduli;
+}
+
+function largestShard(
+  inputs: readonly DividedInput[],
+  moduli: readonly number[],
+  fixed: readonly boolean[],
+): number | undefined {
+  let best: number | undefined;
+  for (const [i, input] of inputs.entries()) {
+    if (fixed[i]) continue;
+    if (
+      best === undefined ||
+      input.sizeBytes / moduli[i]! > inputs[best]!.sizeBytes / moduli[best]!
+    )
+      best = i;
+  }
+  return best;
+}
+
+async function partsOf(pfs: PfsDeps, input: DividedInput): Promise<Part[]> {
+  const view = await openView(pfs, input.view);
+  const parts: Part[] = [];
+  for await (const file of view.below("")) {
+    if (file.entry.type === "dir") continue;
+    if (input.partition === "FILE") {
+      parts.push({ hash: fileShardHash(file.path), bytes: file.bytes });
+      continue;
+    }
+    const blocks = await hashedBlocks(pfs, {
+      path: file.path,
+      entry: file.entry,
+      nodes: view.nodes,
+    });
+    if (blocks.length === 0) parts.push({ hash: pathShardHash(file.path), bytes: 0 });
+    for (const block of blocks)
+      parts.push({ hash: block.shardHash, bytes: block.end - block.start });
+  }
+  return parts;
+}
+
+function allShardsFilled(parts: readonly Part[], modulus: number): boolean {
+  const filled = new Set<number>();
+  for (const part of parts) if (part.bytes > 0) filled.add(part.hash % modulus);
+  return filled.size === modulus;
+}
+
+/** The shard of each input for one task: its number's digits in mixed radix, the last input fastest. */
+export function shardsOfTask(
+  task: number,
+  moduli: readonly number[],
+  partitions: readonly Partition[],
+): Shard[] {
+  const shards: Shard[] = [];
+  let rest = task;
+  for (let i = moduli.length - 1; i >= 0; i--) {
+    const modulus = moduli[i]!;
+    const number = rest % modulus;
+    rest = Math.floor(rest / modulus);
+    shards.unshift(
+      partitions[i] === "FILE"
+        ? { fileNumber: number, fileModulus: modulus, blockNumber: 0, blockModulus: 1 }
+        : { fileNumber: 0, fileModulus: 1, blockNumber: number, blockModulus: modulus },
+    );
+  }
+  return shards;
+}

@@ -1,0 +1,87 @@
+import type { JobInfo, PipelineInfo } from "../model/job.ts";
+import { parsePipelineSpec } from "../model/pipeline-spec.ts";
+import type { CommitName } from "../model/commit.ts";
+import type { Principal } from "../model/principal.ts";
+import { recheckMs } from "../base/hints.ts";
+import type { PpsDeps } from "./pps-deps.ts";
+
+/** Makes a pipeline: it runs on every finished commit of its inputs, past and future. */
+export async function createPipeline(
+  deps: PpsDeps,
+  _principal: Principal,
+  document: unknown,
+): Promise<PipelineInfo> {
+  const { metadata, hints } = deps.pfs;
+  const info = await metadata.call("createPipeline", { spec: parsePipelineSpec(document) });
+  hints.give("repos");
+  hints.give("events");
+  return { ...info, runner: deps.runner };
+}
+
+/** One pipeline with its jobs counted by state. */
+export async function inspectPipeline(
+  deps: PpsDeps,
+  _principal: Principal,
+  name: string,
+): Promise<PipelineInfo> {
+  return { ...(await deps.pfs.metadata.call("inspectPipeline", { name })), runner: deps.runner };
+}
+
+/** All pipelines by name. */
+export async function listPipelines(deps: PpsDeps, _principal: Principal): Promise<PipelineInfo[]> {
+  return (await deps.pfs.metadata.call("listPipelines", {})).map((info) => ({
+    ...info,
+    runner: deps.runner,
+  }));
+}
+
+/** Removes a pipeline and its jobs, and stops what runs; the repo it wrote to stays. */
+export async function deletePipeline(
+  deps: PpsDeps,
+  _principal: Principal,
+  name: string,
+): Promise<void> {
+  const { jobs } = await deps.pfs.metadata.call("deletePipeline", { name });
+  for (const id of jobs) deps.pfs.hints.give(`job:${id}`);
+  deps.pfs.hints.give("jobs");
+  deps.pfs.hints.give("commits");
+}
+
+/** Jobs, newest first: of one pipeline, and of exactly this set of input commits when given. */
+export async function listJobs(
+  deps: PpsDeps,
+  _principal: Principal,
+  query: { pipeline?: string; inputs: CommitName[] },
+): Promise<JobInfo[]> {
+  return (await deps.pfs.metadata.call("listJobs", query)).map((info) => ({
+    ...info,
+    runner: deps.runner,
+  }));
+}
+
+const terminalStates: readonly string[] = ["success", "failure", "empty"];
+
+/** One job with its tasks; with `waitMs`, once it has ended or that time has passed. */
+export async function inspectJob(
+  deps: PpsDeps,
+  _principal: Principal,
+  id: string,
+  wait: { waitMs: number; signal: AbortSignal },
+): Promise<JobInfo> {
+  const { clock, hints, metadata } = deps.pfs;
+  const deadlineMs = clock.monotonicMs() + wait.waitMs;
+  for (;;) {
+    wait.signal.throwIfAborted();
+    const info = await metadata.call("inspectJob", { id });
+    const leftMs = deadlineMs - clock.monotonicMs();
+    if (terminalStates.includes(info.state) || leftMs <= 0) return { ...info, runner: deps.runner };
+    const round = new AbortController();
+    const stop = hints.listen("jobs", () => {
+      round.abort();
+    });
+    await clock
+      .sleep(Math.min(leftMs, recheckMs / 4), AbortSignal.any([round.signal, wait.signal]))
+      .catch(() => undefined);
+    stop();
+  }
+}

@@ -1,0 +1,12 @@
+import type { PfsDeps } from "../pfs/index.ts";
+
+/** Everything pps is given by whoever opens it. Hint topics: `events`, `tasks`, `jobs`, `job:<id>`. */
+export interface PpsDeps {
+  readonly pfs: PfsDeps;
+  /** Names this daemon in leases. */
+  readonly session: string;
+  /** Tasks that can run at once: what a parallelism of 0 means. */
+  readonly slots: number;
+  /** What runs the tasks: shown with every job and pipeline. */
+  readonly runner: string;
+}

@@ -1,0 +1,125 @@
+import { randomHex } from "../base/random.ts";
+import type { CommitName } from "../model/commit.ts";
+import type { Transform } from "../model/pipeline-spec.ts";
+import type { JobDetail, TaskClaim } from "../metadata/index.ts";
+import { stageOutput, type PathChange, type ViewSpec } from "../pfs/index.ts";
+import { inputView } from "./jobs.ts";
+import { shardsOfTask } from "./partition.ts";
+import type { PpsDeps } from "./pps-deps.ts";
+import { retryDelayMs } from "./retry-policy.ts";
+
+/** A worker that has not renewed for this long has lost its task (contract 3.7). */
+export const taskLeaseMs = 20_000;
+
+/** A task with all that its worker must know. */
+export interface Assignment {
+  readonly claim: TaskClaim;
+  readonly transform: Transform;
+  readonly env: Readonly<Record<string, string>>;
+  readonly inputs: readonly { readonly name: string; readonly view: ViewSpec }[];
+  readonly parentOutput: ViewSpec | undefined;
+  readonly outputUid: string;
+}
+
+/** Takes up to `count` tasks for a worker. */
+export async function claimTasks(
+  deps: PpsDeps,
+  request: { worker: string; count: number },
+): Promise<Assignment[]> {
+  const { metadata, random, hints } = deps.pfs;
+  const tokens = Array.from({ length: request.count }, () => randomHex(random));
+  const claims = await metadata.call("claimTasks", {
+    worker: request.worker,
+    tokens,
+    leaseMs: taskLeaseMs,
+  });
+  const assignments: Assignment[] = [];
+  for (const claim of claims) {
+    const assignment = await assign(deps, claim);
+    if (assignment !== undefined) assignments.push(assignment);
+  }
+  if (claims.length > 0) hints.give("jobs");
+  return assignments;
+}
+
+async function assign(deps: PpsDeps, claim: TaskClaim): Promise<Assignment | undefined> {
+  const job = await deps.pfs.metadata.call("jobDetail", { id: claim.jobId });
+  if (job?.plan === undefined || job.outputUid === null) return undefined;
+  const { plan } = job;
+  const shards = shardsOfTask(
+    claim.task,
+    plan.moduli,
+    job.inputs.map((input) => input.method.partition),
+  );
+  return {
+    claim,
+    transform: job.info.transform,
+    env: environmentOf(job, claim),
+    inputs: job.inputs.map((input, i) => ({
+      name: input.repo,
+      view: { ...inputView(input, plan.fromUids[i] ?? null), shard: shards[i]! },
+    })),
+    parentOutput: await parentOutputOf(deps, job.outputUid),
+    outputUid: job.outputUid,
+  };
+}
+
+async function parentOutputOf(deps: PpsDeps, outputUid: string): Promise<ViewSpec | undefined> {
+  const { parentUid } = await deps.pfs.metadata.call("commitByUid", { uid: outputUid });
+  return parentUid === null ? undefined : { uid: parentUid };
+}
+
+/** The user's variables, and the ids of what goes in and comes out (seed 002 chapter 9.4). */
+function environmentOf(job: JobDetail, claim: TaskClaim): Record<string, string> {
+  const ids = job.inputs.map((input): [string, string] => [
+    `PACH_${input.repo.toUpperCase()}_COMMIT_ID`,
+    input.commitId,
+  ]);
+  const output: CommitName | undefined = job.info.outputCommit;
+  return {
+    ...Object.fromEntries(ids),
+    ...(output === undefined ? {} : { PACH_OUTPUT_COMMIT_ID: output.id }),
+    PACH_JOB_ID: claim.jobId,
+    PPS_POD_NAME: `${claim.jobId}-${claim.task}-${claim.attempt}`,
+    ...job.info.transform.env,
+  };
+}
+
+/** Prolongs the lease. @throws CodedError `aborted` when it is lost */
+export async function renewTask(deps: PpsDeps, claim: TaskClaim): Promise<void> {
+  await deps.pfs.metadata.call("renewTask", { ...claim, leaseMs: taskLeaseMs });
+}
+
+/** Stores what an attempt wrote; it counts only if the attempt is then reported as a success. */
+export async function storeTaskOutput(
+  deps: PpsDeps,
+  assignment: Assignment,
+  changes: AsyncIterable<PathChange>,
+  signal: AbortSignal,
+): Promise<void> {
+  const staged = await stageOutput(deps.pfs, assignment.outputUid, changes, signal);
+  await deps.pfs.metadata.call("storeOutput", { ...assignment.claim, ...staged });
+}
+
+/** Ends an attempt; without `error` it succeeded. */
+export async function reportTask(
+  deps: PpsDeps,
+  claim: TaskClaim,
+  error: string | undefined,
+): Promise<void> {
+  const { hints, metadata, random } = deps.pfs;
+  await metadata.call("reportTask", {
+    ...claim,
+    delayMs: retryDelayMs(claim.attempt, random),
+    ...(error === undefined ? {} : { error }),
+  });
+  hints.give("events");
+  hints.give("tasks");
+  hints.give("jobs");
+}
+
+/** Gives a task back untried, for another worker. */
+export async function releaseTask(deps: PpsDeps, claim: TaskClaim): Promise<void> {
+  await deps.pfs.metadata.call("releaseTask", claim);
+  deps.pfs.hints.give("tasks");
+}

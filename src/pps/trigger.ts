@@ -1,0 +1,85 @@
+import { isCoded } from "../base/errors.ts";
+import type { NewJob, PipelineDetail } from "../metadata/index.ts";
+import { inputSetsOf, type JobInputs } from "./dag.ts";
+import { jobIdOf } from "./job-id.ts";
+import type { PpsDeps } from "./pps-deps.ts";
+
+/** Commits looked at in one transaction. */
+const triggersMax = 50;
+
+/**
+ * Creates the jobs for all finished commits that a pipeline has not looked at yet, in the order they
+ * finished. The pipeline's cursor moves with the jobs, so nothing is missed or done twice whoever
+ * calls this, and however often.
+ */
+export async function triggerPipeline(deps: PpsDeps, name: string): Promise<void> {
+  const { metadata, hints } = deps.pfs;
+  for (;;) {
+    const pipeline = await metadata.call("pipelineDetail", { name });
+    if (pipeline === undefined || pipeline.spec.inputs.length === 0) return;
+    const repos = sortedInputs(pipeline).map((input) => input.repo);
+    const triggers = await metadata.call("nextTriggers", {
+      pipeline: name,
+      repos,
+      cursor: pipeline.cursor,
+      limit: triggersMax,
+    });
+    const last = triggers.at(-1);
+    if (last === undefined) return;
+    const jobs = triggers.flatMap((trigger) =>
+      inputSetsOf(trigger, repos).map((set) => newJob(pipeline, set)),
+    );
+    try {
+      await metadata.call("createJobs", {
+        pipeline: name,
+        version: pipeline.version,
+        cursor: pipeline.cursor,
+        newCursor: last.finishNumber,
+        jobs,
+      });
+    } catch (error) {
+      if (!isCoded(error, "aborted")) throw error;
+    }
+    hints.give("events");
+  }
+}
+
+function sortedInputs(pipeline: PipelineDetail): PipelineDetail["spec"]["inputs"] {
+  return [...pipeline.spec.inputs].sort((a, b) => (a.repo < b.repo ? -1 : 1));
+}
+
+function newJob(pipeline: PipelineDetail, set: JobInputs): NewJob {
+  const { spec, version } = pipeline;
+  const specs = sortedInputs(pipeline);
+  const identity = (inputs: JobInputs["inputs"]): string =>
+    jobIdOf({
+      pipeline: spec.name,
+      version,
+      transform: spec.transform,
+      inputs: inputs.map((commit, i) => ({
+        uid: commit.uid,
+        method: specs[i]!.method,
+        runEmpty: specs[i]!.runEmpty,
+      })),
+    });
+  const { inputs, before } = set;
+  // A non-incremental input that changed means: from scratch (contract 3.8).
+  const continues =
+    before !== undefined &&
+    inputs.every(
+      (commit, i) => specs[i]!.method.incremental !== "NONE" || commit.uid === before[i]!.uid,
+    );
+  return {
+    id: identity(inputs),
+    parentId: continues ? identity(before) : undefined,
+    transform: spec.transform,
+    parallelism: spec.parallelismSpec,
+    inputs: inputs.map((commit, i) => ({
+      repo: commit.repo,
+      uid: commit.uid,
+      commitId: commit.id,
+      method: specs[i]!.method,
+      runEmpty: specs[i]!.runEmpty,
+    })),
+  };
+}
