@@ -14,7 +14,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   piscina: ["src/storage/"],
   "tar-stream": ["src/api/http/", "src/client/"],
   yaml: ["src/model/"],
-  zod: ["src/model/"],
+  zod: ["src/api/http/", "src/model/"],
 };
 
 const testPackages = new Set(["fast-check"]);

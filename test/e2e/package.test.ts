@@ -24,7 +24,7 @@ before(() => {
     env,
     encoding: "utf8",
   });
-  // npm before 11 lets prepack write to stdout too: the answer is the last JSON document.
+  // What prepack says stands before npm's answer.
   const [pack] = JSON.parse(answer.slice(answer.indexOf("[\n"))) as [
     { filename: string; files: { path: string }[] },
   ];
@@ -40,7 +40,8 @@ after(async () => {
 
 /** Types one of the installed commands. */
 function type(command: string, args: readonly string[], input = ""): string {
-  const env = { PATH: path, HOME: scratch, ADDRESS: daemon?.address };
+  const address = daemon === undefined ? {} : { ADDRESS: daemon.address };
+  const env = { PATH: path, HOME: scratch, ...address };
   const typed = spawnSync(command, args, { cwd: scratch, env, input, encoding: "utf8" });
   assert.equal(typed.status, 0, `${command} ${args.join(" ")}: ${typed.stderr}`);
   return typed.stdout;
