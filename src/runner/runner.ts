@@ -41,7 +41,10 @@ export interface Runner {
    *
    * @throws CodedError `failed_precondition` when the machine cannot run anything this way, naming the remedy
    */
-  run(spec: RunSpec, options: { signal: AbortSignal; output: (piece: Uint8Array) => void | Promise<void> }): Promise<RunOutcome>;
+  run(
+    spec: RunSpec,
+    options: { signal: AbortSignal; output: (piece: Uint8Array) => void | Promise<void> },
+  ): Promise<RunOutcome>;
   /** Kills whatever still runs. */
   close(): Promise<void>;
 }

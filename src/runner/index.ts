@@ -1,0 +1,7 @@
+export type { PfsMount, Runner, RunOutcome, RunSpec } from "./runner.ts";
+export {
+  openProcessRunner,
+  defaultEnvironment,
+  type ProcessRunnerOptions,
+} from "./process/open-process-runner.ts";
+export { probeNamespaces } from "./process/probe.ts";

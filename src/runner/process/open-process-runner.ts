@@ -1,0 +1,104 @@
+import { CodedError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { randomHex, type Random } from "../../base/random.ts";
+import { removeTree } from "../../base/remove-tree.ts";
+import type { Runner, RunOutcome } from "../runner.ts";
+import { whyNotStartable } from "./find-command.ts";
+import { probeNamespaces } from "./probe.ts";
+import type { ProcessFs } from "./process-fs.ts";
+import { runBare } from "./run-bare.ts";
+import { makeRunFiles, removeRunFiles } from "./run-files.ts";
+import { prepareRoot, runInNamespaces } from "./run-in-namespaces.ts";
+import { killSurvivors } from "./survivors.ts";
+import { standardPath } from "./tools.ts";
+
+/** What a command finds in its environment where its spec says nothing else. */
+export const defaultEnvironment: Readonly<Record<string, string>> = {
+  PATH: standardPath,
+  HOME: "/tmp",
+  LANG: "C.UTF-8",
+};
+
+export interface ProcessRunnerOptions {
+  readonly fs: ProcessFs;
+  readonly random: Random;
+  /** Directory of this runner alone; what a crash left in it is removed. Also holds each command's `/tmp`. */
+  readonly scratch: string;
+  readonly log: Log;
+  /**
+   * `namespaces`: each command in mount, pid and ipc namespaces of its own, the host read-only.
+   * `bare`: on the host itself, with nothing protected and one at a time; needs root.
+   */
+  readonly mode: "namespaces" | "bare";
+}
+
+/** Runs commands as processes of this machine. */
+export async function openProcessRunner(options: ProcessRunnerOptions): Promise<Runner> {
+  const { fs, mode, log } = options;
+  await fs.mkdir(options.scratch, { recursive: true });
+  const scratch = await fs.realpath(options.scratch);
+  await removeTree(fs, `${scratch}/runs`);
+  await removeTree(fs, `${scratch}/root`);
+  const probe = mode === "namespaces" ? await probeNamespaces() : { works: true, reason: "" };
+  if (mode === "namespaces") await prepareRoot(fs, `${scratch}/root`);
+  if (mode === "bare") {
+    log.warn(
+      { mode },
+      "Commands run without a sandbox: they can read and change everything on this machine",
+    );
+    await killSurvivors(fs, scratch);
+  }
+  return new ProcessRunner({ ...options, scratch }, probe);
+}
+
+class ProcessRunner implements Runner {
+  readonly kind = "process";
+  private readonly options: ProcessRunnerOptions;
+  private readonly probe: { works: boolean; reason: string };
+  private readonly closing = new AbortController();
+  private readonly running = new Set<Promise<unknown>>();
+
+  constructor(options: ProcessRunnerOptions, probe: { works: boolean; reason: string }) {
+    this.options = options;
+    this.probe = probe;
+  }
+
+  async run(...[spec, options]: Parameters<Runner["run"]>): Promise<RunOutcome> {
+    if (!this.probe.works) {
+      throw new CodedError(
+        "failed_precondition",
+        `Cannot run a command in a sandbox: ${this.probe.reason}`,
+      );
+    }
+    const signal = AbortSignal.any([options.signal, this.closing.signal]);
+    signal.throwIfAborted();
+    const run = this.runOnce(spec, { ...options, signal });
+    this.running.add(run);
+    try {
+      return await run;
+    } finally {
+      this.running.delete(run);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closing.abort();
+    await Promise.allSettled(this.running);
+  }
+
+  private async runOnce(...[spec, options]: Parameters<Runner["run"]>): Promise<RunOutcome> {
+    const { fs, scratch, random, mode } = this.options;
+    const env = { ...defaultEnvironment, ...spec.env };
+    const reason = await whyNotStartable(fs, spec, env["PATH"] ?? standardPath);
+    if (reason !== undefined) return { kind: "not_started", reason };
+    const directory = `${scratch}/runs/${randomHex(random, 8)}`;
+    const files = await makeRunFiles(fs, directory, spec.stdin);
+    try {
+      const all = { ...options, spec, env, files };
+      if (mode === "bare") return await runBare(fs, { ...all, marker: directory });
+      return await runInNamespaces(fs, { ...all, root: `${scratch}/root` });
+    } finally {
+      await removeRunFiles(fs, files);
+    }
+  }
+}
