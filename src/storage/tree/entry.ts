@@ -3,6 +3,9 @@ import type { FileType } from "../../model/file.ts";
 /** Length of a SHA-256 digest: of chunks, node addresses and content digests. */
 export const hashBytes = 32;
 
+/** Length of a commit's uid in an entry. */
+export const commitBytes = 16;
+
 /** A chunk in a file, with the block ends that fall inside it. */
 export interface Piece {
   /** SHA-256 of the chunk's bytes. */
@@ -70,6 +73,16 @@ export interface TreeRef {
   readonly bytes: number;
   readonly newest: Newest;
 }
+
+/** The tree of nothing. */
+export const emptyTree: TreeRef = {
+  address: Buffer.alloc(0),
+  digest: Buffer.alloc(hashBytes),
+  level: 0,
+  count: 0,
+  bytes: 0,
+  newest: { modifiedMicros: 0, commit: Buffer.alloc(commitBytes) },
+};
 
 /** Where nodes are read from. Addresses are SHA-256 of the node's bytes; implementations may cache. */
 export interface NodeSource {

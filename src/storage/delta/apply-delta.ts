@@ -1,0 +1,66 @@
+import type { Entry, NodeSink, NodeSource, TreeRef } from "../tree/entry.ts";
+import { concatContents } from "../tree/list.ts";
+import { updateTree, type Change } from "../tree/update.ts";
+import { typeConflict } from "./type-conflict.ts";
+
+/** More paths do not help the one who reads the message. */
+const pathsNamedMax = 5;
+
+export interface ApplyOptions {
+  /** uid of the commit that all touched entries then name. Default: the one the delta names. */
+  readonly commit?: Buffer;
+}
+
+/**
+ * The root that comes of a parent's root by a delta in normal form: a pure function of both. What the
+ * delta appends is appended; directories that exist stay as they are.
+ *
+ * @throws CodedError `failed_precondition` naming up to five paths that are file in one and directory in the other
+ */
+export async function applyDelta(
+  root: TreeRef,
+  delta: AsyncIterable<Entry> | Iterable<Entry>,
+  source: NodeSource,
+  sink: NodeSink,
+  options: ApplyOptions = {},
+): Promise<TreeRef> {
+  const conflicts: Buffer[] = [];
+  const merge = async (before: Entry | undefined, entry: Entry): Promise<Entry | undefined> => {
+    if (entry.type === "none") return before;
+    if (before !== undefined && before.type !== entry.type) {
+      conflicts.push(entry.key);
+      if (conflicts.length === pathsNamedMax) throw typeConflict(conflicts);
+      return before;
+    }
+    if (before !== undefined && entry.type === "dir") return before;
+    const isAppended = before !== undefined && !entry.reset;
+    const content = isAppended
+      ? await concatContents(before.content, entry.content, source, sink)
+      : entry.content;
+    return {
+      ...entry,
+      reset: false,
+      clear: false,
+      content,
+      commit: options.commit ?? entry.commit,
+    };
+  };
+  const changed = await updateTree(root, changesOf(delta, merge), source, sink);
+  if (conflicts.length > 0) throw typeConflict(conflicts);
+  return changed;
+}
+
+type Merge = (before: Entry | undefined, entry: Entry) => Promise<Entry | undefined>;
+
+async function* changesOf(
+  delta: AsyncIterable<Entry> | Iterable<Entry>,
+  merge: Merge,
+): AsyncGenerator<Change> {
+  for await (const entry of delta) {
+    yield {
+      key: entry.key,
+      clear: entry.clear,
+      merge: async (before) => await merge(before, entry),
+    };
+  }
+}

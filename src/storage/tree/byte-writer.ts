@@ -1,0 +1,62 @@
+import { assert } from "../../base/assert.ts";
+
+const bytesAtStart = 4096;
+
+/** Bytes that grow at the end. */
+export class ByteWriter {
+  #buffer = Buffer.allocUnsafe(bytesAtStart);
+  #length = 0;
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  u8(value: number): void {
+    this.#reserve(1);
+    this.#buffer[this.#length++] = value;
+  }
+
+  /** An integer from 0 to 2^53-1 as LEB128: seven bits a byte, lowest first. */
+  varint(value: number): void {
+    assert(Number.isSafeInteger(value) && value >= 0, `${value} is not a varint`);
+    this.#reserve(8);
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#buffer[this.#length++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#buffer[this.#length++] = rest;
+  }
+
+  /** An integer from 0 to 2^53-1 in eight bytes, big-endian. */
+  u64(value: number): void {
+    assert(Number.isSafeInteger(value) && value >= 0, `${value} is not a u64`);
+    this.#reserve(8);
+    this.#length = this.#buffer.writeBigUInt64BE(BigInt(value), this.#length);
+  }
+
+  raw(bytes: Buffer): void {
+    this.#reserve(bytes.length);
+    bytes.copy(this.#buffer, this.#length);
+    this.#length += bytes.length;
+  }
+
+  /** Bytes of a fixed length. */
+  fixed(bytes: Buffer, length: number): void {
+    assert(bytes.length === length, `${bytes.length} bytes where ${length} belong`);
+    this.raw(bytes);
+  }
+
+  /** A copy of what was written. */
+  take(): Buffer {
+    return Buffer.from(this.#buffer.subarray(0, this.#length));
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#length + bytes <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(2 * this.#buffer.length, this.#length + bytes));
+    this.#buffer.copy(larger, 0, 0, this.#length);
+    this.#buffer = larger;
+  }
+}

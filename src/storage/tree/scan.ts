@@ -1,0 +1,106 @@
+import type { Entry, NodeSource, TreeRef } from "./entry.ts";
+import { isBefore, lowerBound, subtreeEnd, type KeyEnd } from "./key-range.ts";
+import { readNode } from "./tree-reader.ts";
+import type { TreeNode } from "./node-format.ts";
+
+/** Which part of a tree to read; all parts at once are their intersection. */
+export interface ScanRange {
+  /** From this key on. */
+  readonly from?: Buffer;
+  /** From behind this key on. */
+  readonly after?: Buffer;
+  /** What lies below this directory, itself excluded; the empty key is the root. */
+  readonly below?: Buffer;
+}
+
+/** Leaves read ahead of the caller, once it has read a few. */
+const leavesAheadMax = 8;
+
+/**
+ * The entries of a range in order of their keys. Reads ahead the more the further the caller goes: a
+ * caller who stops early costs little, one who reads all waits little.
+ */
+export async function* scan(
+  ref: TreeRef,
+  range: ScanRange,
+  source: NodeSource,
+): AsyncGenerator<Entry, void, void> {
+  if (ref.count === 0) return;
+  const bounds = boundsOf(range);
+  const top = { address: ref.address, level: ref.level };
+  for await (const leaf of readAhead(leavesOf(top, bounds, source))) {
+    const { items } = leaf;
+    for (let i = lowerBound(items, bounds.start, bounds.isPast); i < items.length; i++) {
+      const entry = items[i];
+      if (entry === undefined || !("content" in entry) || !isBefore(entry.key, bounds.end)) return;
+      yield entry;
+    }
+  }
+}
+
+interface Bounds {
+  readonly start: Buffer;
+  /** The start itself is out. */
+  readonly isPast: boolean;
+  readonly end: KeyEnd;
+}
+
+function boundsOf({ from, after, below }: ScanRange): Bounds {
+  let start = from ?? Buffer.alloc(0);
+  let isPast = false;
+  for (const past of [after, below]) {
+    // Nothing of a tree is before the empty key, but in deltas it stands for the root.
+    if (past === undefined || Buffer.compare(past, start) < 0) continue;
+    start = past;
+    isPast = true;
+  }
+  return { start, isPast, end: below === undefined ? null : subtreeEnd(below) };
+}
+
+/** The leaves that may hold keys of the range, each as a promise made when it is asked for. */
+async function* leavesOf(
+  at: { address: Buffer; level: number },
+  bounds: Bounds,
+  source: NodeSource,
+): AsyncGenerator<() => Promise<TreeNode>, void, void> {
+  if (at.level === 0) {
+    yield () => readNode(at.address, 0, source);
+    return;
+  }
+  const node = await readNode(at.address, at.level, source);
+  for (let i = lowerBound(node.items, bounds.start, bounds.isPast); i < node.items.length; i++) {
+    const child = node.items[i];
+    const previous = node.items[i - 1];
+    if (child === undefined || !("address" in child)) return;
+    if (previous !== undefined && !isBefore(previous.key, bounds.end)) return;
+    yield* leavesOf({ address: child.address, level: at.level - 1 }, bounds, source);
+  }
+}
+
+/** Starts reading before it is asked: one leaf at first, twice as many with each that is taken. */
+async function* readAhead(
+  leaves: AsyncGenerator<() => Promise<TreeNode>, void, void>,
+): AsyncGenerator<TreeNode, void, void> {
+  const started: Promise<TreeNode>[] = [];
+  let isDone = false;
+  try {
+    for (let wanted = 1; ; wanted = Math.min(2 * wanted, leavesAheadMax)) {
+      while (!isDone && started.length < wanted) {
+        const next = await leaves.next();
+        if (next.done === true) isDone = true;
+        else started.push(quiet(next.value()));
+      }
+      const leaf = started.shift();
+      if (leaf === undefined) return;
+      yield await leaf;
+    }
+  } finally {
+    await leaves.return();
+  }
+}
+
+/** A failure is the taker's; when nobody takes it, nobody minds. */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
