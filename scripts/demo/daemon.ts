@@ -27,7 +27,7 @@ export async function startDaemon(options: {
 }): Promise<Daemon> {
   const port = await freePort();
   const log = openSync(options.logFile, "a");
-  const child = spawn(options.program, ["--port", String(port), ...options.args], {
+  const child = spawn(options.program, ["--address", `127.0.0.1:${port}`, ...options.args], {
     detached: true,
     stdio: ["ignore", log, log],
   });
