@@ -100,7 +100,7 @@ export function testRunner(under: RunnerUnderTest): void {
       const names = text
         .split("\n")
         .filter((line) => line.includes("=") && !line.startsWith("MAMMOTH_RUN="));
-      assert.deepEqual(names.map((line) => line.split("=", 1)[0]).toSorted(), [
+      assert.deepEqual(names.map((line) => line.split("=", 1)[0] ?? "").toSorted(), [
         "A.b",
         "HOME",
         "LANG",

@@ -1,0 +1,7 @@
+export {
+  openFileCache,
+  type CacheFs,
+  type FileCache,
+  type FileCacheOptions,
+  type HeldFile,
+} from "./file-cache.ts";
