@@ -5,7 +5,6 @@ import type { ChunkRow, MetadataStore, PackRecord } from "../metadata/index.ts";
 import type { ObjectStore } from "../objectstore/index.ts";
 import { ChunkLookUps, type Located } from "./chunk-look-ups.ts";
 import { decodeFooter, footerBytesOf, packKey } from "./pack-format.ts";
-import type { PackFrame } from "./pack-frame.ts";
 import type { SessionChunks } from "./session-chunks.ts";
 
 /** Rows written in one transaction: small, so that nobody waits long behind it. */
@@ -35,18 +34,6 @@ export class ChunkIndex {
   constructor(deps: ChunkIndexDeps) {
     this.deps = deps;
     this.lookUps = new ChunkLookUps(deps.metadata);
-  }
-
-  /**
-   * Whether a chunk need not be written: `"kept"` when it is durable and recorded, the frame when this
-   * session wrote it and its pack must be waited for or recorded.
-   */
-  async findCopy(hash: Buffer): Promise<PackFrame | "kept" | undefined> {
-    const frame = this.deps.chunks.frameOf(hash);
-    if (frame !== undefined) return frame;
-    const located = await this.lookUps.find(hash);
-    // Another request may have begun to write it meanwhile.
-    return located === undefined ? this.deps.chunks.frameOf(hash) : "kept";
   }
 
   /** Where a chunk is, as far as packs have been indexed. */

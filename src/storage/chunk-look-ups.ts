@@ -21,6 +21,7 @@ export class ChunkLookUps {
   private readonly metadata: Pick<MetadataStore, "call">;
   private readonly asked = new Map<string, Asked>();
   private calls = 0;
+  private isScheduled = false;
 
   constructor(metadata: Pick<MetadataStore, "call">) {
     this.metadata = metadata;
@@ -33,11 +34,18 @@ export class ChunkLookUps {
     if (known !== undefined) return await known.answer.promise;
     const asked: Asked = { hash, answer: Promise.withResolvers() };
     this.asked.set(key, asked);
-    // Not at once: what is asked for in the same turn goes along.
-    queueMicrotask(() => {
+    this.pumpSoon();
+    return await asked.answer.promise;
+  }
+
+  /** Not at once: all that is asked for in this turn of the event loop goes along. */
+  private pumpSoon(): void {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    setImmediate(() => {
+      this.isScheduled = false;
       this.pump();
     });
-    return await asked.answer.promise;
   }
 
   private pump(): void {
@@ -47,7 +55,7 @@ export class ChunkLookUps {
       this.calls++;
       void this.ask(new Map(batch)).finally(() => {
         this.calls--;
-        this.pump();
+        if (this.asked.size > 0) this.pumpSoon();
       });
     }
   }

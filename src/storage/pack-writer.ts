@@ -1,4 +1,3 @@
-import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { CodedError, codedErrorFrom } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -7,7 +6,7 @@ import { Semaphore } from "../base/semaphore.ts";
 import { MiB } from "../base/size.ts";
 import type { PackClass, PackRecord } from "../metadata/index.ts";
 import type { ObjectStore } from "../objectstore/index.ts";
-import type { Compute, EncodedFrame } from "./compute.ts";
+import type { Compute, Encoding } from "./compute.ts";
 import { OpenPack } from "./open-pack.ts";
 import { sharedChunkBytesMax, sharedFrameBytesMax } from "./pack-format.ts";
 import { PackFrame } from "./pack-frame.ts";
@@ -54,7 +53,7 @@ export class PackWriter {
   private readonly queue: QueuedFrame[] = [];
   private shared: SharedFrame | undefined;
   private hasRoom: Promise<unknown> = Promise.resolve();
-  /** Frames begun and not yet in the queue. */
+  /** Buffers being encoded: their frames are not in the queue yet. */
   private coming = 0;
   private open: OpenPack | undefined;
   /** Calls of `sealed` that have not ended. */
@@ -72,49 +71,29 @@ export class PackWriter {
   }
 
   /**
-   * Copies a small chunk into the frame it shares with others. When `hasRoom` resolves the next one
-   * may come.
+   * Takes a chunk. When `isTaken` resolves, its bytes are no longer needed and the next one may come.
    */
-  share(hash: Buffer, bytes: Buffer): { frame: PackFrame; hasRoom: Promise<unknown> } {
-    assert(bytes.length <= sharedChunkBytesMax, "a chunk is too long to share a frame");
-    if (
-      this.shared !== undefined &&
-      this.shared.frame.plainBytes + bytes.length > sharedFrameBytesMax
-    )
-      this.flush();
-    this.shared ??= {
-      frame: new PackFrame(this.class),
-      buffer: Buffer.allocUnsafeSlow(sharedFrameBytesMax),
-    };
-    const { frame, buffer } = this.shared;
-    bytes.copy(buffer, frame.plainBytes);
-    this.deps.chunks.add(frame, hash, bytes.length);
-    return { frame, hasRoom: this.hasRoom };
+  put(hash: Buffer, bytes: Buffer): { frame: PackFrame; isTaken: Promise<unknown> } {
+    if (bytes.length <= sharedChunkBytesMax) return this.share(hash, bytes);
+    const range = { hash, start: 0, end: bytes.length };
+    const { frames, isTaken } = this.putRanges(Buffer.from(bytes), [range]);
+    return { frame: frames[0]!, isTaken };
   }
 
-  /** Begins a frame for one large chunk: `write` or `fail` must follow. */
-  begin(hash: Buffer, bytes: number): PackFrame {
-    const frame = new PackFrame(this.class);
-    this.coming++;
-    this.deps.chunks.add(frame, hash, bytes);
-    return frame;
-  }
-
-  /** Writes a frame that was begun. Resolves when its bytes are no longer needed. */
-  async write(frame: PackFrame, encoded: EncodedFrame, plain: Buffer): Promise<void> {
-    const written = Promise.withResolvers<void>();
-    this.coming--;
-    this.queue.push({ frame, parts: [encoded.head, encoded.packed ?? plain], written });
-    this.arrival.abort();
-    this.run();
-    await written.promise;
-  }
-
-  /** Gives up a frame that was begun. */
-  fail(frame: PackFrame, error: unknown): void {
-    this.coming--;
-    this.lose([frame], codedErrorFrom(error));
-    this.run();
+  /**
+   * Takes large chunks, each a range of one buffer and to be a frame of its own. The buffer is given
+   * away; `isTaken` gives it back.
+   */
+  putRanges(
+    buffer: Buffer,
+    ranges: readonly { hash: Buffer; start: number; end: number }[],
+  ): { frames: PackFrame[]; isTaken: Promise<Buffer> } {
+    const ranged = ranges.map(({ hash, start, end }) => {
+      const frame = new PackFrame(this.class);
+      this.deps.chunks.add(frame, hash, end - start);
+      return { frame, start, end };
+    });
+    return { frames: ranged.map(({ frame }) => frame), isTaken: this.encode(buffer, ranged) };
   }
 
   /** Waits until the packs of these frames are durable; soon, because they are now wanted. */
@@ -138,11 +117,24 @@ export class PackWriter {
     await this.failOpen(new CodedError("unavailable", "Cannot write: the daemon is stopping"));
   }
 
+  /** Copies a small chunk into the frame it shares with others. */
+  private share(hash: Buffer, bytes: Buffer): { frame: PackFrame; isTaken: Promise<unknown> } {
+    const filled = this.shared?.frame.plainBytes ?? 0;
+    if (filled + bytes.length > sharedFrameBytesMax) this.flush();
+    this.shared ??= {
+      frame: new PackFrame(this.class),
+      buffer: Buffer.allocUnsafeSlow(sharedFrameBytesMax),
+    };
+    const { frame, buffer } = this.shared;
+    bytes.copy(buffer, frame.plainBytes);
+    this.deps.chunks.add(frame, hash, bytes.length);
+    return { frame, isTaken: this.hasRoom };
+  }
+
   private flush(): void {
     const shared = this.shared;
     if (shared === undefined) return;
     this.shared = undefined;
-    this.coming++;
     const room = this.room.acquire(sharedFrameBytesMax);
     this.hasRoom = room;
     void this.writeShared(shared, room);
@@ -153,18 +145,51 @@ export class PackWriter {
     room: Promise<() => void>,
   ): Promise<void> {
     const release = await room;
-    let begun = true;
+    // An error reaches all who wait for the frame.
+    await this.encode(buffer, [{ frame, start: 0, end: frame.plainBytes }]).catch(() => undefined);
+    release();
+  }
+
+  /** Makes frames of ranges of a buffer and writes them; gives the buffer back. */
+  private async encode(
+    buffer: Buffer,
+    ranges: readonly { frame: PackFrame; start: number; end: number }[],
+  ): Promise<Buffer> {
+    this.coming++;
+    let done: Encoding;
     try {
-      const ranges = [{ start: 0, end: frame.plainBytes, chunks: frame.chunks.length }];
-      const done = await this.deps.compute.encode({ buffer, ranges });
-      begun = false;
-      await this.write(frame, done.frames[0]!, done.buffer.subarray(0, frame.plainBytes));
+      const tasks = ranges.map(({ frame, start, end }) => ({
+        start,
+        end,
+        chunks: frame.chunks.length,
+      }));
+      done = await this.deps.compute.encode({ buffer, ranges: tasks });
     } catch (error) {
-      // An error of the write itself has reached all who wait for the frame.
-      if (begun) this.fail(frame, error);
-    } finally {
-      release();
+      this.coming--;
+      this.lose(
+        ranges.map(({ frame }) => frame),
+        codedErrorFrom(error),
+      );
+      this.run();
+      throw error;
     }
+    this.coming--;
+    const writes = ranges.map(async ({ frame, start, end }, index) => {
+      const { head, packed } = done.frames[index]!;
+      await this.write(frame, [head, packed ?? done.buffer.subarray(start, end)]);
+    });
+    // All of them, whatever becomes of one: the buffer may be freed behind them.
+    const failed = (await Promise.allSettled(writes)).find(({ status }) => status === "rejected");
+    if (failed?.status === "rejected") throw failed.reason;
+    return done.buffer;
+  }
+
+  private async write(frame: PackFrame, parts: readonly Buffer[]): Promise<void> {
+    const written = Promise.withResolvers<void>();
+    this.queue.push({ frame, parts, written });
+    this.arrival.abort();
+    this.run();
+    await written.promise;
   }
 
   /** Keeps one run of the loop going while there is something to do. */

@@ -1,0 +1,226 @@
+import type { Semaphore } from "../base/semaphore.ts";
+import { KiB } from "../base/size.ts";
+import type { InlineChunk, PackClass, PackRecord, Sealed } from "../metadata/index.ts";
+import type { ChunkIndex } from "./chunk-index.ts";
+import type { Compute, ScannedChunk } from "./compute.ts";
+import type { CutWindow } from "./ingest-cuts.ts";
+import type { IngestWindow } from "./ingest-window.ts";
+import { codec, sharedChunkBytesMax } from "./pack-format.ts";
+import type { PackFrame } from "./pack-frame.ts";
+import type { PackWriter } from "./pack-writer.ts";
+import { keyOf, type SessionChunks } from "./session-chunks.ts";
+
+/** A request of up to this many plain bytes, nodes included, is kept inline. */
+export const inlineBytesMax = 256 * KiB;
+/** What a chunk on its way counts at least, so that the number of them is bounded too. */
+const bytesCountedMin = 8 * KiB;
+
+export interface IngestChunksDeps {
+  readonly compute: Compute;
+  readonly index: ChunkIndex;
+  readonly chunks: SessionChunks;
+  readonly writers: Readonly<Record<PackClass, PackWriter>>;
+  /** Bytes of small chunks on their way, of all requests. */
+  readonly smallBytes: Semaphore;
+}
+
+interface NewChunk {
+  readonly class: PackClass;
+  readonly hash: Buffer;
+  readonly bytes: Buffer;
+  /** Called once: when the chunk can be read from where it is kept, or its request is over. */
+  readonly onKept?: () => void;
+}
+
+/** The chunks of one request: held in memory while they are few, then all of them on their way to packs. */
+export class IngestChunks {
+  private readonly deps: IngestChunksDeps;
+  private readonly held = new Map<string, NewChunk>();
+  private heldBytes = 0;
+  private isSpilled = false;
+  /** Placements nobody awaits but `seal`. */
+  private readonly placing = new Set<Promise<void>>();
+  private readonly wanted: Record<PackClass, Set<PackFrame>> = { data: new Set(), node: new Set() };
+  private readonly packs = new Map<string, PackRecord>();
+  private failure: { readonly error: unknown } | undefined;
+
+  constructor(deps: IngestChunksDeps) {
+    this.deps = deps;
+  }
+
+  /** Takes a small chunk, whose bytes must not change afterwards. Resolves when the next one may come. */
+  async put(chunk: NewChunk): Promise<void> {
+    this.throwIfFailed();
+    if (this.hold([chunk])) return;
+    await this.spill();
+    await this.placeSoon(chunk);
+  }
+
+  /** Takes the chunks of a window and frees it. */
+  async putWindow({ window, chunks }: CutWindow): Promise<void> {
+    try {
+      this.throwIfFailed();
+      const content = (): NewChunk[] =>
+        chunks.map(({ hash, start, end }) => ({
+          class: "data",
+          hash,
+          bytes: window.buffer.subarray(start, end),
+        }));
+      if (window.used <= inlineBytesMax && this.hold(content().map(copied))) return;
+      await this.spill();
+      const kept = await Promise.all(chunks.map(({ hash }) => this.isKept(hash)));
+      await this.write(
+        window,
+        chunks.filter((_, index) => kept[index] === false),
+      );
+    } finally {
+      window.free();
+    }
+  }
+
+  /** Makes durable what was put. */
+  async seal(): Promise<Sealed> {
+    await Promise.all(this.placing);
+    this.throwIfFailed();
+    if (!this.isSpilled) return { packs: [], inline: await this.inlineChunks() };
+    for (const packClass of ["data", "node"] as const) {
+      const frames = [...this.wanted[packClass]];
+      if (frames.length === 0) continue;
+      for (const pack of await this.deps.writers[packClass].sealed(frames))
+        this.packs.set(pack.id, pack);
+    }
+    this.throwIfFailed();
+    return { packs: [...this.packs.values()], inline: [] };
+  }
+
+  /** Lets go of what is held. */
+  clear(): void {
+    for (const { onKept } of this.held.values()) onKept?.();
+    this.held.clear();
+  }
+
+  private hold(chunks: readonly NewChunk[]): boolean {
+    if (this.isSpilled) return false;
+    const fresh = new Map(chunks.map((chunk) => [keyOf(chunk.hash), chunk]));
+    for (const key of this.held.keys()) fresh.delete(key);
+    const bytes = [...fresh.values()].reduce((sum, chunk) => sum + chunk.bytes.length, 0);
+    if (this.heldBytes + bytes > inlineBytesMax) return false;
+    for (const [key, chunk] of fresh) this.held.set(key, chunk);
+    for (const chunk of chunks) if (this.held.get(keyOf(chunk.hash)) !== chunk) chunk.onKept?.();
+    this.heldBytes += bytes;
+    return true;
+  }
+
+  /** Too much to be held: what is held goes to packs, and so does all that follows. */
+  private async spill(): Promise<void> {
+    if (this.isSpilled) return;
+    this.isSpilled = true;
+    const held = [...this.held.values()];
+    this.held.clear();
+    for (const chunk of held) await this.placeSoon(chunk);
+  }
+
+  private async placeSoon(chunk: NewChunk): Promise<void> {
+    const counted = Math.max(chunk.bytes.length, bytesCountedMin);
+    const release = await this.deps.smallBytes.acquire(counted);
+    const placing: Promise<void> = this.place(chunk)
+      .catch((error: unknown) => {
+        this.failure ??= { error };
+      })
+      .finally(() => {
+        release();
+        this.placing.delete(placing);
+      });
+    this.placing.add(placing);
+  }
+
+  private async place({ class: packClass, hash, bytes, onKept }: NewChunk): Promise<void> {
+    let kept: Promise<unknown> = Promise.resolve();
+    try {
+      if (await this.isKept(hash)) return;
+      // Between this look and the writer's claim nothing else runs: a chunk is written once.
+      const writing = this.deps.chunks.frameOf(hash);
+      const put = writing === undefined ? this.deps.writers[packClass].put(hash, bytes) : undefined;
+      const frame = writing ?? put!.frame;
+      this.want(frame);
+      kept = frame.sealed;
+      await put?.isTaken;
+    } finally {
+      if (onKept !== undefined) kept.then(onKept, onKept);
+    }
+  }
+
+  /** True when a chunk is recorded: durable, and nothing need be named. */
+  private async isKept(hash: Buffer): Promise<boolean> {
+    if (this.deps.chunks.frameOf(hash) !== undefined) return false;
+    return (await this.deps.index.find(hash)) !== undefined;
+  }
+
+  private async write(window: IngestWindow, chunks: readonly ScannedChunk[]): Promise<void> {
+    const writer = this.deps.writers.data;
+    const taken: Promise<unknown>[] = [];
+    const large = new Map<string, ScannedChunk>();
+    for (const chunk of chunks) {
+      const { hash, start, end } = chunk;
+      const writing = this.deps.chunks.frameOf(hash);
+      if (writing !== undefined) this.want(writing);
+      else if (end - start > sharedChunkBytesMax) large.set(keyOf(hash), chunk);
+      else {
+        const { frame, isTaken } = writer.put(hash, window.buffer.subarray(start, end));
+        this.want(frame);
+        taken.push(isTaken);
+      }
+    }
+    if (large.size > 0) {
+      const { frames, isTaken } = writer.putRanges(window.buffer, [...large.values()]);
+      for (const frame of frames) this.want(frame);
+      taken.push(
+        isTaken.then((buffer) => {
+          window.buffer = buffer;
+        }),
+      );
+    }
+    await Promise.all(taken);
+  }
+
+  /** The pack of this frame must be durable before the request is, and be recorded with it. */
+  private want(frame: PackFrame): void {
+    const wanted = this.wanted[frame.class];
+    if (frame.place !== undefined) this.packs.set(frame.place.pack.id, frame.place.pack);
+    if (frame.place !== undefined || wanted.has(frame)) return;
+    wanted.add(frame);
+    frame.sealed.then(
+      (pack) => {
+        this.packs.set(pack.id, pack);
+        wanted.delete(frame);
+      },
+      (error: unknown) => {
+        this.failure ??= { error };
+      },
+    );
+  }
+
+  private async inlineChunks(): Promise<InlineChunk[]> {
+    const inline: InlineChunk[] = [];
+    for (const { class: packClass, hash, bytes } of this.held.values()) {
+      // A copy: the buffer may move to another thread, and readers hold the one here.
+      const ranges = [{ start: 0, end: bytes.length, chunks: 1 }];
+      const { frames } = await this.deps.compute.encode({ buffer: Buffer.from(bytes), ranges });
+      const packed = frames[0]!.packed;
+      const kept =
+        packed === undefined
+          ? { codec: codec.stored, data: bytes }
+          : { codec: codec.zstd, data: packed };
+      inline.push({ hash, class: packClass, bytes: bytes.length, ...kept });
+    }
+    return inline;
+  }
+
+  private throwIfFailed(): void {
+    if (this.failure !== undefined) throw this.failure.error;
+  }
+}
+
+function copied(chunk: NewChunk): NewChunk {
+  return { ...chunk, bytes: Buffer.from(chunk.bytes) };
+}

@@ -1,0 +1,98 @@
+import { sha256 } from "../base/hash.ts";
+import type { RecordFormat } from "../chunking/index.ts";
+import type { Sealed } from "../metadata/index.ts";
+import type { IngestBudget } from "./ingest-budget.ts";
+import { IngestChunks, type IngestChunksDeps } from "./ingest-chunks.ts";
+import { cutStream } from "./ingest-cuts.ts";
+import type { Ingest } from "./ingest.ts";
+import type { NodeCache } from "./node-cache.ts";
+import { sharedChunkBytesMax } from "./pack-format.ts";
+import { emptyContent, type Content, type NodeSink, type Piece } from "./tree/entry.ts";
+import { buildList } from "./tree/list.ts";
+
+export interface IngestDeps extends IngestChunksDeps {
+  /** Memory for streams on their way in, of all requests. */
+  readonly budget: IngestBudget;
+  readonly nodes: NodeCache;
+}
+
+/** Begins a request's worth of new bytes. */
+export function openIngest(deps: IngestDeps): Ingest {
+  return new OpenIngest(deps);
+}
+
+class OpenIngest implements Ingest {
+  readonly nodes: NodeSink;
+  private readonly deps: IngestDeps;
+  private readonly chunks: IngestChunks;
+
+  constructor(deps: IngestDeps) {
+    this.deps = deps;
+    this.chunks = new IngestChunks(deps);
+    this.nodes = { put: (node) => this.putNode(node) };
+  }
+
+  async putContent(
+    source: AsyncIterable<Uint8Array>,
+    format: RecordFormat,
+    signal: AbortSignal,
+  ): Promise<Content> {
+    return await buildList(this.store(source, format, signal), this.nodes);
+  }
+
+  async putBytes(bytes: Buffer, format: RecordFormat): Promise<Content> {
+    if (bytes.length === 0) return emptyContent;
+    if (bytes.length > sharedChunkBytesMax) {
+      return await this.putContent(once(bytes), format, new AbortController().signal);
+    }
+    const hash = sha256(bytes);
+    await this.chunks.put({ class: "data", hash, bytes });
+    return {
+      kind: "pieces",
+      pieces: [{ hash, bytes: bytes.length, blockEnds: [bytes.length] }],
+      bytes: bytes.length,
+    };
+  }
+
+  async seal(): Promise<Sealed> {
+    const sealed = await this.chunks.seal();
+    this.chunks.clear();
+    return sealed;
+  }
+
+  abort(): void {
+    this.chunks.clear();
+  }
+
+  /** The pieces of a stream; one window is stored while the next is filled. */
+  private async *store(
+    source: AsyncIterable<Uint8Array>,
+    format: RecordFormat,
+    signal: AbortSignal,
+  ): AsyncGenerator<Piece, void, void> {
+    const { compute, budget } = this.deps;
+    let storing: Promise<void> = Promise.resolve();
+    for await (const cut of cutStream(source, { format, compute, budget, signal })) {
+      await storing.catch((error: unknown) => {
+        cut.window.free();
+        throw error;
+      });
+      storing = this.chunks.putWindow(cut);
+      // Thrown by the next turn; not when the source fails first.
+      storing.catch(() => undefined);
+      yield* cut.pieces;
+    }
+    await storing;
+  }
+
+  private async putNode(node: Buffer): Promise<Buffer> {
+    const hash = sha256(node);
+    const onKept = this.deps.nodes.hold(hash, node);
+    await this.chunks.put({ class: "node", hash, bytes: node, onKept });
+    return hash;
+  }
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Buffer, void, void> {
+  yield bytes;
+}

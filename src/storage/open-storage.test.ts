@@ -1,0 +1,241 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { isCoded } from "../base/errors.ts";
+import { seededRandom } from "../base/random.ts";
+import { KiB, MiB } from "../base/size.ts";
+import { openPoolCompute } from "./compute-pool.ts";
+import { openStorageHarness, readContent, slicesOf } from "./testing/storage-harness.ts";
+import type { Content } from "./tree/entry.ts";
+
+const never = new AbortController().signal;
+const pool = openPoolCompute();
+after(() => pool.close());
+
+const noise = seededRandom(5).bytes(24 * MiB);
+const prose = Buffer.from(noise).map((byte, i) => (i % 23 === 0 ? 0x0a : 0x61 + (byte & 7)));
+
+async function objectCount(harness: ReturnType<typeof openStorageHarness>): Promise<number> {
+  let count = 0;
+  for await (const _ of harness.objects.list("packs/", {})) count++;
+  return count;
+}
+
+function hashesOf(content: Content): string[] {
+  assert.equal(content.kind, "pieces");
+  return content.kind === "pieces" ? content.pieces.map(({ hash }) => hash.toString("hex")) : [];
+}
+
+test("Storage keeps a small request inline and reads it back", async () => {
+  const harness = openStorageHarness();
+  const storage = harness.open("s1");
+  const ingest = storage.openIngest();
+  const text = Buffer.alloc(50 * KiB, "apple\t1\n");
+  const contents = [
+    await ingest.putBytes(Buffer.from("one\n"), "line"),
+    await ingest.putContent(slicesOf(text), "line", never),
+    await ingest.putBytes(Buffer.from("one\n"), "line"),
+    await ingest.putBytes(Buffer.alloc(0), "line"),
+  ];
+  const node = Buffer.from("a tree node");
+  const address = await ingest.nodes.put(node);
+  assert.ok((await storage.nodes.get(address)).equals(node), "before the seal");
+  const sealed = await ingest.seal();
+  assert.equal(sealed.packs.length, 0);
+  assert.deepEqual(
+    sealed.inline.map(({ class: packClass, codec }) => [packClass, codec]),
+    [
+      ["data", 0],
+      ["data", 1],
+      ["node", 0],
+    ],
+  );
+  await harness.record(sealed);
+  assert.equal(await objectCount(harness), 0);
+  const reader = harness.open("s2");
+  assert.equal((await readContent(reader, contents[0]!)).toString(), "one\n");
+  assert.ok((await readContent(reader, contents[1]!)).equals(text));
+  assert.deepEqual(contents[3], { kind: "pieces", pieces: [], bytes: 0 });
+  assert.ok((await reader.nodes.get(address)).equals(node));
+});
+
+test("Storage packs a large request, finds it again, reads any range of it", async () => {
+  for (const source of [noise, prose]) {
+    const harness = openStorageHarness();
+    const storage = harness.open("s1", { compute: pool });
+    const ingest = storage.openIngest();
+    const content = await ingest.putContent(slicesOf(source), "line", never);
+    const address = await ingest.nodes.put(Buffer.from("node"));
+    const sealed = await ingest.seal();
+    assert.equal(content.bytes, source.length);
+    assert.equal(sealed.inline.length, 0);
+    assert.deepEqual(sealed.packs.map((pack) => pack.class).toSorted(), ["data", "node"]);
+    await harness.record(sealed);
+
+    const again = storage.openIngest();
+    assert.deepEqual(await again.putContent(slicesOf(source, 100_001), "line", never), content);
+    assert.deepEqual(
+      (await again.seal()).packs,
+      sealed.packs.filter((pack) => pack.class === "data"),
+    );
+
+    const other = harness.open("s2", { compute: pool });
+    assert.ok((await readContent(other, content)).equals(source));
+    for (const [start, end] of [
+      [0, 1],
+      [3 * MiB - 1, 9 * MiB + 5],
+      [source.length - 1, source.length],
+    ] as const) {
+      assert.ok(
+        (await readContent(other, content, { start, end })).equals(source.subarray(start, end)),
+      );
+    }
+    assert.equal((await other.nodes.get(address)).toString(), "node");
+    const fromIndex = other.openIngest();
+    await fromIndex.putContent(slicesOf(source), "line", never);
+    assert.deepEqual(await fromIndex.seal(), { packs: [], inline: [] });
+    assert.equal(await objectCount(harness), 2);
+    await storage.close();
+  }
+});
+
+test("Storage spills what it held when a request grows", async () => {
+  const harness = openStorageHarness();
+  const storage = harness.open("s1");
+  const ingest = storage.openIngest();
+  const parts = Array.from({ length: 5 }, (_, i) =>
+    noise.subarray(i * 60 * KiB, (i + 1) * 60 * KiB),
+  );
+  const contents = await Promise.all(parts.map((part) => ingest.putBytes(part, "binary")));
+  const early = await ingest.nodes.put(Buffer.from("early node"));
+  const sealed = await ingest.seal();
+  assert.equal(sealed.inline.length, 0);
+  assert.equal(
+    sealed.packs.reduce((sum, pack) => sum + pack.chunks, 0),
+    6,
+  );
+  await harness.record(sealed);
+  for (const [i, content] of contents.entries())
+    assert.ok((await readContent(storage, content)).equals(parts[i]!));
+  assert.equal((await harness.open("s2").nodes.get(early)).toString(), "early node");
+});
+
+test("Storage batches many small files", async () => {
+  const harness = openStorageHarness();
+  const storage = harness.open("s1");
+  const ingest = storage.openIngest();
+  const contents: Content[] = [];
+  for (let i = 0; i < 5_000; i++) {
+    const bytes = Buffer.from(noise.subarray(i * 4 * KiB, (i + 1) * 4 * KiB));
+    contents.push(await ingest.putBytes(bytes, "line"));
+  }
+  const sealed = await ingest.seal();
+  assert.ok(harness.calls.get("findChunks")! <= 60, `${harness.calls.get("findChunks")} look-ups`);
+  assert.equal(
+    sealed.packs.reduce((sum, pack) => sum + pack.chunks, 0),
+    5_000,
+  );
+  await harness.record(sealed);
+  for (const i of [0, 63, 64, 4_999]) {
+    assert.ok(
+      (await readContent(storage, contents[i]!)).equals(
+        noise.subarray(i * 4 * KiB, (i + 1) * 4 * KiB),
+      ),
+    );
+  }
+});
+
+test("Storage names a pack another request writes at the same time, once written", async () => {
+  const harness = openStorageHarness();
+  const storage = harness.open("s1");
+  const source = noise.subarray(0, 3 * MiB);
+  const sealed = await Promise.all(
+    [1, 2, 3].map(async () => {
+      const ingest = storage.openIngest();
+      await ingest.putContent(slicesOf(source), "binary", never);
+      return await ingest.seal();
+    }),
+  );
+  const ids = new Set(sealed.flatMap(({ packs }) => packs.map(({ id }) => id)));
+  assert.equal(await objectCount(harness), ids.size);
+  assert.ok(sealed.every(({ packs }) => packs.length > 0));
+  const chunks = [...ids].map(
+    (id) => sealed.flatMap(({ packs }) => packs).find((pack) => pack.id === id)!.chunks,
+  );
+  const distinct = new Set(
+    hashesOf(await storage.openIngest().putContent(slicesOf(source), "binary", never)),
+  );
+  assert.equal(
+    chunks.reduce((sum, count) => sum + count, 0),
+    distinct.size,
+  );
+});
+
+test("Storage reads packs not yet indexed and indexes them in slices", async () => {
+  const harness = openStorageHarness();
+  const storage = harness.open("s1");
+  const ingest = storage.openIngest();
+  const contents: Content[] = [];
+  for (let i = 0; i < 2_500; i++)
+    contents.push(await ingest.putBytes(Buffer.alloc(200, `file ${i} `), "line"));
+  await harness.record(await ingest.seal());
+  const other = harness.open("s2");
+  assert.equal(
+    (await readContent(other, contents[7]!)).toString(),
+    Buffer.alloc(200, "file 7 ").toString(),
+  );
+  assert.equal(harness.calls.get("indexPackSlice"), 3);
+  await storage.indexPending(never);
+  assert.equal(harness.calls.get("indexPackSlice"), 3);
+  assert.deepEqual(await harness.metadata.call("listUnindexedPacks", { limit: 10 }), []);
+  assert.equal((await readContent(storage, contents[9]!)).length, 200);
+});
+
+test("Storage answers a missing or damaged chunk with data_loss that names it", async () => {
+  const harness = openStorageHarness();
+  const storage = harness.open("s1");
+  const ingest = storage.openIngest();
+  const content = await ingest.putContent(slicesOf(noise.subarray(0, 3 * MiB)), "binary", never);
+  const sealed = await ingest.seal();
+  const hash = hashesOf(content)[0]!;
+  const isLost = (error: unknown): boolean =>
+    isCoded(error, "data_loss") && error.message.includes(hash);
+  await assert.rejects(readContent(harness.open("s2"), content), isLost, "not recorded");
+  await harness.record(sealed);
+  const key = `packs/${sealed.packs[0]!.id.slice(0, 2)}/${sealed.packs[0]!.id}`;
+  const pack = await harness.objects.read(key, { start: 0, length: 64 * MiB }, {});
+  pack[1000]! ^= 1;
+  const writer = await harness.objects.create(key, {});
+  await writer.write([pack]);
+  await writer.seal();
+  await assert.rejects(readContent(harness.open("s3"), content), isLost, "damaged");
+  await harness.objects.remove(key, {});
+  await assert.rejects(readContent(harness.open("s4"), content), isLost, "removed");
+});
+
+test("Storage gives the source's own error back and takes no harm from it", async () => {
+  const harness = openStorageHarness();
+  const storage = harness.open("s1", { compute: pool });
+  const failing = async function* (): AsyncGenerator<Buffer> {
+    yield* slicesOf(noise.subarray(0, 9 * MiB));
+    throw new Error("the client went away");
+  };
+  const ingest = storage.openIngest();
+  await assert.rejects(ingest.putContent(failing(), "line", never), /the client went away/);
+  ingest.abort();
+  const next = storage.openIngest();
+  const content = await next.putContent(slicesOf(noise), "line", never);
+  await harness.record(await next.seal());
+  assert.ok((await readContent(storage, content)).equals(noise));
+});
+
+test("Storage stops a put whose source hangs when the signal fires", async () => {
+  const storage = openStorageHarness().open("s1");
+  const hanging = async function* (): AsyncGenerator<Buffer> {
+    yield Buffer.from("first\n");
+    await new Promise(() => undefined);
+  };
+  const stop = new AbortController();
+  const put = storage.openIngest().putContent(hanging(), "line", stop.signal);
+  setTimeout(() => stop.abort(), 10);
+  await assert.rejects(put, { name: "AbortError" });
+});

@@ -1,0 +1,93 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import { Semaphore } from "../base/semaphore.ts";
+import { MiB } from "../base/size.ts";
+import type { MetadataStore } from "../metadata/index.ts";
+import type { ObjectStore } from "../objectstore/index.ts";
+import { ChunkIndex } from "./chunk-index.ts";
+import type { Compute } from "./compute.ts";
+import { drainInline } from "./drain.ts";
+import { IngestBudget } from "./ingest-budget.ts";
+import type { Ingest } from "./ingest.ts";
+import { NodeCache } from "./node-cache.ts";
+import { openIngest } from "./open-ingest.ts";
+import { PackReader, type PieceRange } from "./pack-reader.ts";
+import { PackWriter } from "./pack-writer.ts";
+import { SessionChunks } from "./session-chunks.ts";
+import type { NodeSource } from "./tree/entry.ts";
+
+/** Memory for streams on their way in, of all requests together. */
+const streamBytesMax = 64 * MiB;
+/** Small chunks on their way, of all requests together. */
+const smallBytesMax = 16 * MiB;
+
+export interface StorageDeps {
+  readonly objects: ObjectStore;
+  readonly metadata: Pick<MetadataStore, "call">;
+  readonly compute: Compute;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Id of this run of the daemon: packs belong to it. */
+  readonly session: string;
+}
+
+/** Chunks and nodes of all commits: written by ingests, read by hash. */
+export interface Storage {
+  /** Begins a request's worth of new bytes. */
+  openIngest(): Ingest;
+  /** Tree nodes, of ingests still going on too. */
+  readonly nodes: NodeSource;
+  /**
+   * The bytes of pieces, in order, one buffer each, which must not be changed. Fetches a little ahead.
+   *
+   * @throws CodedError `data_loss` when a chunk is nowhere or damaged, naming its hash
+   */
+  readPieces(pieces: AsyncIterable<PieceRange>, signal: AbortSignal): AsyncIterable<Buffer>;
+  /** Writes the index rows of packs that have none yet, in small slices. To be called now and then. */
+  indexPending(signal: AbortSignal): Promise<void>;
+  /**
+   * Moves inline chunks into packs when they are many or old; with `force`, all. To be called now and
+   * then. Gives back how many left the metadata.
+   */
+  drainInline(signal: AbortSignal, options?: { force?: boolean }): Promise<number>;
+  /** Gives up packs nobody waits for. No call may follow. */
+  close(): Promise<void>;
+}
+
+/** Opens the storage of one daemon session. What it is given stays the caller's to close. */
+export function openStorage(deps: StorageDeps): Storage {
+  const chunks = new SessionChunks();
+  const index = new ChunkIndex({ ...deps, chunks });
+  const writerDeps = { ...deps, chunks };
+  const writers = {
+    data: new PackWriter("data", writerDeps),
+    node: new PackWriter("node", writerDeps),
+  };
+  const reader = new PackReader({ ...deps, index });
+  const nodes = new NodeCache();
+  const closing = new AbortController();
+  const ingestDeps = {
+    compute: deps.compute,
+    index,
+    chunks,
+    writers,
+    nodes,
+    smallBytes: new Semaphore(smallBytesMax),
+    budget: new IngestBudget(streamBytesMax),
+  };
+  return {
+    openIngest: () => openIngest(ingestDeps),
+    nodes: {
+      get: (address) => nodes.getOrLoad(address, () => reader.readChunk(address, closing.signal)),
+    },
+    readPieces: (pieces, signal) => reader.readPieces(pieces, signal),
+    indexPending: (signal) => index.indexPending(signal),
+    drainInline: (signal, options) => drainInline({ ...deps, index }, signal, options),
+    async close() {
+      closing.abort();
+      await Promise.all([writers.data.close(), writers.node.close()]);
+    },
+  };
+}
