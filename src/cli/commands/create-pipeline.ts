@@ -1,0 +1,37 @@
+import type { Command } from "commander";
+import { CodedError } from "../../base/errors.ts";
+import { parseDocuments } from "../../model/documents.ts";
+import { parsePipelineSpec } from "../../model/pipeline-spec.ts";
+import type { Context } from "../context.ts";
+import { readText } from "../read-text.ts";
+import { runnerNote } from "../show-transform.ts";
+
+const after = `
+The spec is JSON, several objects one after another, or YAML, several documents.
+All of them are checked before the first pipeline is created.`;
+
+export function createPipeline(command: Command, context: Context): void {
+  command
+    .option("-f, --file <file|url|->", "the spec; - is standard input", "-")
+    .addHelpText("after", after)
+    .action(async ({ file }: { file: string }) => {
+      if (file === "-") context.print("Reading from stdin.\n");
+      const documents = await parseDocuments(
+        await readText(file, context),
+        file === "-" ? "standard input" : file,
+      );
+      const specs = documents.map(checkedSpec);
+      const { pipelines } = await context.client();
+      for (const spec of specs) {
+        const pipeline = await pipelines.create(spec);
+        const note = runnerNote(pipeline);
+        if (note !== undefined) context.note(`Pipeline ${pipeline.name} ${note}`);
+      }
+    });
+}
+
+function checkedSpec(document: unknown): object {
+  parsePipelineSpec(document);
+  if (typeof document === "object" && document !== null) return document;
+  throw new CodedError("invalid_argument", "Cannot read the pipeline spec: it is not an object");
+}

@@ -1,0 +1,152 @@
+import type { Command } from "commander";
+import { CodedError } from "../../base/errors.ts";
+import { packTar, type Body, type Client } from "../../client/index.ts";
+import type { CommitName } from "../../model/commit.ts";
+import type { Context } from "../context.ts";
+import { collect } from "../options.ts";
+import { bodyOf, placeSources, tarFiles, type PutSource } from "../put-sources.ts";
+import { readText } from "../read-text.ts";
+
+interface Flags {
+  readonly file?: readonly string[];
+  readonly inputFile?: string;
+  readonly recursive?: boolean;
+  readonly commit?: boolean;
+  readonly overwrite?: boolean;
+}
+
+interface Put {
+  readonly client: Client;
+  readonly context: Context;
+  readonly overwrite: boolean;
+}
+
+const examples = `
+Examples:
+  pachctl put-file data master/0 sales -f sales.txt      a file, into an open commit
+  pachctl put-file data master sales -c -f sales.txt     as a commit of its own
+  pachctl put-file data master -c -r -f logs             a directory, everything below it
+  pachctl put-file data master -c -f https://host/a/b    fetched by pachd, stored as a/b
+  generate | pachctl put-file data master/0 numbers      from standard input
+
+One source gets PATH as its path, several go below it; without PATH each is
+stored under its name as typed. Bytes are appended to what a file has.`;
+
+export function putFile(command: Command, context: Context): void {
+  command
+    .argument("<repo-name>")
+    .argument("<commit>", "an open commit; with -c a branch")
+    .argument("[path]")
+    .option(
+      "-f, --file <file|url|->",
+      "what to put; - is standard input, the default (may be repeated)",
+      collect,
+    )
+    .option("-i, --input-file <file|url|->", "a list of files and URLs to put, one a line")
+    .option("-r, --recursive", "put everything below a directory")
+    .option("-c, --commit", "start a commit, put, and finish it, all or nothing")
+    .option("--overwrite", "replace what the files have, instead of appending")
+    .addHelpText("after", examples)
+    .action(async (repo: string, commit: string, path: string | undefined, flags: Flags) => {
+      const typed = await typedSources(flags, context);
+      const sources = await placeSources(
+        typed,
+        { path, recursive: flags.recursive === true },
+        context,
+      );
+      const put: Put = {
+        client: await context.client(),
+        context,
+        overwrite: flags.overwrite === true,
+      };
+      if (flags.commit === true) await putAsCommit(put, { repo, branch: commit }, sources);
+      else await putInto(put, { repo, id: commit }, sources);
+    });
+}
+
+async function typedSources(flags: Flags, context: Context): Promise<string[]> {
+  const { file = [], inputFile } = flags;
+  refuseTwice([...file, ...(inputFile === undefined ? [] : [inputFile])]);
+  if (inputFile === undefined) return file.length === 0 ? ["-"] : [...file];
+  const lines = (await readText(inputFile, context)).split(/\r?\n/);
+  const typed = [...file, ...lines.filter((line) => line.trim() !== "")];
+  if (typed.length === 0) {
+    throw new CodedError("invalid_argument", `Nothing to put: ${inputFile} lists no files`);
+  }
+  refuseTwice(inputFile === "-" ? [...typed, "-"] : typed);
+  return typed;
+}
+
+function refuseTwice(sources: readonly string[]): void {
+  if (sources.filter((source) => source === "-").length > 1) {
+    throw new CodedError("usage", "Cannot read standard input twice. Give - once");
+  }
+}
+
+async function putInto(
+  { client, context, overwrite }: Put,
+  commit: CommitName,
+  sources: readonly PutSource[],
+): Promise<void> {
+  if (sources.length > 1 && sources.every(fitsTar)) {
+    await client.files.putTar(commit, "", tarOf(sources, context), { overwrite });
+    return;
+  }
+  for (const source of sources) {
+    if (source.kind === "url")
+      await client.files.put(commit, source.path, { url: source.url }, { overwrite });
+    else if (source.kind === "directory")
+      await client.files.putTar(commit, "", tarOf([source], context), { overwrite });
+    else await client.files.put(commit, source.path, bodyOf(source, context), { overwrite });
+  }
+}
+
+async function putAsCommit(
+  put: Put,
+  branch: { repo: string; branch: string },
+  sources: readonly PutSource[],
+): Promise<void> {
+  const { client, context, overwrite } = put;
+  const [first] = sources;
+  if (sources.every(fitsTar) && (sources.length > 1 || first?.kind === "directory")) {
+    await client.files.putTarCommit(branch, "", tarOf(sources, context), { overwrite });
+  } else if (sources.length === 1 && first?.kind === "url") {
+    await client.files.putCommit(branch, first.path, { url: first.url }, { overwrite });
+  } else if (sources.length === 1 && (first?.kind === "file" || first?.kind === "pipe")) {
+    await client.files.putCommit(branch, first.path, bodyOf(first, context), { overwrite });
+  } else {
+    await putInSteps(put, branch, sources);
+  }
+}
+
+/** URLs and pipes among several sources: no single request holds them, so the commit is cancelled on failure. */
+async function putInSteps(
+  put: Put,
+  { repo, branch }: { repo: string; branch: string },
+  sources: readonly PutSource[],
+): Promise<void> {
+  const { client, context } = put;
+  const commit = await client.commits.start(repo, branch);
+  try {
+    await putInto(put, commit, sources);
+  } catch (error) {
+    const cleaner = await context.openForCleanup();
+    // The first failure is the one to report; the commit is left open at worst.
+    await cleaner.commits.cancel(commit).catch(() => undefined);
+    cleaner.close();
+    throw error;
+  }
+  await client.commits.finish(commit, {
+    onWait: (message) => {
+      context.note(message);
+    },
+  });
+}
+
+function fitsTar({ kind }: PutSource): boolean {
+  return kind === "file" || kind === "directory";
+}
+
+function tarOf(sources: readonly PutSource[], context: Context): Body {
+  return () => packTar(tarFiles(sources, context));
+}

@@ -1,0 +1,3 @@
+export type { CliDeps } from "./context.ts";
+export { createProgram, type Program } from "./program.ts";
+export { runCli } from "./run-cli.ts";

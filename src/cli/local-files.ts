@@ -1,0 +1,100 @@
+import { join } from "node:path";
+import { CodedError, type ErrorCode } from "../base/errors.ts";
+import type { FileSystem } from "../base/file-system.ts";
+import { MiB } from "../base/size.ts";
+
+const reasons: Readonly<Record<string, { code: ErrorCode; why: string }>> = {
+  ENOENT: { code: "not_found", why: "there is no such file" },
+  ENOTDIR: { code: "not_found", why: "there is no such file" },
+  EACCES: { code: "permission_denied", why: "permission denied" },
+  EPERM: { code: "permission_denied", why: "permission denied" },
+  EISDIR: { code: "invalid_argument", why: "it is a directory" },
+  ELOOP: { code: "invalid_argument", why: "too many symbolic links" },
+};
+
+/** Why a local file cannot be read, in one line; anything else unchanged. */
+export function explainLocal(error: unknown, path: string): unknown {
+  const code =
+    error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+  if (error instanceof CodedError || code === "" || code === "ABORT_ERR") return error;
+  const reason = reasons[code] ?? { code: "unavailable", why: code };
+  return new CodedError(reason.code, `Cannot read ${path}: ${reason.why}`, { cause: error });
+}
+
+/** What a name on the command line is. A pipe or device has no size and can be read once only. */
+export type LocalKind =
+  | { readonly kind: "file"; readonly sizeBytes: number }
+  | { readonly kind: "directory" }
+  | { readonly kind: "pipe" };
+
+/** @throws CodedError when it does not exist or may not be looked at */
+export async function kindOf(fileSystem: FileSystem, path: string): Promise<LocalKind> {
+  try {
+    const stat = await fileSystem.stat(path);
+    if (stat.isFile()) return { kind: "file", sizeBytes: stat.size };
+    return { kind: stat.isDirectory() ? "directory" : "pipe" };
+  } catch (error) {
+    throw explainLocal(error, path);
+  }
+}
+
+/** A file's bytes in pieces of a MiB; with `bytesMax` no more than that, so that a growing log has an end. */
+export async function* readLocal(
+  fileSystem: FileSystem,
+  path: string,
+  bytesMax = Infinity,
+): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    const file = await fileSystem.open(path, "r");
+    if (bytesMax === 0) await file.close();
+    else
+      yield* file.createReadStream({
+        highWaterMark: MiB,
+        end: bytesMax - 1,
+      }) as AsyncIterable<Buffer>;
+  } catch (error) {
+    throw explainLocal(error, path);
+  }
+}
+
+/** A file below a directory: its own path, and the one relative to the directory. */
+export interface FoundFile {
+  readonly local: string;
+  readonly below: string;
+  readonly sizeBytes: number;
+}
+
+/**
+ * All files below a directory, by name; links to files count as files.
+ *
+ * @throws CodedError for what cannot be stored as a file, rather than leaving it out silently
+ */
+export async function* walk(
+  fileSystem: FileSystem,
+  directory: string,
+  below = "",
+): AsyncGenerator<FoundFile, void, void> {
+  const entries = await fileSystem
+    .readdir(directory, { withFileTypes: true })
+    .catch((error: unknown) => {
+      throw explainLocal(error, directory);
+    });
+  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const local = join(directory, entry.name);
+    const path = below === "" ? entry.name : `${below}/${entry.name}`;
+    const found = await kindOf(fileSystem, local);
+    if (found.kind === "file") yield { local, below: path, sizeBytes: found.sizeBytes };
+    else if (found.kind === "directory" && !entry.isSymbolicLink())
+      yield* walk(fileSystem, local, path);
+    else {
+      const what =
+        found.kind === "directory"
+          ? "a symbolic link to a directory"
+          : "neither a file nor a directory";
+      throw new CodedError(
+        "invalid_argument",
+        `Cannot put ${local}: it is ${what}. Put it by itself, or move it out of the directory`,
+      );
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import { CodedError } from "../base/errors.ts";
+import type { Body, TarFile } from "../client/index.ts";
+import { joinPath, parseEntryPath, parsePath, type FilePath } from "../model/paths.ts";
+import type { Context } from "./context.ts";
+import { kindOf, readLocal, walk } from "./local-files.ts";
+import { isUrl } from "./read-text.ts";
+
+/** Something to put, and the path it gets; a directory's files go below the path. */
+export type PutSource = { readonly path: FilePath } & (
+  | { readonly kind: "url"; readonly url: string }
+  | { readonly kind: "file"; readonly local: string; readonly sizeBytes: number }
+  | { readonly kind: "pipe"; readonly local: string }
+  | { readonly kind: "directory"; readonly local: string }
+);
+
+export interface Placement {
+  /** The PATH argument. */
+  readonly path: string | undefined;
+  /** Whether directories are taken. */
+  readonly recursive: boolean;
+}
+
+type Unplaced = PutSource extends infer S
+  ? S extends { path: FilePath }
+    ? Omit<S, "path">
+    : never
+  : never;
+
+/**
+ * Finds out what each FILE, URL or `-` is and which path it gets: one source takes PATH as its own
+ * path, several go below it; without PATH each is stored under its name as typed.
+ *
+ * @throws CodedError when a source cannot be read or has no path inside the repo
+ */
+export async function placeSources(
+  typed: readonly string[],
+  placement: Placement,
+  context: Context,
+): Promise<PutSource[]> {
+  const placed: PutSource[] = [];
+  for (const source of typed) {
+    const what = await identify(source, placement.recursive, context);
+    placed.push({
+      ...what,
+      path: placeOne(source, what, { ...placement, isOnly: typed.length === 1 }),
+    });
+  }
+  return placed;
+}
+
+async function identify(source: string, recursive: boolean, { deps }: Context): Promise<Unplaced> {
+  if (source === "-") return { kind: "pipe", local: source };
+  if (isUrl(source)) {
+    if (/^https?:\/\//i.test(source) && URL.canParse(source)) return { kind: "url", url: source };
+    throw new CodedError(
+      "invalid_argument",
+      `Cannot put ${source}: only http and https URLs can be fetched`,
+    );
+  }
+  const found = await kindOf(deps.fileSystem, source);
+  if (found.kind === "directory" && !recursive) {
+    throw new CodedError(
+      "invalid_argument",
+      `Cannot put ${source}: it is a directory. Add -r to put everything below it`,
+    );
+  }
+  return { local: source, ...found };
+}
+
+function placeOne(
+  source: string,
+  what: Unplaced,
+  { path, isOnly }: Placement & { isOnly: boolean },
+): FilePath {
+  if (path !== undefined && isOnly)
+    return what.kind === "directory" ? parsePath(path) : parseEntryPath(path);
+  if (source === "-")
+    throw new CodedError("usage", "either a path or the -f flag needs to be provided");
+  const own = ownPath(source, what);
+  return path === undefined ? own : joinPath(parsePath(path), own);
+}
+
+/** The path a source gets by its own name. */
+function ownPath(source: string, what: Unplaced): FilePath {
+  const name = what.kind === "url" ? urlPath(what.url) : source;
+  try {
+    return what.kind === "directory" ? parsePath(name) : parseEntryPath(name);
+  } catch (error) {
+    throw new CodedError(
+      "invalid_argument",
+      `Cannot store ${source} under its own name: it is no path inside the repo. Put it alone and name its PATH`,
+      { cause: error },
+    );
+  }
+}
+
+function urlPath(url: string): string {
+  const { pathname } = new URL(url);
+  try {
+    return decodeURIComponent(pathname);
+  } catch {
+    return pathname;
+  }
+}
+
+/** The bytes of one file, opened anew for each try; standard input and pipes can be read once only. */
+export function bodyOf(
+  source: PutSource & { readonly kind: "file" | "pipe" },
+  context: Context,
+): Body {
+  const { fileSystem } = context.deps;
+  if (source.kind === "file") return () => readLocal(fileSystem, source.local);
+  return source.local === "-" ? context.stdin() : readLocal(fileSystem, source.local);
+}
+
+/** Files and directories as the files of one tar, with whole paths. */
+export async function* tarFiles(
+  sources: readonly PutSource[],
+  { deps }: Context,
+): AsyncGenerator<TarFile, void, void> {
+  const one = (path: string, local: string, sizeBytes: number): TarFile => ({
+    path,
+    sizeBytes,
+    open: () => readLocal(deps.fileSystem, local, sizeBytes),
+  });
+  for (const source of sources) {
+    if (source.kind === "file") yield one(source.path, source.local, source.sizeBytes);
+    if (source.kind !== "directory") continue;
+    for await (const file of walk(deps.fileSystem, source.local)) {
+      yield one(joinPath(source.path, parsePath(file.below)), file.local, file.sizeBytes);
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import type { Command } from "commander";
+import type { Context } from "./context.ts";
+
+/** Gives a command its arguments, options and action. */
+export type Define = (command: Command, context: Context) => void;
+
+/** What the list of commands shows of one, and where the rest of it is. */
+export interface Entry {
+  readonly summary: string;
+  /** Imports the command's file: only the command that runs is loaded, which keeps starting fast. */
+  readonly load: () => Promise<Define>;
+}
+
+const topic = async (name: "repo" | "commit" | "file" | "job" | "pipeline"): Promise<Define> => {
+  const { topics } = await import("./commands/topics.ts");
+  return topics[name];
+};
+
+/** Every command by name, in the order help shows them. */
+export const registry: Readonly<Record<string, Entry>> = {
+  repo: { summary: "What a repo is.", load: () => topic("repo") },
+  "create-repo": {
+    summary: "Create a new repo.",
+    load: async () => (await import("./commands/create-repo.ts")).createRepo,
+  },
+  "inspect-repo": {
+    summary: "Show a repo.",
+    load: async () => (await import("./commands/inspect-repo.ts")).inspectRepo,
+  },
+  "list-repo": {
+    summary: "List all repos.",
+    load: async () => (await import("./commands/list-repo.ts")).listRepo,
+  },
+  "delete-repo": {
+    summary: "Delete a repo.",
+    load: async () => (await import("./commands/delete-repo.ts")).deleteRepo,
+  },
+  commit: { summary: "What a commit is.", load: () => topic("commit") },
+  "start-commit": {
+    summary: "Start a new commit.",
+    load: async () => (await import("./commands/start-commit.ts")).startCommit,
+  },
+  "finish-commit": {
+    summary: "Finish, or cancel, a started commit.",
+    load: async () => (await import("./commands/finish-commit.ts")).finishCommit,
+  },
+  "inspect-commit": {
+    summary: "Show a commit.",
+    load: async () => (await import("./commands/inspect-commit.ts")).inspectCommit,
+  },
+  "list-commit": {
+    summary: "List the commits of repos.",
+    load: async () => (await import("./commands/list-commit.ts")).listCommit,
+  },
+  "list-branch": {
+    summary: "List the branches of a repo.",
+    load: async () => (await import("./commands/list-branch.ts")).listBranch,
+  },
+  "flush-commit": {
+    summary: "Wait for everything that commits cause.",
+    load: async () => (await import("./commands/flush-commit.ts")).flushCommit,
+  },
+  file: { summary: "What a file is.", load: () => topic("file") },
+  "put-file": {
+    summary: "Put files into a commit.",
+    load: async () => (await import("./commands/put-file.ts")).putFile,
+  },
+  "get-file": {
+    summary: "Print the contents of a file.",
+    load: async () => (await import("./commands/get-file.ts")).getFile,
+  },
+  "inspect-file": {
+    summary: "Show a file or directory.",
+    load: async () => (await import("./commands/inspect-file.ts")).inspectFile,
+  },
+  "list-file": {
+    summary: "List a directory.",
+    load: async () => (await import("./commands/list-file.ts")).listFile,
+  },
+  "delete-file": {
+    summary: "Delete a file or directory in a commit.",
+    load: async () => (await import("./commands/delete-file.ts")).deleteFile,
+  },
+  job: { summary: "What a job is.", load: () => topic("job") },
+  "inspect-job": {
+    summary: "Show a job.",
+    load: async () => (await import("./commands/inspect-job.ts")).inspectJob,
+  },
+  "list-job": {
+    summary: "List jobs, newest first.",
+    load: async () => (await import("./commands/list-job.ts")).listJob,
+  },
+  "get-logs": {
+    summary: "Print the logs of a job.",
+    load: async () => (await import("./commands/get-logs.ts")).getLogs,
+  },
+  pipeline: { summary: "What a pipeline is.", load: () => topic("pipeline") },
+  "create-pipeline": {
+    summary: "Create pipelines from a spec.",
+    load: async () => (await import("./commands/create-pipeline.ts")).createPipeline,
+  },
+  "inspect-pipeline": {
+    summary: "Show a pipeline.",
+    load: async () => (await import("./commands/inspect-pipeline.ts")).inspectPipeline,
+  },
+  "list-pipeline": {
+    summary: "List all pipelines.",
+    load: async () => (await import("./commands/list-pipeline.ts")).listPipeline,
+  },
+  "delete-pipeline": {
+    summary: "Delete a pipeline.",
+    load: async () => (await import("./commands/delete-pipeline.ts")).deletePipeline,
+  },
+  version: {
+    summary: "Print the versions of pachctl and pachd.",
+    load: async () => (await import("./commands/version.ts")).version,
+  },
+};

@@ -1,0 +1,46 @@
+import type { ParallelismSpec, Transform } from "../model/pipeline-spec.ts";
+
+/** The transform as a spec holds it: empty fields left out. */
+export function transformText(transform: Transform): string {
+  const env = Object.fromEntries(
+    Object.entries(transform.env).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  );
+  const fields = {
+    image: transform.image,
+    cmd: transform.cmd,
+    env,
+    secrets: transform.secrets.map(({ name, mountPath }) => ({ name, mount_path: mountPath })),
+    stdin: transform.stdin,
+    accept_return_code: transform.acceptReturnCode,
+    debug: transform.debug,
+  };
+  return JSON.stringify(
+    Object.fromEntries(Object.entries(fields).filter(([, value]) => !isEmpty(value))),
+    null,
+    2,
+  );
+}
+
+function isEmpty(value: string | boolean | object): boolean {
+  if (typeof value === "object") return Object.keys(value).length === 0;
+  return value === "" || value === false;
+}
+
+/** `constant:2 `, as the original prints it: zero values left out, a space after each field. */
+export function parallelismText(spec: ParallelismSpec): string {
+  if (spec.strategy === "COEFFICIENT")
+    return `strategy:COEFFICIENT coefficient:${spec.coefficient} `;
+  return spec.constant === 0 ? "" : `constant:${spec.constant} `;
+}
+
+/** Says that an image a spec names is not what runs, or undefined when it is. */
+export function runnerNote({
+  runner,
+  transform,
+}: {
+  readonly runner: string;
+  readonly transform: Transform;
+}): string | undefined {
+  if (runner !== "process" || transform.image === "") return undefined;
+  return `runs as a process; the image ${transform.image} is not used`;
+}

@@ -1,0 +1,56 @@
+import * as fileSystem from "node:fs/promises";
+import { PassThrough, Readable, Writable } from "node:stream";
+import { seededRandom } from "../../base/random.ts";
+import { openClient } from "../../client/index.ts";
+import type { CliDeps } from "../context.ts";
+import { runCli } from "../run-cli.ts";
+
+export interface RunResult {
+  readonly exit: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** 2026-01-02 03:04:05, the time at which every test command runs. */
+export const nowMicros = Date.UTC(2026, 0, 2, 3, 4, 5) * 1_000;
+
+/** Runs one command line as a user would, with time standing still. */
+export async function run(
+  argv: readonly string[],
+  options: Partial<CliDeps> & { stdinText?: string | Uint8Array } = {},
+): Promise<RunResult> {
+  const { stdinText, ...deps } = options;
+  const stdout = new Collected();
+  const stderr = new Collected();
+  const exit = await runCli(argv, {
+    address: undefined,
+    version: "0.1.0",
+    stdin: () =>
+      stdinText === undefined ? new PassThrough() : Readable.from([Buffer.from(stdinText)]),
+    stdout,
+    stderr,
+    isTerminal: false,
+    color: false,
+    clock: { nowMicros: () => nowMicros, monotonicMs: () => 0, sleep: () => Promise.resolve() },
+    random: seededRandom(1),
+    openClient,
+    fetch,
+    fileSystem,
+    signal: new AbortController().signal,
+    ...deps,
+  });
+  return { exit, stdout: stdout.text, stderr: stderr.text };
+}
+
+class Collected extends Writable {
+  private readonly parts: Buffer[] = [];
+
+  get text(): string {
+    return Buffer.concat(this.parts).toString("utf8");
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.parts.push(chunk);
+    done();
+  }
+}
