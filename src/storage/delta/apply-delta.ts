@@ -6,11 +6,6 @@ import { typeConflict } from "./type-conflict.ts";
 /** More paths do not help the one who reads the message. */
 const pathsNamedMax = 5;
 
-export interface ApplyOptions {
-  /** uid of the commit that all touched entries then name. Default: the one the delta names. */
-  readonly commit?: Buffer;
-}
-
 /**
  * The root that comes of a parent's root by a delta in normal form: a pure function of both. What the
  * delta appends is appended; directories that exist stay as they are.
@@ -22,7 +17,6 @@ export async function applyDelta(
   delta: AsyncIterable<Entry> | Iterable<Entry>,
   source: NodeSource,
   sink: NodeSink,
-  options: ApplyOptions = {},
 ): Promise<TreeRef> {
   const conflicts: Buffer[] = [];
   const merge = async (before: Entry | undefined, entry: Entry): Promise<Entry | undefined> => {
@@ -37,13 +31,7 @@ export async function applyDelta(
     const content = isAppended
       ? await concatContents(before.content, entry.content, source, sink)
       : entry.content;
-    return {
-      ...entry,
-      reset: false,
-      clear: false,
-      content,
-      commit: options.commit ?? entry.commit,
-    };
+    return { ...entry, reset: false, clear: false, content };
   };
   const changed = await updateTree(root, changesOf(delta, merge), source, sink);
   if (conflicts.length > 0) throw typeConflict(conflicts);
