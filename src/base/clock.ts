@@ -30,7 +30,8 @@ export function systemClock(): Clock {
         calibratedAtMs = ms;
       }
       last = Math.max(last + 1, Math.floor(offsetMicros + ms * 1_000));
-      if (last - (offsetMicros + ms * 1_000) > 1_000_000) last = Math.floor(offsetMicros + ms * 1_000);
+      if (last - (offsetMicros + ms * 1_000) > 1_000_000)
+        last = Math.floor(offsetMicros + ms * 1_000);
       return last;
     },
     async sleep(ms, signal) {

@@ -55,7 +55,11 @@ export class Semaphore {
   }
 
   private grantNext(): void {
-    for (let next = this.waiting[0]; next !== undefined && this.free >= next.units; next = this.waiting[0]) {
+    for (
+      let next = this.waiting[0];
+      next !== undefined && this.free >= next.units;
+      next = this.waiting[0]
+    ) {
       this.waiting.shift();
       this.free -= next.units;
       next.grant();

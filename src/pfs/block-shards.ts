@@ -2,17 +2,13 @@ import { createHash } from "node:crypto";
 import { adler32, sha256Of } from "../base/hash.ts";
 import type { FilePath } from "../model/paths.ts";
 import type { Shard } from "../model/shard.ts";
-import { piecesOf, type Entry, type NodeSource, type Piece } from "../storage/index.ts";
+import { piecesOf, type Entry, type NodeSource, type Piece, type PieceRange } from "../storage/index.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import type { ByteRange } from "./view.ts";
 
 /** A block of a file: its bytes, and the chunk parts they are made of. */
 interface Block extends ByteRange {
-  readonly parts: readonly {
-    readonly hash: Buffer;
-    readonly start: number;
-    readonly end: number;
-  }[];
+  readonly parts: readonly PieceRange[];
 }
 
 /** A file whose blocks are looked at. */
@@ -72,13 +68,13 @@ async function blocksOf(file: BlockFile): Promise<Block[]> {
   )) {
     let from = 0;
     for (const end of blockEndsOf(piece, offset, file.entry.content.bytes)) {
-      if (end > from) parts.push({ hash: piece.hash, start: from, end });
+      if (end > from) parts.push({ hash: piece.hash, bytes: piece.bytes, start: from, end });
       blocks.push({ start, end: offset + end, parts });
       start = offset + end;
       from = end;
       parts = [];
     }
-    if (from < piece.bytes) parts.push({ hash: piece.hash, start: from, end: piece.bytes });
+    if (from < piece.bytes) parts.push({ hash: piece.hash, bytes: piece.bytes, start: from, end: piece.bytes });
   }
   return blocks;
 }
@@ -112,16 +108,14 @@ async function blockIds(deps: PfsDeps, blocks: readonly Block[]): Promise<string
 
 async function computeBlockId(deps: PfsDeps, block: Block): Promise<string> {
   const hasher = createHash("sha512");
-  const parts = block.parts.map((part) => ({
-    hash: part.hash,
-    bytes: part.end,
-    start: part.start,
-    end: part.end,
-  }));
-  for await (const bytes of deps.storage.readPieces(parts, new AbortController().signal))
+  for await (const bytes of deps.storage.readPieces(partsOf(block), new AbortController().signal))
     hasher.update(bytes);
   // The URL alphabet with padding, as the original names its blocks.
   return hasher.digest("base64").replaceAll("+", "-").replaceAll("/", "_");
+}
+
+async function* partsOf(block: Block): AsyncGenerator<PieceRange, void, void> {
+  yield* block.parts;
 }
 
 function joinRanges(ranges: readonly ByteRange[]): ByteRange[] {

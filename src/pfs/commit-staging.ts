@@ -236,7 +236,7 @@ async function ingestFiles(
     }
   }
   await pending.all();
-  return { entries: normalizeRun(puts), files: index, bytes };
+  return { entries: await normalizeRun(puts, deps.storage.nodes, ingest.nodes), files: index, bytes };
 }
 
 /** Small puts on their way together, so that their chunks are looked up and hashed in batches. */

@@ -15,7 +15,6 @@ import {
 import { giveCommitHints } from "./commits.ts";
 import { ingesting } from "./commit-staging.ts";
 import { runEntries } from "./open-roots.ts";
-import { passThroughNodes } from "./pass-through-nodes.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
 /** A daemon that dies while it finishes a commit is replaced after this long. */
@@ -132,20 +131,19 @@ async function publish(
   const renewing = renewUntil(deps, uid, token, done.signal);
   try {
     const info = await ingesting(deps, async (ingest) => {
-      const nodes = passThroughNodes(ingest.nodes, deps.storage.nodes);
       const runs = await deps.metadata.call("listRuns", { uid, fromSeq: 0 });
       const fold = (): AsyncIterable<Entry> =>
         foldDeltas(
           runs.map((run) => runEntries(run, deps.storage.nodes)),
           "sequence",
-          nodes.source,
-          nodes.sink,
+          deps.storage.nodes,
+          ingest.nodes,
         );
       const only = runs.length === 1 ? runs[0]?.root : undefined;
       // One run that is a tree already is the delta: it was written in normal form.
-      const delta: TreeRef = only ? decodeTreeRef(only) : await buildTree(fold(), nodes.sink);
+      const delta: TreeRef = only ? decodeTreeRef(only) : await buildTree(fold(), ingest.nodes);
       const base = parentRoot === null ? emptyTree : decodeTreeRef(parentRoot);
-      const root = await applyDelta(base, fold(), nodes.source, nodes.sink);
+      const root = await applyDelta(base, fold(), deps.storage.nodes, ingest.nodes);
       const sealed = await ingest.seal();
       return await deps.metadata.call("publishCommit", {
         uid,

@@ -52,7 +52,7 @@ export async function stageOutput(
         entries.push({ ...base, key, type: "file", reset: change.kind === "replace", content });
       }
     }
-    const run = await runOf(ingest, normalizeRun(entries));
+    const run = await runOf(ingest, await normalizeRun(entries, deps.storage.nodes, ingest.nodes));
     return { run, sealed: await ingest.seal() };
   });
 }

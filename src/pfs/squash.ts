@@ -3,7 +3,6 @@ import { buildTree, encodeTreeRef, foldDeltas } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
 import { ingesting } from "./commit-staging.ts";
 import { runEntries } from "./open-roots.ts";
-import { passThroughNodes } from "./pass-through-nodes.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
 /**
@@ -33,11 +32,10 @@ async function squash(
   deltas: readonly Pick<StagedRun, "entries" | "root">[],
 ): Promise<{ run: NewRun; sealed: Sealed }> {
   return await ingesting(deps, async (ingest) => {
-    const nodes = passThroughNodes(ingest.nodes, deps.storage.nodes);
     const streams = deltas.map((delta) => runEntries(delta, deps.storage.nodes));
     const tree = await buildTree(
-      foldDeltas(streams, "squash", nodes.source, nodes.sink),
-      nodes.sink,
+      foldDeltas(streams, "squash", deps.storage.nodes, ingest.nodes),
+      ingest.nodes,
     );
     return {
       run: { entries: null, root: encodeTreeRef(tree), bytes: tree.bytes },

@@ -1,5 +1,27 @@
 export { openInlineCompute, type Compute } from "./compute.ts";
 export { openPoolCompute } from "./compute-pool.ts";
+export { applyDelta } from "./delta/apply-delta.ts";
+export { foldDeltas } from "./delta/fold-deltas.ts";
+export { normalizeRun } from "./delta/normalize-run.ts";
 export type { Ingest } from "./ingest.ts";
 export { openStorage, type Storage, type StorageDeps } from "./open-storage.ts";
 export type { PieceRange } from "./pack-reader.ts";
+export { aggregate } from "./tree/aggregate.ts";
+export { buildTree } from "./tree/build.ts";
+export { contentDigest } from "./tree/content-format.ts";
+export {
+  emptyContent,
+  emptyTree,
+  type Content,
+  type Entry,
+  type NodeSource,
+  type Piece,
+  type TreeRef,
+} from "./tree/entry.ts";
+export { find } from "./tree/find.ts";
+export { listChildren } from "./tree/list-children.ts";
+export { openMemNodes, overlayNodes, type MemNodes } from "./tree/mem-nodes.ts";
+export { piecesOf } from "./tree/pieces-of.ts";
+export { decodeRun, encodeRun } from "./tree/run-format.ts";
+export { scan } from "./tree/scan.ts";
+export { decodeTreeRef, encodeTreeRef } from "./tree/tree-ref-format.ts";

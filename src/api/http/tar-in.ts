@@ -49,7 +49,7 @@ export async function* readTar(
       }
       yield {
         path: joinPath(below, parsePath(header.name)),
-        content: await contentOf(entry, header.size),
+        content: await contentOf(entry as unknown as AsyncIterable<Uint8Array>, header.size),
       };
     }
   } catch (error) {

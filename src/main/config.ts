@@ -1,0 +1,112 @@
+import { homedir } from "node:os";
+import { isAbsolute, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { CodedError } from "../base/errors.ts";
+
+/** How pachd is set up: command line first, then environment, then defaults. */
+export interface PachdConfig {
+  /** Folder that holds everything: metadata, objects, caches. Default: a folder under the user's data directory. */
+  readonly root: string;
+  readonly host: string;
+  readonly port: number;
+  /** Tasks that run at once. Default: one per CPU. */
+  readonly slots: number;
+  /** False: commands run without namespaces, as root, one at a time. */
+  readonly sandbox: boolean;
+  readonly tokenFile: string | undefined;
+  /** Listen beyond loopback without a token. */
+  readonly insecure: boolean;
+  readonly allowedHosts: readonly string[];
+  readonly logLevel: string;
+}
+
+export const pachdHelp = `Usage: pachd [options]
+
+Runs the Mammoth daemon until SIGTERM or SIGINT.
+
+Options:
+  --root DIR           where everything is kept (PACH_ROOT; default ~/.local/share/mammoth)
+  --address HOST:PORT  where to listen (PACH_ADDRESS; default 127.0.0.1:30650; port 0 takes a free one)
+  --slots N            tasks that run at once (default: one per CPU)
+  --no-sandbox         run commands without namespaces: root only, one at a time, nothing is read-only
+  --token-file FILE    ask every request for the token in FILE
+  --insecure           listen beyond loopback without a token
+  --allow-host NAME    answer requests to this host name too (repeatable)
+  --log-level LEVEL    debug, info, warn or error (LOG_LEVEL; default info)
+  --version            print the version
+  --help               print this
+`;
+
+const optionsOf = {
+  root: { type: "string" },
+  address: { type: "string" },
+  slots: { type: "string" },
+  "no-sandbox": { type: "boolean", default: false },
+  "token-file": { type: "string" },
+  insecure: { type: "boolean", default: false },
+  "allow-host": { type: "string", multiple: true, default: [] as string[] },
+  "log-level": { type: "string" },
+  version: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+
+/** Environment variables, as a process has them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the command line and the environment.
+ *
+ * @throws CodedError `usage` for an option that is not known or makes no sense
+ */
+export function parsePachdConfig(argv: readonly string[], env: Environment, machine: { cpus: number; cwd: string }): PachdConfig | "help" | "version" {
+  const values = parseOptions(argv);
+  if (values.help) return "help";
+  if (values.version) return "version";
+  const { host, port } = parseAddress(values.address ?? env["PACH_ADDRESS"] ?? "127.0.0.1:30650");
+  const config: PachdConfig = {
+    root: resolve(machine.cwd, values.root ?? env["PACH_ROOT"] ?? defaultRoot(env)),
+    host,
+    port,
+    slots: values.slots === undefined ? Math.max(1, machine.cpus) : wholeNumber("--slots", values.slots, 1),
+    sandbox: !values["no-sandbox"],
+    tokenFile: values["token-file"],
+    insecure: values.insecure,
+    allowedHosts: values["allow-host"],
+    logLevel: values["log-level"] ?? env["LOG_LEVEL"] ?? "info",
+  };
+  requireSafe(config);
+  return config;
+}
+
+function parseOptions(argv: readonly string[]): ReturnType<typeof parseArgs<{ options: typeof optionsOf }>>["values"] {
+  try {
+    return parseArgs({ args: [...argv], options: optionsOf, allowPositionals: false }).values;
+  } catch (error) {
+    throw new CodedError("usage", `${(error as Error).message.split(". ")[0]}: "pachd --help" lists the options`);
+  }
+}
+
+/** `host:port`, `[v6]:port`. */
+export function parseAddress(text: string): { host: string; port: number } {
+  const match = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (match?.[1] === undefined || port > 65_535) throw new CodedError("usage", `Cannot listen on "${text}": write an address as HOST:PORT, such as 127.0.0.1:30650`);
+  return { host: match[1].replace(/^\[|\]$/g, ""), port };
+}
+
+function wholeNumber(name: string, text: string, min: number): number {
+  if (/^\d{1,6}$/.test(text) && Number(text) >= min) return Number(text);
+  throw new CodedError("usage", `Cannot use ${name} ${text}: give a whole number of at least ${min}`);
+}
+
+function defaultRoot(env: Environment): string {
+  const data = env["XDG_DATA_HOME"];
+  return join(data !== undefined && isAbsolute(data) ? data : join(homedir(), ".local", "share"), "mammoth");
+}
+
+const loopback = ["127.0.0.1", "localhost", "::1"];
+
+function requireSafe(config: PachdConfig): void {
+  if (loopback.includes(config.host) || config.tokenFile !== undefined || config.insecure) return;
+  throw new CodedError("usage", `Refusing to listen on ${config.host}: anyone who reaches it could run code here. Add --token-file FILE, or --insecure if the network is trusted`);
+}

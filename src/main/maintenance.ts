@@ -1,0 +1,27 @@
+import { codedErrorFrom } from "../base/errors.ts";
+import { resumeFinishes, type PfsDeps } from "../pfs/index.ts";
+
+const everyMs = 2_000;
+const forgetEveryMs = 3_600_000;
+
+/**
+ * What nobody waits for: packs are indexed, inline chunks drained, finishes of dead daemons resumed,
+ * old answers forgotten. Runs until the signal fires.
+ */
+export async function runMaintenance(pfs: PfsDeps, signal: AbortSignal): Promise<void> {
+  let forgetAtMs = 0;
+  while (!signal.aborted) {
+    try {
+      await resumeFinishes(pfs, signal);
+      await pfs.storage.indexPending(signal);
+      await pfs.storage.drainInline(signal);
+      if (pfs.clock.monotonicMs() >= forgetAtMs) {
+        await pfs.metadata.call("forgetRequests", {});
+        forgetAtMs = pfs.clock.monotonicMs() + forgetEveryMs;
+      }
+    } catch (error) {
+      if (!signal.aborted) pfs.log.warn({ error: codedErrorFrom(error).message }, "maintenance failed; trying again");
+    }
+    await pfs.clock.sleep(everyMs, signal).catch(() => undefined);
+  }
+}
