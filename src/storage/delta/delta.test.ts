@@ -109,7 +109,7 @@ test("roots hold what was done, address included, however it was grouped", async
         expected,
       );
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 });
 
@@ -134,7 +134,7 @@ test("foldDeltas() then applyDelta() is applyDelta() of each, times and commits 
       assert.deepEqual(stepwise, folded);
       assert.deepEqual(await fold([folded], nodes), folded);
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 });
 

@@ -18,10 +18,10 @@ const base = (count: number): Entry[] =>
 
 test("diff() applied to the one gives the other", async () => {
   const nodes = openMemNodes();
-  const change = fc.tuple(fc.nat(1500), fc.nat(3));
+  const change = fc.tuple(fc.nat(1000), fc.nat(3));
   await fc.assert(
     fc.asyncProperty(
-      fc.nat(1200),
+      fc.nat(800),
       fc.array(change, { maxLength: 30, size: "max" }),
       async (count, changes) => {
         const before = base(count);
@@ -51,7 +51,7 @@ test("diff() applied to the one gives the other", async () => {
         }
       },
     ),
-    { numRuns: 20 },
+    { numRuns: 12 },
   );
 });
 

@@ -72,9 +72,11 @@ export class LevelRewriter<Item extends Entry | Child> {
     this.#replace(old.key, keyAfter(old.key));
     // Items of one level are all of one type; the reader cannot know which.
     for (const item of old.node.items as readonly Item[]) {
-      if (this.#change !== undefined && Buffer.compare(this.#change.key, item.key) < 0)
-        yield* this.#addNewBefore(item.key);
-      const kept = await this.#keep(item);
+      if (this.#orderOf(item) < 0) yield* this.#addNewBefore(item.key);
+      const change = this.#orderOf(item) === 0 ? this.#change : undefined;
+      const stays = this.#isGone(item.key) ? undefined : item;
+      // Most items see no change: these are not waited for.
+      const kept = change === undefined ? stays : await this.#take(change, item);
       this.#isTouched ||= kept !== item;
       if (kept !== undefined && this.#writer.add(kept)) yield* this.#seal();
     }
@@ -104,11 +106,9 @@ export class LevelRewriter<Item extends Entry | Child> {
     }
   }
 
-  /** What an old item becomes. */
-  async #keep(item: Item): Promise<Item | undefined> {
-    const change = this.#change;
-    if (change !== undefined && change.key.equals(item.key)) return await this.#take(change, item);
-    return this.#isGone(item.key) ? undefined : item;
+  /** Where the next change falls: before an item (-1), on it (0) or after it. */
+  #orderOf(item: Item): number {
+    return this.#change === undefined ? 1 : Buffer.compare(this.#change.key, item.key);
   }
 
   async #take(change: ItemChange<Item>, old: Item | undefined): Promise<Item | undefined> {

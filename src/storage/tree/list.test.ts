@@ -43,16 +43,16 @@ test("concatAll() of any parts is the list built at once", async () => {
       const pieces = (await all(piecesOf(atOnce, {}, nodes))).map(({ piece }) => piece);
       assert.deepEqual(pieces, parts.flat().map(pieceOf));
     }),
-    { numRuns: 25 },
+    { numRuns: 10 },
   );
 });
 
 test("concatContents() makes one append cost one node a level", async () => {
   const nodes = openCountingNodes();
-  let content = await buildList(words(30_000).map(pieceOf), nodes);
+  let content = await buildList(words(20_000).map(pieceOf), nodes);
   const depth = content.kind === "list" ? content.list.level + 1 : 0;
   assert.equal(depth, 3);
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < 50; i++) {
     nodes.reset();
     content = await concatContents(content, contentOf(`more-${i}`), nodes, nodes);
     assert.equal(nodes.reads, depth);
@@ -61,7 +61,7 @@ test("concatContents() makes one append cost one node a level", async () => {
   assert.deepEqual(
     content,
     await buildList(
-      [...words(30_000), ...Array.from({ length: 100 }, (_, i) => `more-${i}`)].map(pieceOf),
+      [...words(20_000), ...Array.from({ length: 50 }, (_, i) => `more-${i}`)].map(pieceOf),
       nodes,
     ),
   );

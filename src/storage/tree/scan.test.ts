@@ -49,7 +49,7 @@ function bigEntries(filesEach: number): Entry[] {
 
 test("scan(), find() and aggregate() agree with a plain array", async () => {
   const nodes = openMemNodes();
-  const entries = bigEntries(400);
+  const entries = bigEntries(200);
   const ref = await buildTree(entries, nodes);
   const some = fc
     .oneof(
@@ -95,13 +95,13 @@ test("scan(), find() and aggregate() agree with a plain array", async () => {
       const { modifiedMicros, commit } = under.reduce(newerOf, emptyTree.newest);
       assert.deepEqual(sum.newest, { modifiedMicros, commit });
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 });
 
 test("find() and aggregate() read a node or two a level, scan() little more than it gives", async () => {
   const nodes = openCountingNodes();
-  const entries = bigEntries(4000);
+  const entries = bigEntries(2500);
   const ref = await buildTree(entries, nodes);
   const depth = ref.level + 1;
   nodes.reset();
@@ -117,13 +117,13 @@ test("find() and aggregate() read a node or two a level, scan() little more than
     if (entry.key.length > 0) break;
   assert.equal(nodes.reads, depth);
   nodes.reset();
-  assert.equal((await all(scan(ref, { below: keyOfPath("b/inner") }, nodes))).length, 4000);
-  assert.ok(nodes.reads < 4000 / 64 + 2 * depth, `${nodes.reads} reads`);
+  assert.equal((await all(scan(ref, { below: keyOfPath("b/inner") }, nodes))).length, 2500);
+  assert.ok(nodes.reads < 2500 / 64 + 2 * depth, `${nodes.reads} reads`);
 });
 
 test("listChildren() gives the direct children and reads nothing below them", async () => {
   const nodes = openCountingNodes();
-  const ref = await buildTree(bigEntries(4000), nodes);
+  const ref = await buildTree(bigEntries(2500), nodes);
   nodes.reset();
   assert.deepEqual(await paths(listChildren(ref, keyOfPath(""), {}, nodes)), [
     "a",
