@@ -5,22 +5,34 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { sales } from "../../scripts/demo/sales.ts";
 import { seededRandom } from "../../src/base/random.ts";
-import { openTestDaemon, run, testFolder, type TestDaemon } from "./testing/daemon.ts";
+import { jsonLines, openTestDaemon, run, testFolder, type TestDaemon } from "./testing/daemon.ts";
 
 const spec = fileURLToPath(new URL("../../examples/fruit_stand/pipeline.json", import.meta.url));
 const fruits = ["apple", "banana", "orange"];
 
 /** Totals per fruit as awk sees them. */
 async function awkTotals(files: readonly string[]): Promise<Record<string, number>> {
-  const { stdout } = await run("awk", ["{ sum[$1] += $2 } END { for (fruit in sum) print fruit, sum[fruit] }", ...files]);
-  return Object.fromEntries(stdout.trim().split("\n").map((line) => line.split(" ")).map(([fruit, sum]) => [fruit!, Number(sum)]));
+  const { stdout } = await run("awk", [
+    "{ sum[$1] += $2 } END { for (fruit in sum) print fruit, sum[fruit] }",
+    ...files,
+  ]);
+  return Object.fromEntries(
+    stdout
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" "))
+      .map(([fruit, sum]) => [fruit!, Number(sum)]),
+  );
 }
 
 async function totalsOf(daemon: TestDaemon, commit: string): Promise<Record<string, number>> {
-  const flushed = JSON.parse(await daemon.ok(["flush-commit", `data/${commit}`, "--raw"])) as { repo: string; id: string }[];
+  const flushed = jsonLines<{ repo: string; id: string }>(
+    await daemon.ok(["flush-commit", `data/${commit}`, "--raw"]),
+  );
   const output = flushed.find((info) => info.repo === "sum")!;
   const totals: Record<string, number> = {};
-  for (const fruit of fruits) totals[fruit] = Number(await daemon.ok(["get-file", "sum", output.id, fruit]));
+  for (const fruit of fruits)
+    totals[fruit] = Number(await daemon.ok(["get-file", "sum", output.id, fruit]));
   return totals;
 }
 
@@ -40,7 +52,7 @@ test("the fruit stand adds up after each day, and the same day twice counts twic
   assert.deepEqual(await totalsOf(daemon, "master/1"), await awkTotals(days));
   await daemon.ok(["put-file", "data", "master", "sales", "-c", "-f", days[1]!]);
   assert.deepEqual(await totalsOf(daemon, "master/2"), await awkTotals([...days, days[1]!]));
-  const jobs = JSON.parse(await daemon.ok(["list-job", "--raw"])) as { state: string }[];
+  const jobs = jsonLines<{ state: string }>(await daemon.ok(["list-job", "--raw"]));
   assert.equal(jobs.length, 6);
   assert.ok(jobs.every((job) => job.state === "success"));
 });

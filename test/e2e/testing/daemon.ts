@@ -35,12 +35,20 @@ export class TestDaemon {
   /** Starts it and waits for its ready line; a restart keeps the address. */
   async start(): Promise<void> {
     const address = this.address === "" ? "127.0.0.1:0" : this.address;
-    const child = spawn(join(binaries, "pachd"), ["--root", this.root, "--address", address, ...this.args], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(
+      join(binaries, "pachd"),
+      ["--root", this.root, "--address", address, ...this.args],
+      { stdio: ["ignore", "pipe", "pipe"] },
+    );
     this.process = child;
-    child.stderr.on("data", (bytes: Buffer) => { this.log = (this.log + bytes.toString()).slice(-200_000); });
+    child.stderr.on("data", (bytes: Buffer) => {
+      this.log = (this.log + bytes.toString()).slice(-200_000);
+    });
     const ready = await new Promise<string>((resolve, reject) => {
       createInterface(child.stdout).once("line", resolve);
-      child.once("exit", (code) => { reject(new Error(`pachd ended with ${code} before it was ready: ${this.log}`)); });
+      child.once("exit", (code) => {
+        reject(new Error(`pachd ended with ${code} before it was ready: ${this.log}`));
+      });
     });
     const match = /ready at (\S+)/.exec(ready);
     if (match?.[1] === undefined) throw new Error(`not a ready line: ${ready}`);
@@ -50,21 +58,36 @@ export class TestDaemon {
   /** Ends it with a signal and waits until it is gone. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
     const child = this.process;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
-    const gone = new Promise<number | null>((resolve) => { child.once("exit", resolve); });
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null)
+      return child?.exitCode ?? null;
+    const gone = new Promise<number | null>((resolve) => {
+      child.once("exit", resolve);
+    });
     child.kill(signal);
     return await gone;
   }
 
   /** Runs pachctl against this daemon. */
-  async pachctl(args: readonly string[], options: { stdin?: string | Buffer; cwd?: string; env?: Record<string, string> } = {}): Promise<Ran> {
-    return await run(join(binaries, "pachctl"), args, { ...options, env: { ADDRESS: this.address, ...options.env } });
+  async pachctl(
+    args: readonly string[],
+    options: { stdin?: string | Buffer; cwd?: string; env?: Record<string, string> } = {},
+  ): Promise<Ran> {
+    return await run(join(binaries, "pachctl"), args, {
+      ...options,
+      env: { ADDRESS: this.address, ...options.env },
+    });
   }
 
   /** Runs pachctl, which must succeed; gives back what it printed. */
-  async ok(args: readonly string[], options: { stdin?: string | Buffer; cwd?: string } = {}): Promise<string> {
+  async ok(
+    args: readonly string[],
+    options: { stdin?: string | Buffer; cwd?: string } = {},
+  ): Promise<string> {
     const ran = await this.pachctl(args, options);
-    if (ran.code !== 0) throw new Error(`pachctl ${args.join(" ")} ended with ${ran.code}: ${ran.stderr}\n${this.log}`);
+    if (ran.code !== 0)
+      throw new Error(
+        `pachctl ${args.join(" ")} ended with ${ran.code}: ${ran.stderr}\n${this.log}`,
+      );
     return ran.stdout;
   }
 
@@ -75,8 +98,16 @@ export class TestDaemon {
 }
 
 /** Runs a program to its end. */
-export async function run(program: string, args: readonly string[], options: { stdin?: string | Buffer; cwd?: string; env?: Record<string, string> } = {}): Promise<Ran> {
-  const child = spawn(program, args, { cwd: options.cwd, env: { ...process.env, ...options.env }, stdio: ["pipe", "pipe", "pipe"] });
+export async function run(
+  program: string,
+  args: readonly string[],
+  options: { stdin?: string | Buffer; cwd?: string; env?: Record<string, string> } = {},
+): Promise<Ran> {
+  const child = spawn(program, args, {
+    cwd: options.cwd,
+    env: { ...process.env, ...options.env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   child.stdout.on("data", (bytes: Buffer) => out.push(bytes));
@@ -87,14 +118,23 @@ export async function run(program: string, args: readonly string[], options: { s
     child.once("error", reject);
     child.once("close", resolve);
   });
-  return { code, stdout: Buffer.concat(out).toString("utf8"), stderr: Buffer.concat(err).toString("utf8") };
+  return {
+    code,
+    stdout: Buffer.concat(out).toString("utf8"),
+    stderr: Buffer.concat(err).toString("utf8"),
+  };
 }
 
 /** Opens a daemon for one test; it and its root are gone when the test ends. */
-export async function openTestDaemon(t: TestContext, args: readonly string[] = []): Promise<TestDaemon> {
+export async function openTestDaemon(
+  t: TestContext,
+  args: readonly string[] = [],
+): Promise<TestDaemon> {
   const folder = testFolder(t);
   const daemon = new TestDaemon(join(folder, "root"), args);
-  t.after(async () => { await daemon.stop("SIGKILL"); });
+  t.after(async () => {
+    await daemon.stop("SIGKILL");
+  });
   await daemon.start();
   return daemon;
 }
@@ -102,6 +142,16 @@ export async function openTestDaemon(t: TestContext, args: readonly string[] = [
 /** A folder for one test; gone when it ends. */
 export function testFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "mammoth-test-"));
-  t.after(() => { rmSync(folder, { recursive: true, force: true, maxRetries: 5 }); });
+  t.after(() => {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  });
   return folder;
+}
+
+/** What `--raw` prints: one JSON object a line. */
+export function jsonLines<T>(text: string): T[] {
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as T);
 }
