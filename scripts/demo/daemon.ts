@@ -42,7 +42,7 @@ export async function startDaemon(options: {
   } catch (error) {
     await stop();
     options.signal.throwIfAborted();
-    const said = readFileSync(options.logFile, "utf8").trim().split("\n").slice(-10).join("\n");
+    const said = readFileSync(options.logFile, "utf8").trim().split("\n").slice(-20).join("\n");
     throw new Error(`pachd did not start. Its last words:\n${said}`, { cause: error });
   }
   return { address: `127.0.0.1:${port}`, pid: child.pid ?? 0, stop, leave: () => child.unref() };
