@@ -11,6 +11,8 @@ import type { Client, ClientOptions } from "../client/index.ts";
 export interface CliDeps {
   /** Where pachd listens: the value of ADDRESS, when it is set. */
   readonly address: string | undefined;
+  /** What a daemon with --token-file asks for, when there is one. */
+  readonly token?: string | undefined;
   /** Version of this program. */
   readonly version: string;
   /** Opened only by commands that read it: an open standard input keeps a process alive. */
@@ -107,9 +109,10 @@ export class Context {
   }
 
   private async open(signal: AbortSignal | undefined): Promise<Client> {
-    const { address, clock, random, openClient } = this.deps;
+    const { address, token, clock, random, openClient } = this.deps;
     return openClient({
       address,
+      token,
       clock,
       random,
       ...(signal === undefined ? {} : { signal }),

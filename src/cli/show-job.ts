@@ -36,7 +36,7 @@ export function jobText(job: JobInfo, context: Context): string {
     `State: ${jobState(job.state, context)}`,
     ...(job.error === undefined ? [] : [`Error: ${job.error}`]),
     `ParallelismSpec: ${parallelismText(job.parallelismSpec)}`,
-    ...(note === undefined ? [] : [`Runner: ${note}`]),
+    ...(note === undefined ? [] : [`Runner: process (${note})`]),
     "Inputs:",
     formatTable([["NAME", "COMMIT", "PARTITION", "INCREMENTAL"], ...inputs]) + "Transform:",
     transformText(job.transform),

@@ -34,7 +34,7 @@ export function pipelineText(pipeline: PipelineInfo, context: Context): string {
     `Created: ${ago(pipeline.createdMicros, context.deps.clock.nowMicros())}`,
     `State: ${pipelineState(pipeline.state, context)}`,
     `ParallelismSpec: ${parallelismText(pipeline.parallelismSpec)}`,
-    ...(note === undefined ? [] : [`Runner: ${note}`]),
+    ...(note === undefined ? [] : [`Runner: process (${note})`]),
     "Inputs:",
     formatTable([["NAME", "PARTITION", "INCREMENTAL"], ...inputs]) + "Transform:",
     transformText(pipeline.transform),

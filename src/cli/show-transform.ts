@@ -42,5 +42,5 @@ export function runnerNote({
   readonly transform: Transform;
 }): string | undefined {
   if (runner !== "process" || transform.image === "") return undefined;
-  return `runs as a process; the image ${transform.image} is not used`;
+  return `the image ${transform.image} is not used`;
 }

@@ -46,6 +46,8 @@ export interface ConnectionOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Sent with every request, for a daemon that asks for one. */
+  readonly token?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -136,6 +138,9 @@ export class Connection {
       headers: {
         ...(call.json === undefined ? {} : { "content-type": "application/json" }),
         ...binaryType(call),
+        ...(this.options.token === undefined
+          ? {}
+          : { authorization: `Bearer ${this.options.token}` }),
         ...call.headers,
       },
       // A kept socket may turn out dead; a body that cannot be sent twice gets a fresh one.

@@ -272,6 +272,12 @@ test("flush() asks again until all is done", async () => {
   });
 });
 
+test("every call carries the token where one is given", async () => {
+  await using server = await fakePachd({ "GET /version": { json: { version: "1" } } });
+  await openClient({ address: server.address, token: "s3cret" }).version();
+  assert.equal(server.received[0]?.headers.authorization, "Bearer s3cret");
+});
+
 test("list() repeats the names of what a query has several of", async () => {
   await using server = await fakePachd({ "GET /commits": { json: { commits: [] } } });
   await clientOf(server.address).commits.list({

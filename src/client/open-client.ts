@@ -12,6 +12,8 @@ import { repoCalls, type RepoCalls } from "./repos.ts";
 export interface ClientOptions {
   /** `host:port` of pachd. Default: 127.0.0.1:30650. */
   readonly address?: string | undefined;
+  /** What a daemon with --token-file asks for. Default: none. */
+  readonly token?: string | undefined;
   /** Cancels every call of this client. */
   readonly signal?: AbortSignal;
   /** Told of every call, at level debug. Default: silent. */
@@ -55,6 +57,7 @@ export function openClient(options: ClientOptions = {}): Client {
     clock: options.clock ?? systemClock(),
     random: options.random ?? systemRandom,
     log: options.log ?? silentLog,
+    token: options.token,
     signal: options.signal,
   });
   return {

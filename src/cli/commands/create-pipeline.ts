@@ -25,7 +25,8 @@ export function createPipeline(command: Command, context: Context): void {
       for (const spec of specs) {
         const pipeline = await pipelines.create(spec);
         const note = runnerNote(pipeline);
-        if (note !== undefined) context.note(`Pipeline ${pipeline.name} ${note}`);
+        if (note !== undefined)
+          context.note(`Pipeline ${pipeline.name} runs as a process: ${note}`);
       }
     });
 }
