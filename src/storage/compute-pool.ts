@@ -4,8 +4,9 @@ import { CodedError } from "../base/errors.ts";
 import { KiB } from "../base/size.ts";
 import type { Compute, EncodedFrame, EncodeTask, Encoding, Scan, ScanTask } from "./compute.ts";
 import type { Decoded } from "./compute-thread.ts";
-import { alone, asBuffer, memoryOf } from "./compute-transfer.ts";
+import { asBuffer, memoryOf } from "./compute-transfer.ts";
 import { decodeFrame, encodeFrames, scanWindow } from "./compute-work.ts";
+import { alone } from "./memory.ts";
 
 /** Up to this much is done at once: a round trip to a thread would take longer. */
 const inlineBytesMax = 64 * KiB;

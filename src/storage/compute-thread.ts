@@ -3,6 +3,7 @@ import { isCoded } from "../base/errors.ts";
 import type { EncodeTask, Encoding, Scan, ScanTask } from "./compute.ts";
 import { asBuffer, memoryOf, type Moved } from "./compute-transfer.ts";
 import { decodeFrame, encodeFrames, scanWindow } from "./compute-work.ts";
+import { freeMemory } from "./memory.ts";
 
 // What runs in a thread of the pool: openPoolCompute() calls these by name.
 
@@ -22,6 +23,7 @@ export function encode(task: EncodeTask): Moved<Encoding> {
 export function decode(frame: Buffer): Moved<Decoded> {
   try {
     const plain = decodeFrame(asBuffer(frame));
+    if (plain.buffer !== frame.buffer) freeMemory(asBuffer(frame));
     return moved({ plain }, [Buffer.from(plain.buffer)]);
   } catch (error) {
     if (!isCoded(error, "data_loss")) throw error;

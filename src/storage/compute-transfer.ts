@@ -1,3 +1,4 @@
+import { isAlone } from "./memory.ts";
 import { transferableSymbol, valueSymbol } from "piscina";
 
 /** A result that crosses threads together with the memory it gives away. */
@@ -13,23 +14,6 @@ export function memoryOf(buffers: readonly (Buffer | undefined)[]): ArrayBuffer[
     if (buffer !== undefined && isAlone(buffer)) memory.add(buffer.buffer);
   }
   return [...memory];
-}
-
-/** True when nothing else can live in the buffer's memory. */
-export function isAlone(buffer: Buffer): buffer is Buffer<ArrayBuffer> {
-  return (
-    buffer.buffer instanceof ArrayBuffer &&
-    buffer.length > 0 &&
-    buffer.length === buffer.buffer.byteLength
-  );
-}
-
-/** The same bytes alone in their memory, copied only when they are not yet. */
-export function alone(buffer: Buffer): Buffer {
-  if (isAlone(buffer)) return buffer;
-  const copy = Buffer.allocUnsafeSlow(buffer.length);
-  buffer.copy(copy);
-  return copy;
 }
 
 /** Buffers come out of another thread as plain byte arrays. */

@@ -3,7 +3,6 @@ import { CodedError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import { KiB } from "../base/size.ts";
 import { Cutter } from "../chunking/index.ts";
-import { alone } from "./compute-transfer.ts";
 import type {
   EncodedFrame,
   EncodeTask,
@@ -12,6 +11,7 @@ import type {
   ScannedChunk,
   ScanTask,
 } from "./compute.ts";
+import { alone, freeMemory, wholeOf } from "./memory.ts";
 import { codec, encodeFrameHeader, openFrame } from "./pack-format.ts";
 
 const sampleBytes = 64 * KiB;
@@ -21,6 +21,9 @@ const levelOfSample = 1;
 const levelOfFrame = 3;
 /** Shorter than this, zstd's own header eats what it saves. */
 const compressBytesMin = 64;
+
+/** Memory of at least this size is nobody else's: small buffers share theirs. */
+const largeBytesMin = 256 * KiB;
 
 /** Cuts and hashes a window. */
 export function scanWindow(task: ScanTask): Scan {
@@ -69,9 +72,11 @@ function encodeFrame(plain: Buffer, chunks: number): EncodedFrame {
 /** The bytes compressed by zstd; undefined when that is not worth it. */
 export function compress(plain: Buffer): Buffer | undefined {
   if (plain.length < compressBytesMin || !looksCompressible(plain)) return undefined;
-  const packed = zstd(plain, levelOfFrame);
+  const loose = zstd(plain, levelOfFrame);
   // Copied to its size: what comes out of zstd holds on to as much memory as the plain bytes.
-  return packed.length < plain.length ? alone(packed) : undefined;
+  const packed = loose.length < plain.length ? alone(loose) : undefined;
+  if (loose !== packed && loose.buffer.byteLength >= largeBytesMin) freeMemory(wholeOf(loose));
+  return packed;
 }
 
 /** Tries a piece from the middle of a large buffer. */
@@ -114,7 +119,8 @@ function unzstd(stored: Buffer, plainBytes: number): Buffer {
   try {
     return zstdDecompressSync(stored, {
       maxOutputLength: Math.max(1, plainBytes),
-      chunkSize: Math.max(64, plainBytes),
+      // One byte more: when a chunk is full to the last byte, another is allocated.
+      chunkSize: Math.max(64, plainBytes + 1),
     });
   } catch (cause) {
     throw new CodedError("data_loss", "Stored data is damaged: it cannot be decompressed", {

@@ -1,6 +1,6 @@
 import { KiB, MiB } from "../base/size.ts";
-import { isAlone } from "./compute-transfer.ts";
 import type { BudgetAccount } from "./ingest-budget.ts";
+import { freeMemory } from "./memory.ts";
 
 /** New bytes in a window, at most; with the longest open chunk before them a window has 12 MiB. */
 const freshBytesMax = 4 * MiB;
@@ -74,9 +74,4 @@ export class IngestWindow {
     freeMemory(this.buffer);
     this.buffer = grown;
   }
-}
-
-/** Gives memory back now: garbage collection lets buffers of megabytes pile up. */
-function freeMemory(buffer: Buffer): void {
-  if (isAlone(buffer)) buffer.buffer.transfer(0);
 }

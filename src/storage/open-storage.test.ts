@@ -12,7 +12,8 @@ const pool = openPoolCompute();
 after(() => pool.close());
 
 const noise = seededRandom(5).bytes(24 * MiB);
-const prose = Buffer.from(noise).map((byte, i) => (i % 23 === 0 ? 0x0a : 0x61 + (byte & 7)));
+const prose = Buffer.from(noise);
+for (let i = 0; i < prose.length; i++) prose[i] = i % 23 === 0 ? 0x0a : 0x61 + (prose[i]! & 7);
 
 async function objectCount(harness: ReturnType<typeof openStorageHarness>): Promise<number> {
   let count = 0;

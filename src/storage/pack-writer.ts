@@ -7,6 +7,7 @@ import { MiB } from "../base/size.ts";
 import type { PackClass, PackRecord } from "../metadata/index.ts";
 import type { ObjectStore } from "../objectstore/index.ts";
 import type { Compute, Encoding } from "./compute.ts";
+import { freeMemory } from "./memory.ts";
 import { OpenPack } from "./open-pack.ts";
 import { sharedChunkBytesMax, sharedFrameBytesMax } from "./pack-format.ts";
 import { PackFrame } from "./pack-frame.ts";
@@ -177,6 +178,7 @@ export class PackWriter {
     const writes = ranges.map(async ({ frame, start, end }, index) => {
       const { head, packed } = done.frames[index]!;
       await this.write(frame, [head, packed ?? done.buffer.subarray(start, end)]);
+      if (packed !== undefined) freeMemory(packed);
     });
     // All of them, whatever becomes of one: the buffer may be freed behind them.
     const failed = (await Promise.allSettled(writes)).find(({ status }) => status === "rejected");

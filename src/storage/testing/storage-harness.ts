@@ -1,6 +1,6 @@
-import { silentLog, type Log } from "../../base/log.ts";
+import { silentLog } from "../../base/log.ts";
 import { seededRandom } from "../../base/random.ts";
-import { systemClock, type Clock } from "../../base/clock.ts";
+import { systemClock } from "../../base/clock.ts";
 import type { Sealed } from "../../metadata/index.ts";
 import type { MetadataStore } from "../../metadata/metadata-store.ts";
 import { migrations } from "../../metadata/migrations/index.ts";
@@ -13,6 +13,13 @@ import { openStorage, type Storage } from "../open-storage.ts";
 import type { Content } from "../tree/entry.ts";
 import { piecesOf } from "../tree/pieces-of.ts";
 
+export interface SessionOptions {
+  readonly compute?: Compute;
+  readonly objects?: ObjectStore;
+  /** Called before each call of the metadata; what it throws, the call throws. */
+  readonly beforeCall?: (name: string) => Promise<void> | void;
+}
+
 /** Objects and metadata that outlive the storage opened over them, as disk and database outlive a daemon. */
 export interface StorageHarness {
   readonly objects: ObjectStore;
@@ -20,18 +27,20 @@ export interface StorageHarness {
   /** Calls of each metadata procedure so far. */
   readonly calls: Map<string, number>;
   /** Opens a daemon session over them. */
-  open(
-    session: string,
-    options?: { compute?: Compute; clock?: Clock; log?: Log; objects?: ObjectStore },
-  ): Storage;
+  open(session: string, options?: SessionOptions): Storage;
   /** Records what an ingest sealed, as the transaction of a commit does. */
   record(sealed: Sealed): Promise<void>;
+  /** Moves the database's clock, by which leases end. */
+  passMs(ms: number): void;
   close(): Promise<void>;
 }
 
 /** Real procedures over SQLite in memory, objects in memory, arithmetic on the calling thread. */
 export function openStorageHarness(): StorageHarness {
+  let passedMs = 0;
+  const machine = systemClock();
   const store = openInlineSqliteMetadata({
+    clock: { ...machine, nowMicros: () => machine.nowMicros() + passedMs * 1_000 },
     module: { procedures: { ...procedures, recordSealed }, migrations },
   });
   const calls = new Map<string, number>();
@@ -50,18 +59,26 @@ export function openStorageHarness(): StorageHarness {
     objects,
     metadata,
     calls,
-    open: (session, options = {}) =>
-      openStorage({
+    open: (session, { compute = openInlineCompute(), beforeCall, ...options } = {}) => {
+      const watched = async (name: string, input: unknown): Promise<unknown> => {
+        await beforeCall?.(name);
+        return await call(name, input);
+      };
+      return openStorage({
         objects: options.objects ?? objects,
-        metadata,
-        compute: options.compute ?? openInlineCompute(),
-        clock: options.clock ?? systemClock(),
+        metadata: { call: watched as MetadataStore["call"] },
+        compute,
+        clock: machine,
         random: seededRandom(++sessions),
-        log: options.log ?? silentLog,
+        log: silentLog,
         session,
-      }),
+      });
+    },
     async record(sealed) {
       await call("recordSealed", sealed);
+    },
+    passMs(ms) {
+      passedMs += ms;
     },
     close: () => store.close(),
   };

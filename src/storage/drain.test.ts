@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { seededRandom } from "../base/random.ts";
+import { KiB } from "../base/size.ts";
+import {
+  openStorageHarness,
+  readContent,
+  slicesOf,
+  type StorageHarness,
+} from "./testing/storage-harness.ts";
+import type { Content } from "./tree/entry.ts";
+
+const never = new AbortController().signal;
+
+async function putInline(harness: StorageHarness, texts: readonly string[]): Promise<Content[]> {
+  const ingest = harness.open("writer").openIngest();
+  const contents = await Promise.all(
+    texts.map((text) => ingest.putBytes(Buffer.from(text), "line")),
+  );
+  await ingest.nodes.put(Buffer.from(`node of ${texts.join()}`));
+  await harness.record(await ingest.seal());
+  return contents;
+}
+
+async function inlineBytes(harness: StorageHarness): Promise<number> {
+  const input = { owner: "nobody", leaseMs: 0, bytesMax: 1, olderThanMicros: 0 };
+  return (await harness.metadata.call("takeInlineBatch", input)).totalBytes;
+}
+
+async function assertReads(
+  harness: StorageHarness,
+  contents: readonly Content[],
+  texts: readonly string[],
+): Promise<void> {
+  const reader = harness.open("reader");
+  for (const [i, content] of contents.entries()) {
+    assert.equal((await readContent(reader, content)).toString(), texts[i]);
+  }
+}
+
+const texts = Array.from({ length: 30 }, (_, i) => `file ${i}\n`.repeat(i * 100 + 1));
+
+test("drainInline() leaves what is young and little, packs what is old", async () => {
+  const harness = openStorageHarness();
+  const contents = await putInline(harness, texts.slice(0, 5));
+  const storage = harness.open("s1");
+  assert.equal(await storage.drainInline(never), 0);
+  assert.equal(await storage.drainInline(never, { force: true }), 6);
+  assert.equal(await inlineBytes(harness), 0);
+  await assertReads(harness, contents, texts);
+  assert.deepEqual(await harness.metadata.call("listUnindexedPacks", { limit: 9 }), []);
+  assert.equal(await storage.drainInline(never, { force: true }), 0);
+});
+
+test("drainInline() packs young chunks when they are many", async () => {
+  const harness = openStorageHarness();
+  const noise = seededRandom(3).bytes(200 * KiB);
+  for (let i = 0; i < 90; i++) {
+    const ingest = harness.open("writer").openIngest();
+    noise.writeUInt32LE(i);
+    await ingest.putContent(slicesOf(noise), "binary", never);
+    await harness.record(await ingest.seal());
+  }
+  assert.ok((await harness.open("s1").drainInline(never)) > 0);
+  assert.ok((await inlineBytes(harness)) < 16 * 1024 * KiB);
+});
+
+test("drainInline() loses nothing when it stops at any call, whoever goes on", async () => {
+  for (let stopAt = 1; stopAt <= 4; stopAt++) {
+    const harness = openStorageHarness();
+    const contents = await putInline(harness, texts);
+    let calls = 0;
+    const killed = harness.open("killed", {
+      beforeCall: () => {
+        if (++calls === stopAt) throw new Error("the daemon was killed");
+      },
+    });
+    await killed.drainInline(never, { force: true }).catch(() => undefined);
+    await assertReads(harness, contents, texts);
+    harness.passMs(120_000);
+    await harness.open("s2").drainInline(never, { force: true });
+    assert.equal(await inlineBytes(harness), 0, `stopped at call ${stopAt}`);
+    await assertReads(harness, contents, texts);
+  }
+});
+
+test("drainInline() gives way when another daemon has taken over", async () => {
+  const harness = openStorageHarness();
+  const contents = await putInline(harness, texts);
+  const slow = harness.open("slow", {
+    beforeCall: async (name) => {
+      if (name !== "finishDrain") return;
+      harness.passMs(120_000);
+      await harness.open("s2").drainInline(never, { force: true });
+    },
+  });
+  assert.equal(await slow.drainInline(never, { force: true }), 0);
+  assert.equal(await inlineBytes(harness), 0);
+  await assertReads(harness, contents, texts);
+});
