@@ -37,7 +37,12 @@ export interface ClaimedTask {
 
 /** What a task did to one path of its output (contract 3.5). `content` is the suffix when appended. */
 export type OutputChange =
-  | { readonly kind: "append" | "replace"; readonly path: string; readonly bytes: number; readonly content: () => AsyncIterable<Uint8Array> }
+  | {
+      readonly kind: "append" | "replace";
+      readonly path: string;
+      readonly bytes: number;
+      readonly content: () => AsyncIterable<Uint8Array>;
+    }
   | { readonly kind: "mkdir" | "delete"; readonly path: string };
 
 export type TaskOutcome =
@@ -59,7 +64,11 @@ export interface WorkerHost {
   /** The content of one file of a view, as the view shows it (a block shard shows some blocks only). */
   readFile(view: ViewRef, path: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** Stores what the task did to its output; durable with `report`. At most once per attempt. */
-  writeOutput(task: ClaimedTask, changes: AsyncIterable<OutputChange>, signal: AbortSignal): Promise<void>;
+  writeOutput(
+    task: ClaimedTask,
+    changes: AsyncIterable<OutputChange>,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Adds to the attempt's log. */
   appendLog(task: ClaimedTask, bytes: Uint8Array): Promise<void>;
   /** Ends the attempt. */

@@ -130,6 +130,7 @@ describe("sandbox", { skip: skip ?? false }, () => {
       stdio: ["ignore", "pipe", "inherit"],
     });
     await once(daemon.stdout, "data");
+    assert.equal(await running(`${home}/other`), true);
     daemon.kill("SIGKILL");
     await once(daemon, "exit");
     for (let i = 0; i < 200 && (await running(`${home}/other`)); i++)
@@ -138,9 +139,33 @@ describe("sandbox", { skip: skip ?? false }, () => {
   });
 });
 
+describe(
+  "forbidden namespaces",
+  { skip: asRoot ? false : "needs root to give up what namespaces need" },
+  () => {
+    it("probeNamespaces() says what would help when the machine forbids namespaces", async () => {
+      const script = `
+      const { probeNamespaces } = await import(${JSON.stringify(new URL("./probe.ts", import.meta.url).href)});
+      console.log(JSON.stringify(await probeNamespaces()));`;
+      const node = [process.execPath, "--input-type=module", "-e", script];
+      const { stdout } = await promisify(execFile)("setpriv", [
+        "--bounding-set=-sys_admin",
+        ...node,
+      ]);
+      const answer = JSON.parse(stdout) as { works: boolean; reason: string };
+      assert.equal(answer.works, false);
+      assert.match(
+        answer.reason,
+        /^unshare: .*not permitted\. Allow user namespaces .* --no-sandbox as root$/,
+      );
+    });
+  },
+);
+
 /** True while a process has the directory mounted. */
 async function running(directory: string): Promise<boolean> {
-  const escaped = directory.replaceAll(" ", "\\040");
+  // Without what is before: a mount's root is a path within its file system.
+  const escaped = directory.split("/").slice(-2).join("/").replaceAll(" ", "\\040");
   const { stdout } = await promisify(execFile)(
     "sh",
     ["-c", "cat /proc/[0-9]*/mountinfo 2>/dev/null; true"],

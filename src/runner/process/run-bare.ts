@@ -27,7 +27,7 @@ export async function runBare(
   const { spec, files, marker } = options;
   const run = async (): Promise<RunOutcome> => {
     await promisify(execFile)(findTool("mkfifo"), ["-m", "666", files.output]);
-    await clearPfs(fs);
+    const wasMade = await clearPfs(fs);
     try {
       for (const mount of spec.mounts) await fs.symlink(mount.hostPath, `/pfs/${mount.name}`);
       const command = {
@@ -44,15 +44,16 @@ export async function runBare(
       return await runCommand(fs, command, options);
     } finally {
       await clearPfs(fs);
+      if (wasMade) await fs.rmdir("/pfs");
     }
   };
   return await pfsLock.run(run, 1, options.signal);
 }
 
-/** Leaves an empty `/pfs`. Removes links only: anything else there is somebody's. */
-async function clearPfs(fs: ProcessFs): Promise<void> {
+/** Leaves an empty `/pfs`; true when it was not there. Removes links only: anything else is somebody's. */
+async function clearPfs(fs: ProcessFs): Promise<boolean> {
   const action = 'Cannot show data at /pfs (mode "bare")';
-  await fs.mkdir("/pfs", { recursive: true }).catch((error: Error) => {
+  const made = await fs.mkdir("/pfs", { recursive: true }).catch((error: Error) => {
     throw new CodedError("failed_precondition", `${action}: ${error.message}. Run pachd as root`, {
       cause: error,
     });
@@ -66,4 +67,5 @@ async function clearPfs(fs: ProcessFs): Promise<void> {
     }
     await fs.unlink(`/pfs/${entry.name}`);
   }
+  return made !== undefined;
 }

@@ -1,0 +1,45 @@
+import { removeTree } from "../base/remove-tree.ts";
+import { runTask } from "./run-task.ts";
+import { ViewStore } from "./view-store.ts";
+import type { ClaimedTask } from "./worker-host.ts";
+import type { WorkerOptions } from "./worker-options.ts";
+
+/** Runs tasks on this machine, as many at a time as it is called for. */
+export interface Worker {
+  /** Claims a task and runs it to its end; false when there is none. For a slot of a pool. */
+  work(signal: AbortSignal): Promise<boolean>;
+  /**
+   * Runs a task that was claimed. Settles when it is reported, or given up because its lease is lost
+   * or the signal fired; never rejects for what the task did.
+   */
+  runTask(task: ClaimedTask, options: { claimedAtMs: number; signal: AbortSignal }): Promise<void>;
+}
+
+/** Opens a worker and removes what a crash left in its scratch directory. */
+export async function openWorker(options: WorkerOptions): Promise<Worker> {
+  const { clock, fs, host, scratch } = options;
+  await removeTree(fs, `${scratch}/tasks`);
+  await removeTree(fs, `${scratch}/views`);
+  await fs.mkdir(`${scratch}/tasks`, { recursive: true });
+  await fs.mkdir(`${scratch}/views`);
+  const views = new ViewStore({
+    ...options,
+    directory: `${scratch}/views`,
+    hardLinks: options.readOnlyInputs,
+  });
+  let attempts = 0;
+  const run: Worker["runTask"] = async (task, { claimedAtMs, signal }) => {
+    const directory = `${scratch}/tasks/${++attempts}`;
+    await runTask({ ...options, views }, { task, claimedAtMs, directory }, signal);
+  };
+  return {
+    runTask: run,
+    async work(signal) {
+      signal.throwIfAborted();
+      const claimedAtMs = clock.monotonicMs();
+      const tasks = await host.claim({ worker: options.name, count: 1, signal });
+      await Promise.all(tasks.map(async (task) => await run(task, { claimedAtMs, signal })));
+      return tasks.length > 0;
+    },
+  };
+}

@@ -1,0 +1,108 @@
+import type { Stats } from "node:fs";
+import { CodedError } from "../base/errors.ts";
+import type { WorkerFs } from "./worker-options.ts";
+
+/** What stands at one path of an output, links followed. */
+export interface FoundEntry {
+  /** Without leading slash. */
+  readonly path: string;
+  readonly type: "file" | "dir";
+  /** Where the content is on the host. */
+  readonly hostPath: string;
+  /** True when the path itself is a link. */
+  readonly linked: boolean;
+}
+
+/** As the kernel does. */
+const linksMax = 40;
+
+/**
+ * Everything in an output directory in path order, parents first. Links that stay inside stand for
+ * what they point to; the command saw the directory as `/pfs/out`.
+ *
+ * @throws CodedError `invalid_argument` naming a path that cannot be stored
+ */
+export async function walkOutput(fs: WorkerFs, out: string): Promise<FoundEntry[]> {
+  const found: FoundEntry[] = [];
+  /** `real` is where the directory is below `out`, `above` the real places on the way to it. */
+  const walk = async (directory: string, real: string, above: readonly string[]): Promise<void> => {
+    for (const name of (await fs.readdir(`${out}/${real}`)).toSorted(byBytes)) {
+      const path = directory === "" ? name : `${directory}/${name}`;
+      if (name.includes("\uFFFD"))
+        throw unstorable(path, "something whose name is not UTF-8: rename it");
+      const place = await resolve(fs, out, { real, name }, path);
+      const entry = { path, hostPath: `${out}/${place.real}`, linked: place.linked };
+      if (place.info.isFile()) {
+        if ((place.info.mode & 0o400) === 0) await fs.chmod(entry.hostPath, 0o600);
+        found.push({ ...entry, type: "file" });
+      } else if (place.info.isDirectory()) {
+        if (above.includes(place.real) || place.real === real)
+          throw unstorable(path, "a link to a directory it is in");
+        if ((place.info.mode & 0o500) !== 0o500) await fs.chmod(entry.hostPath, 0o700);
+        found.push({ ...entry, type: "dir" });
+        await walk(path, place.real, [...above, real]);
+      } else {
+        throw unstorable(path, `a ${kindOf(place.info)}; only files and directories can be stored`);
+      }
+    }
+  };
+  await walk("", "", []);
+  return found;
+}
+
+/** Follows links by hand, the root being `/pfs/out` and never left. Paths are relative to `out`. */
+async function resolve(
+  fs: WorkerFs,
+  out: string,
+  at: { readonly real: string; readonly name: string },
+  shown: string,
+): Promise<{ real: string; info: Stats; linked: boolean }> {
+  let done = at.real === "" ? [] : at.real.split("/");
+  let todo = [at.name];
+  let links = 0;
+  let info = await fs.lstat(out);
+  for (let name = todo.shift(); name !== undefined; name = todo.shift()) {
+    if (name === "" || name === ".") continue;
+    if (name === "..") {
+      if (done.pop() === undefined)
+        throw unstorable(shown, "a link to a place outside /pfs/out: copy the file instead");
+      continue;
+    }
+    const there = await fs.lstat(`${out}/${[...done, name].join("/")}`).catch(() => undefined);
+    if (there === undefined) throw unstorable(shown, "a link to something that does not exist");
+    info = there;
+    if (!there.isSymbolicLink()) {
+      done.push(name);
+      continue;
+    }
+    if (++links > linksMax) throw unstorable(shown, "a link that leads to itself");
+    let target = await fs.readlink(`${out}/${[...done, name].join("/")}`);
+    if (target.startsWith("/")) {
+      if (target !== "/pfs/out" && !target.startsWith("/pfs/out/")) {
+        throw unstorable(shown, `a link to "${target}", outside /pfs/out: copy the file instead`);
+      }
+      target = target.slice("/pfs/out".length);
+      done = [];
+    }
+    todo = [...target.split("/"), ...todo];
+  }
+  if (links > 0) info = await fs.lstat(`${out}/${done.join("/")}`);
+  return { real: done.join("/"), info, linked: links > 0 };
+}
+
+function kindOf(info: Stats): string {
+  if (info.isSocket()) return "socket";
+  if (info.isFIFO()) return "named pipe";
+  return "device";
+}
+
+function unstorable(path: string, what: string): CodedError {
+  return new CodedError(
+    "invalid_argument",
+    `Cannot store the output "/pfs/out/${path}": it is ${what}`,
+  );
+}
+
+function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

@@ -1,0 +1,98 @@
+import { codedErrorFrom, isCoded } from "../base/errors.ts";
+import { removeTree } from "../base/remove-tree.ts";
+import { collectOutput } from "./collect-output.ts";
+import { startHeartbeat } from "./heartbeat.ts";
+import { runUserCode } from "./run-user-code.ts";
+import { stageInputs } from "./stage-inputs.ts";
+import { TaskLog } from "./task-log.ts";
+import type { ViewStore } from "./view-store.ts";
+import type { ClaimedTask, TaskOutcome } from "./worker-host.ts";
+import type { WorkerOptions } from "./worker-options.ts";
+
+/** One attempt in the worker's hands. */
+export interface Attempt {
+  readonly task: ClaimedTask;
+  /** Monotonic time before the claim was sent. */
+  readonly claimedAtMs: number;
+  /** Directory of this attempt alone; not there yet. */
+  readonly directory: string;
+}
+
+/**
+ * Runs one task: stage inputs, run the user's code, collect its output, report. Everything that goes
+ * wrong on the way is reported as a failure of the attempt, but for two cases, which report nothing:
+ * the lease is lost, and the signal fires. Leaves nothing on disk.
+ */
+export async function runTask(
+  options: WorkerOptions & { readonly views: ViewStore },
+  attempt: Attempt,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, fs, host, log } = options;
+  const { task, directory } = attempt;
+  const heartbeat = startHeartbeat(options, task, attempt.claimedAtMs);
+  const either = AbortSignal.any([signal, heartbeat.lost]);
+  try {
+    const outcome = await outcomeOf(options, attempt, either);
+    await untilTaken(async () => await host.report(task, outcome), { clock, signal: either });
+  } catch (error) {
+    const { message } = codedErrorFrom(error);
+    log.warn(
+      { job: task.jobId, task: task.task, attempt: task.attempt, error: message },
+      "A task was given up",
+    );
+  } finally {
+    heartbeat.stop();
+    await removeTree(fs, directory).catch((error: Error) => {
+      log.warn({ directory, error: error.message }, "Cannot remove the files of a task");
+    });
+  }
+}
+
+async function outcomeOf(
+  options: WorkerOptions & { readonly views: ViewStore },
+  { task, directory }: Attempt,
+  signal: AbortSignal,
+): Promise<TaskOutcome> {
+  const { fs, host, views } = options;
+  const taskLog = new TaskLog(options, task);
+  try {
+    const stage = await stageInputs({ fs, views, out: `${directory}/out` }, task, signal);
+    try {
+      const hidden = [...options.hidden, options.scratch];
+      const ended = await runUserCode({ ...options, taskLog, hidden }, task, stage, signal);
+      if (ended.kind === "success") {
+        await host.writeOutput(task, collectOutput(fs, stage, signal), signal);
+      }
+      return ended;
+    } finally {
+      stage.release();
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isCoded(error, "aborted")) throw error;
+    const { message } = codedErrorFrom(error);
+    taskLog.note(`Error: ${message}`);
+    return { kind: "failure", error: message };
+  } finally {
+    await taskLog.close();
+  }
+}
+
+const reportAgainMs = 1_000;
+
+/** A report is worth repeating as long as the lease holds: the work is done. */
+async function untilTaken(
+  report: () => Promise<void>,
+  { clock, signal }: { clock: WorkerOptions["clock"]; signal: AbortSignal },
+): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await report();
+    } catch (error) {
+      if (!isCoded(error, "unavailable")) throw error;
+      await clock.sleep(reportAgainMs, signal);
+    }
+  }
+}

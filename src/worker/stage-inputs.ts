@@ -1,0 +1,104 @@
+import { constants } from "node:fs";
+import type { PfsMount } from "../runner/index.ts";
+import type { HeldView, ViewStore } from "./view-store.ts";
+import type { ClaimedTask } from "./worker-host.ts";
+import type { WorkerFs } from "./worker-options.ts";
+
+/** What an inherited file looked like before the command ran. */
+export interface FileStamp {
+  readonly inode: bigint;
+  readonly changedNs: bigint;
+  readonly modifiedNs: bigint;
+  readonly bytes: bigint;
+}
+
+/** The output of the job before, as the command found it in `/pfs/out`. Paths without leading slash. */
+export interface Inherited {
+  /** Host path of `/pfs/prev`: the same content, untouched. */
+  readonly prev: string;
+  readonly files: ReadonlyMap<string, FileStamp>;
+  readonly directories: ReadonlySet<string>;
+}
+
+/** All that a task sees below `/pfs`. */
+export interface Stage {
+  readonly mounts: readonly PfsMount[];
+  /** Host path of `/pfs/out`. */
+  readonly out: string;
+  readonly inherited: Inherited | undefined;
+  release(): void;
+}
+
+/** Brings a task's inputs and makes its output directory at `out`. */
+export async function stageInputs(
+  options: { fs: WorkerFs; views: ViewStore; out: string },
+  task: ClaimedTask,
+  signal: AbortSignal,
+): Promise<Stage> {
+  const { fs, views, out } = options;
+  const held: HeldView[] = [];
+  const release = (): void => held.forEach((view) => view.release());
+  try {
+    const mounts: PfsMount[] = [{ name: "out", hostPath: out, writable: true }];
+    for (const { name, view } of withPrev(task)) {
+      const stored = await views.hold(view, signal);
+      held.push(stored);
+      mounts.push({ name, hostPath: stored.path, writable: false });
+    }
+    await fs.mkdir(out, { recursive: true });
+    await fs.chmod(out, 0o777);
+    const prev = task.parentOutput === undefined ? undefined : held.at(-1);
+    const inherited = prev === undefined ? undefined : await inherit(fs, prev.path, out, signal);
+    return { mounts, out, inherited, release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+function withPrev(task: ClaimedTask): ClaimedTask["inputs"] {
+  return task.parentOutput === undefined
+    ? task.inputs
+    : [...task.inputs, { name: "prev", view: task.parentOutput }];
+}
+
+/** Before this the last run ended: no command can leave a file with such a time by writing to it. */
+const inheritedTime = new Date(Date.UTC(2000, 0, 1));
+
+/** Copies the previous output to where the command may change it, and remembers what it looked like. */
+async function inherit(
+  fs: WorkerFs,
+  prev: string,
+  out: string,
+  signal: AbortSignal,
+): Promise<Inherited> {
+  const files = new Map<string, FileStamp>();
+  const directories = new Set<string>();
+  const copy = async (below: string): Promise<void> => {
+    for (const entry of await fs.readdir(`${prev}/${below}`, { withFileTypes: true })) {
+      signal.throwIfAborted();
+      const path = `${below}${entry.name}`;
+      const target = `${out}/${path}`;
+      if (entry.isDirectory()) {
+        await fs.mkdir(target);
+        await fs.chmod(target, 0o777);
+        directories.add(path);
+        await copy(`${path}/`);
+      } else {
+        await fs.copyFile(`${prev}/${path}`, target, constants.COPYFILE_FICLONE);
+        await fs.chmod(target, 0o666);
+        // An old time: a write within the same tick of the clock as this copy shows all the same.
+        await fs.utimes(target, inheritedTime, inheritedTime);
+        files.set(path, await stampOf(fs, target));
+      }
+    }
+  };
+  await copy("");
+  return { prev, files, directories };
+}
+
+/** What a file looks like now; not followed when it is a link. */
+export async function stampOf(fs: WorkerFs, path: string): Promise<FileStamp> {
+  const info = await fs.lstat(path, { bigint: true });
+  return { inode: info.ino, changedNs: info.ctimeNs, modifiedNs: info.mtimeNs, bytes: info.size };
+}

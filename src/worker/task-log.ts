@@ -1,0 +1,98 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { KiB, MiB } from "../base/size.ts";
+import type { ClaimedTask, WorkerHost } from "./worker-host.ts";
+
+const batchBytesMax = 64 * KiB;
+const batchAgeMs = 200;
+const attemptBytesMax = 8 * MiB;
+const tailBytesMax = 2 * KiB;
+
+/**
+ * The log of one attempt on its way to the host: in batches of up to 64 KiB or 200 ms, at most
+ * 8 MiB, with a note where it was cut. A host that takes no log does not fail the task.
+ */
+export class TaskLog {
+  private readonly options: { readonly host: WorkerHost; readonly clock: Clock; readonly log: Log };
+  private readonly task: ClaimedTask;
+  private batch: Buffer[] = [];
+  private batchBytes = 0;
+  private totalBytes = 0;
+  private tailBytes: Buffer = Buffer.alloc(0);
+  private sending: Promise<void> = Promise.resolve();
+  private timer: AbortController | undefined;
+
+  constructor(options: { host: WorkerHost; clock: Clock; log: Log }, task: ClaimedTask) {
+    this.options = options;
+    this.task = task;
+  }
+
+  /** Takes a piece of the command's output; waits when the host is slow. */
+  async write(piece: Uint8Array): Promise<void> {
+    this.tailBytes = Buffer.concat([this.tailBytes, piece]).subarray(-tailBytesMax);
+    const room = attemptBytesMax - this.totalBytes;
+    this.totalBytes += piece.length;
+    if (room < 0) return;
+    this.add(piece.subarray(0, room));
+    if (piece.length > room) this.add(Buffer.from("\n(the log is cut here: it may have 8 MiB)\n"));
+    if (this.batchBytes >= batchBytesMax) await this.flush();
+  }
+
+  /** Adds a line of ours, whatever the length so far. */
+  note(line: string): void {
+    const lineEnd = this.tailBytes.length === 0 || this.tailBytes.at(-1) === 0x0a ? "" : "\n";
+    this.add(Buffer.from(`${lineEnd}${line}\n`));
+  }
+
+  /** The last lines of the command's output, at most 2 KiB. */
+  tail(): string {
+    const text = this.tailBytes.toString("utf8");
+    const isCut = this.totalBytes > this.tailBytes.length && text.includes("\n");
+    return (isCut ? text.slice(text.indexOf("\n") + 1) : text).trim();
+  }
+
+  /** Sends what is left; settles when the host has it all. */
+  async close(): Promise<void> {
+    await this.flush();
+  }
+
+  private add(piece: Uint8Array): void {
+    // The piece is only ours until we return.
+    this.batch.push(Buffer.from(piece));
+    this.batchBytes += piece.length;
+    if (this.timer === undefined) this.startTimer();
+  }
+
+  private startTimer(): void {
+    const timer = new AbortController();
+    this.timer = timer;
+    this.options.clock.sleep(batchAgeMs, timer.signal).then(
+      async () => await this.flush(),
+      () => undefined,
+    );
+  }
+
+  private async flush(): Promise<void> {
+    this.timer?.abort();
+    this.timer = undefined;
+    const bytes = Buffer.concat(this.batch);
+    this.batch = [];
+    this.batchBytes = 0;
+    this.sending = this.sending.then(async () => await this.send(bytes));
+    await this.sending;
+  }
+
+  private async send(bytes: Buffer): Promise<void> {
+    const { host, log } = this.options;
+    for (let at = 0; at < bytes.length; at += batchBytesMax) {
+      try {
+        await host.appendLog(this.task, bytes.subarray(at, at + batchBytesMax));
+      } catch (error) {
+        log.warn(
+          { job: this.task.jobId, task: this.task.task, error: String(error) },
+          "Part of a task's log is lost",
+        );
+      }
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import type * as nodeFs from "node:fs/promises";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { FileCache } from "../filecache/index.ts";
+import type { Runner } from "../runner/index.ts";
+import type { WorkerHost } from "./worker-host.ts";
+
+/** The part of the file system that a worker uses. */
+export type WorkerFs = Pick<
+  typeof nodeFs,
+  | "chmod"
+  | "copyFile"
+  | "link"
+  | "lstat"
+  | "mkdir"
+  | "open"
+  | "readdir"
+  | "readlink"
+  | "rename"
+  | "rm"
+  | "stat"
+  | "utimes"
+>;
+
+export interface WorkerOptions {
+  /** Names the worker in jobs and logs. */
+  readonly name: string;
+  readonly host: WorkerHost;
+  readonly runner: Runner;
+  readonly filecache: FileCache;
+  readonly fs: WorkerFs;
+  /** Absolute directory of this worker alone, best on the file system of the cache; emptied at the start. */
+  readonly scratch: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Host directories that commands must not see: the daemon's data. The scratch is added. */
+  readonly hidden: readonly string[];
+  /** False when the runner cannot show inputs read-only; they are then never hard links into the cache. */
+  readonly readOnlyInputs: boolean;
+}
