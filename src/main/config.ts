@@ -58,7 +58,11 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  *
  * @throws CodedError `usage` for an option that is not known or makes no sense
  */
-export function parsePachdConfig(argv: readonly string[], env: Environment, machine: { cpus: number; cwd: string }): PachdConfig | "help" | "version" {
+export function parsePachdConfig(
+  argv: readonly string[],
+  env: Environment,
+  machine: { cpus: number; cwd: string },
+): PachdConfig | "help" | "version" {
   const values = parseOptions(argv);
   if (values.help) return "help";
   if (values.version) return "version";
@@ -67,7 +71,10 @@ export function parsePachdConfig(argv: readonly string[], env: Environment, mach
     root: resolve(machine.cwd, values.root ?? env["PACH_ROOT"] ?? defaultRoot(env)),
     host,
     port,
-    slots: values.slots === undefined ? Math.max(1, machine.cpus) : wholeNumber("--slots", values.slots, 1),
+    slots:
+      values.slots === undefined
+        ? Math.max(1, machine.cpus)
+        : wholeNumber("--slots", values.slots, 1),
     sandbox: !values["no-sandbox"],
     tokenFile: values["token-file"],
     insecure: values.insecure,
@@ -78,11 +85,16 @@ export function parsePachdConfig(argv: readonly string[], env: Environment, mach
   return config;
 }
 
-function parseOptions(argv: readonly string[]): ReturnType<typeof parseArgs<{ options: typeof optionsOf }>>["values"] {
+function parseOptions(
+  argv: readonly string[],
+): ReturnType<typeof parseArgs<{ options: typeof optionsOf }>>["values"] {
   try {
     return parseArgs({ args: [...argv], options: optionsOf, allowPositionals: false }).values;
   } catch (error) {
-    throw new CodedError("usage", `${(error as Error).message.split(". ")[0]}: "pachd --help" lists the options`);
+    throw new CodedError(
+      "usage",
+      `${(error as Error).message.split(". ")[0]}: "pachd --help" lists the options`,
+    );
   }
 }
 
@@ -90,23 +102,36 @@ function parseOptions(argv: readonly string[]): ReturnType<typeof parseArgs<{ op
 export function parseAddress(text: string): { host: string; port: number } {
   const match = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+):(\d{1,5})$/.exec(text);
   const port = Number(match?.[2]);
-  if (match?.[1] === undefined || port > 65_535) throw new CodedError("usage", `Cannot listen on "${text}": write an address as HOST:PORT, such as 127.0.0.1:30650`);
+  if (match?.[1] === undefined || port > 65_535)
+    throw new CodedError(
+      "usage",
+      `Cannot listen on "${text}": write an address as HOST:PORT, such as 127.0.0.1:30650`,
+    );
   return { host: match[1].replace(/^\[|\]$/g, ""), port };
 }
 
 function wholeNumber(name: string, text: string, min: number): number {
   if (/^\d{1,6}$/.test(text) && Number(text) >= min) return Number(text);
-  throw new CodedError("usage", `Cannot use ${name} ${text}: give a whole number of at least ${min}`);
+  throw new CodedError(
+    "usage",
+    `Cannot use ${name} ${text}: give a whole number of at least ${min}`,
+  );
 }
 
 function defaultRoot(env: Environment): string {
   const data = env["XDG_DATA_HOME"];
-  return join(data !== undefined && isAbsolute(data) ? data : join(homedir(), ".local", "share"), "mammoth");
+  return join(
+    data !== undefined && isAbsolute(data) ? data : join(homedir(), ".local", "share"),
+    "mammoth",
+  );
 }
 
 const loopback = ["127.0.0.1", "localhost", "::1"];
 
 function requireSafe(config: PachdConfig): void {
   if (loopback.includes(config.host) || config.tokenFile !== undefined || config.insecure) return;
-  throw new CodedError("usage", `Refusing to listen on ${config.host}: anyone who reaches it could run code here. Add --token-file FILE, or --insecure if the network is trusted`);
+  throw new CodedError(
+    "usage",
+    `Refusing to listen on ${config.host}: anyone who reaches it could run code here. Add --token-file FILE, or --insecure if the network is trusted`,
+  );
 }

@@ -1,12 +1,22 @@
 import { present } from "../base/assert.ts";
-import { openView, readRanges, viewFileDigest, type View, type ViewSpec } from "../pfs/index.ts";
-import { appendTaskLog, claimTasks, renewTask, reportTask, storeTaskOutput, taskLeaseMs, type Assignment, type PpsDeps } from "../pps/index.ts";
+import { openView, type View, type ViewSpec } from "../pfs/index.ts";
+import {
+  appendTaskLog,
+  claimTasks,
+  renewTask,
+  reportTask,
+  storeTaskOutput,
+  taskLeaseMs,
+  type Assignment,
+  type PpsDeps,
+} from "../pps/index.ts";
 import type { ClaimedTask, ViewFile, ViewRef, WorkerHost } from "../worker/index.ts";
 
 /** The worker of a daemon talks straight to pps and pfs: no loopback, no copies. */
 export function embeddedWorkerHost(pps: PpsDeps): WorkerHost {
   const held = new Map<string, Assignment>();
-  const assignmentOf = (task: ClaimedTask): Assignment => present(held.get(task.token), `assignment of task ${task.task} of job ${task.jobId}`);
+  const assignmentOf = (task: ClaimedTask): Assignment =>
+    present(held.get(task.token), `assignment of task ${task.task} of job ${task.jobId}`);
   return {
     async claim({ worker, count, signal }) {
       signal.throwIfAborted();
@@ -24,13 +34,18 @@ export function embeddedWorkerHost(pps: PpsDeps): WorkerHost {
       const view = await viewOf(pps, ref);
       for await (const file of view.below("")) {
         signal.throwIfAborted();
-        yield { path: file.path, type: file.entry.type === "dir" ? "dir" : "file", bytes: file.bytes, digest: viewFileDigest(file) } satisfies ViewFile;
+        yield {
+          path: file.path,
+          type: file.entry.type === "dir" ? "dir" : "file",
+          bytes: file.bytes,
+          digest: view.digestOf(file),
+        } satisfies ViewFile;
       }
     },
     async *readFile(ref, path, signal) {
       const view = await viewOf(pps, ref);
       const file = present(await view.find(path), `file /${path} of a view`);
-      yield* readRanges(pps.pfs, { content: file.entry.content, nodes: view.nodes, ranges: file.ranges }, { start: 0, end: file.bytes }, signal);
+      yield* view.read(file, { start: 0, end: file.bytes }, signal);
     },
     async writeOutput(task, changes, signal) {
       await storeTaskOutput(pps, assignmentOf(task), changes, signal);
@@ -39,7 +54,11 @@ export function embeddedWorkerHost(pps: PpsDeps): WorkerHost {
       await appendTaskLog(pps, assignmentOf(task).claim, Buffer.from(bytes));
     },
     async report(task, outcome) {
-      await reportTask(pps, assignmentOf(task).claim, outcome.kind === "success" ? undefined : outcome.error);
+      await reportTask(
+        pps,
+        assignmentOf(task).claim,
+        outcome.kind === "success" ? undefined : outcome.error,
+      );
       held.delete(task.token);
     },
   };

@@ -20,7 +20,8 @@ export async function runMaintenance(pfs: PfsDeps, signal: AbortSignal): Promise
         forgetAtMs = pfs.clock.monotonicMs() + forgetEveryMs;
       }
     } catch (error) {
-      if (!signal.aborted) pfs.log.warn({ error: codedErrorFrom(error).message }, "maintenance failed; trying again");
+      if (!signal.aborted)
+        pfs.log.warn({ error: codedErrorFrom(error).message }, "maintenance failed; trying again");
     }
     await pfs.clock.sleep(everyMs, signal).catch(() => undefined);
   }

@@ -31,62 +31,122 @@ export interface DaemonIdentity {
   readonly session: string;
 }
 
-/** Opens every part of a daemon on an embedded root, bottom up. */
-export async function openDaemon(config: PachdConfig, { log, version, session }: DaemonIdentity): Promise<Daemon> {
-  const clock = systemClock();
-  const random = systemRandom;
-  const hints = new Hints();
-  // The lock of the metadata keeps two daemons apart: it comes first.
-  const metadata = await openSqliteMetadata({ path: join(config.root, "metadata", "mammoth.db"), log, clock });
-  const opened: (() => Promise<unknown>)[] = [async () => { await metadata.close(); }];
-  try {
-    await metadata.call("endLeases", {});
-    const objects = await openLocalObjectStore({ root: join(config.root, "store"), fs, random });
-    opened.push(async () => { await objects.close(); });
-    const compute = openPoolCompute();
-    opened.push(async () => {
-      await compute.close();
-    });
-    const storage = openStorage({ objects, metadata, compute, clock, random, session, log });
-    opened.push(async () => { await storage.close(); });
-    const pfs: PfsDeps = { metadata, storage, clock, random, hints, log, openRoots: new OpenRoots({ metadata, storage }) };
-    const runner = await openRunner(config, { random, log });
-    opened.push(async () => { await runner.close(); });
-    const pps: PpsDeps = { pfs, session, slots: runner.slots, runner: runner.label };
+/** Closers of what has been opened, in order. */
+type Opened = (() => Promise<unknown>)[];
 
-    const stop = new AbortController();
-    const loops = [runEventLoop(pps, stop.signal), runMaintenance(pfs, stop.signal)];
-    opened.push(async () => { stop.abort(); await Promise.all(loops); });
-    const workers = await openLocalWorkers(config, { pps, runner });
-    const http = await openHttpServer({ pps, log, version, host: config.host, port: config.port, allowedHosts: config.allowedHosts, token: await readToken(config.tokenFile) })
-      .catch(async (error: unknown) => { await workers.close(AbortSignal.abort()); throw portError(error, config); });
-    log.info({ address: http.address, root: config.root, slots: runner.slots, runner: runner.label }, "pachd is ready");
-    return {
-      address: http.address,
-      async close(signal) {
-        log.info({}, "pachd is stopping");
-        await Promise.all([http.close(signal), workers.close(signal)]);
-        await closeInOrder(opened, log);
-      },
-    };
+/** Opens every part of a daemon on an embedded root, bottom up. */
+export async function openDaemon(config: PachdConfig, identity: DaemonIdentity): Promise<Daemon> {
+  const { log } = identity;
+  const opened: Opened = [];
+  try {
+    return await openParts(config, identity, opened);
   } catch (error) {
     await closeInOrder(opened, log);
     throw error;
   }
 }
 
+async function openParts(
+  config: PachdConfig,
+  identity: DaemonIdentity,
+  opened: Opened,
+): Promise<Daemon> {
+  const { log, version, session } = identity;
+  const pfs = await openPfs(config, identity, opened);
+  const runner = await openRunner(config, { random: pfs.random, log });
+  opened.push(() => runner.close());
+  const pps: PpsDeps = { pfs, session, slots: runner.slots, runner: runner.label };
+  const stop = new AbortController();
+  const loops = [runEventLoop(pps, stop.signal), runMaintenance(pfs, stop.signal)];
+  opened.push(() => {
+    stop.abort();
+    return Promise.all(loops);
+  });
+  const workers = await openLocalWorkers(config, { pps, runner });
+  let closing = AbortSignal.abort();
+  opened.push(() => workers.close(closing));
+  const { host, port, allowedHosts, tokenFile } = config;
+  const token = await readToken(tokenFile);
+  const http = await openHttpServer({ pps, log, version, host, port, allowedHosts, token }).catch(
+    (error: unknown) => {
+      throw portError(error, config);
+    },
+  );
+  opened.push(() => http.close(closing));
+  log.info(
+    { address: http.address, root: config.root, slots: runner.slots, runner: runner.label },
+    "pachd is ready",
+  );
+  return {
+    address: http.address,
+    async close(signal) {
+      log.info({}, "pachd is stopping");
+      closing = signal;
+      await closeInOrder(opened, log);
+    },
+  };
+}
+
+/** Opens the store and what stands on it. */
+async function openPfs(
+  config: PachdConfig,
+  { log, session }: DaemonIdentity,
+  opened: Opened,
+): Promise<PfsDeps> {
+  const clock = systemClock();
+  const random = systemRandom;
+  // The lock of the metadata keeps two daemons apart: it comes first.
+  const metadata = await openSqliteMetadata({
+    path: join(config.root, "metadata", "mammoth.db"),
+    log,
+    clock,
+  });
+  opened.push(() => metadata.close());
+  await metadata.call("endLeases", {});
+  const objects = await openLocalObjectStore({ root: join(config.root, "store"), fs, random });
+  opened.push(() => objects.close());
+  const compute = openPoolCompute();
+  opened.push(() => compute.close());
+  const storage = openStorage({ objects, metadata, compute, clock, random, session, log });
+  opened.push(() => storage.close());
+  const openRoots = new OpenRoots({ metadata, storage });
+  return { metadata, storage, clock, random, hints: new Hints(), log, openRoots };
+}
+
 async function readToken(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined;
-  const token = (await readFile(file, "utf8").catch((error: unknown) => { throw new CodedError("failed_precondition", `Cannot read the token file ${file}: ${(error as Error).message}`); })).trim();
+  const token = (
+    await readFile(file, "utf8").catch((error: unknown) => {
+      throw new CodedError(
+        "failed_precondition",
+        `Cannot read the token file ${file}: ${(error as Error).message}`,
+      );
+    })
+  ).trim();
   if (token.length >= 16) return token;
-  throw new CodedError("failed_precondition", `Cannot use the token in ${file}: it has fewer than 16 characters. Make one with "openssl rand -hex 16"`);
+  throw new CodedError(
+    "failed_precondition",
+    `Cannot use the token in ${file}: it has fewer than 16 characters. Make one with "openssl rand -hex 16"`,
+  );
 }
 
 function portError(error: unknown, config: PachdConfig): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   const address = `${config.host}:${config.port}`;
-  if (code === "EADDRINUSE") return new CodedError("failed_precondition", `Cannot listen on ${address}: something else does already. Stop it, or choose another --address`);
-  if (code === "EACCES") return new CodedError("permission_denied", `Cannot listen on ${address}: not allowed. Choose a port above 1023`);
-  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") return new CodedError("failed_precondition", `Cannot listen on ${address}: this machine has no such address`);
+  if (code === "EADDRINUSE")
+    return new CodedError(
+      "failed_precondition",
+      `Cannot listen on ${address}: something else does already. Stop it, or choose another --address`,
+    );
+  if (code === "EACCES")
+    return new CodedError(
+      "permission_denied",
+      `Cannot listen on ${address}: not allowed. Choose a port above 1023`,
+    );
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND")
+    return new CodedError(
+      "failed_precondition",
+      `Cannot listen on ${address}: this machine has no such address`,
+    );
   return error;
 }

@@ -20,13 +20,26 @@ export interface LocalWorkers {
 }
 
 /** Opens the worker of a daemon and keeps its slots busy. */
-export async function openLocalWorkers(config: PachdConfig, { pps, runner }: { pps: PpsDeps; runner: OpenedRunner }): Promise<LocalWorkers> {
+export async function openLocalWorkers(
+  config: PachdConfig,
+  { pps, runner }: { pps: PpsDeps; runner: OpenedRunner },
+): Promise<LocalWorkers> {
   const { clock, log, hints } = pps.pfs;
-  const filecache = await openFileCache({ fs, dir: join(config.root, "cache"), bytesMax: cacheBytesMax });
+  const filecache = await openFileCache({
+    fs,
+    dir: join(config.root, "cache"),
+    bytesMax: cacheBytesMax,
+  });
   const host = embeddedWorkerHost(pps);
   const name = `${hostname()}-${pps.session.slice(0, 8)}`;
   const worker = await openWorker({
-    name, host, runner, filecache, fs, clock, log,
+    name,
+    host,
+    runner,
+    filecache,
+    fs,
+    clock,
+    log,
     scratch: join(config.root, "work"),
     hidden: [config.root],
     readOnlyInputs: config.sandbox,
@@ -36,12 +49,18 @@ export async function openLocalWorkers(config: PachdConfig, { pps, runner }: { p
     const [task] = await host.claim({ worker: name, count: 1, signal });
     if (task === undefined) return false;
     const gone = new AbortController();
-    const stop = hints.listen(`job:${task.jobId}`, () => { gone.abort(); });
-    await worker.runTask(task, { claimedAtMs, signal: AbortSignal.any([signal, gone.signal]) }).finally(stop);
+    const stop = hints.listen(`job:${task.jobId}`, () => {
+      gone.abort();
+    });
+    await worker
+      .runTask(task, { claimedAtMs, signal: AbortSignal.any([signal, gone.signal]) })
+      .finally(stop);
     return true;
   };
   const pool = openLocalPool({ slots: runner.slots, work, clock, log });
-  const stop = hints.listen("tasks", () => { pool.hint(); });
+  const stop = hints.listen("tasks", () => {
+    pool.hint();
+  });
   return {
     async close(signal) {
       stop();

@@ -12,14 +12,19 @@ export interface OpenedRunner extends Runner {
 }
 
 /** Opens the process runner: in namespaces, or bare where the user asked for that. */
-export async function openRunner(config: PachdConfig, { random, log }: { random: Random; log: Log }): Promise<OpenedRunner> {
+export async function openRunner(
+  config: PachdConfig,
+  { random, log }: { random: Random; log: Log },
+): Promise<OpenedRunner> {
   const scratch = join(config.root, "run");
   const mode = config.sandbox ? "namespaces" : "bare";
   const runner = await openProcessRunner({ fs, random, scratch, log, mode });
   return {
     kind: runner.kind,
     run: async (spec, options) => await runner.run(spec, options),
-    close: async () => { await runner.close(); },
+    close: async () => {
+      await runner.close();
+    },
     slots: config.sandbox ? config.slots : 1,
     label: config.sandbox ? "process" : "process (no sandbox)",
   };

@@ -5,10 +5,20 @@ import { runCli } from "../cli/index.ts";
 import { packageVersion } from "./version.ts";
 
 const interrupted = new AbortController();
-process.once("SIGINT", () => { interrupted.abort(); });
+process.once("SIGINT", () => {
+  interrupted.abort();
+});
+
+/** The token of a daemon that asks for one, from the file that PACH_TOKEN_FILE names. */
+async function readToken(): Promise<{ token?: string }> {
+  const file = process.env["PACH_TOKEN_FILE"];
+  if (file === undefined || file === "") return {};
+  return { token: (await fileSystem.readFile(file, "utf8")).trim() };
+}
 
 process.exitCode = await runCli(process.argv.slice(2), {
   address: process.env["ADDRESS"],
+  ...(await readToken()),
   version: packageVersion(),
   stdin: () => process.stdin,
   stdout: process.stdout,

@@ -13,7 +13,10 @@ const graceMs = 10_000;
 async function main(): Promise<number> {
   let daemon: Daemon | undefined;
   try {
-    const config = parsePachdConfig(process.argv.slice(2), process.env, { cpus: availableParallelism(), cwd: process.cwd() });
+    const config = parsePachdConfig(process.argv.slice(2), process.env, {
+      cpus: availableParallelism(),
+      cwd: process.cwd(),
+    });
     if (config === "help") return say(pachdHelp);
     if (config === "version") return say(`${packageVersion()}\n`);
     daemon = await start(config);
@@ -22,7 +25,12 @@ async function main(): Promise<number> {
   } catch (error) {
     const coded = codedErrorFrom(error);
     process.stderr.write(`pachd: ${coded.message}\n`);
-    if (coded.code === "internal" && process.env["LOG_LEVEL"] === "debug" && coded.cause instanceof Error) process.stderr.write(`${coded.cause.stack}\n`);
+    if (
+      coded.code === "internal" &&
+      process.env["LOG_LEVEL"] === "debug" &&
+      coded.cause instanceof Error
+    )
+      process.stderr.write(`${coded.cause.stack}\n`);
     return errorCodes[coded.code].exit;
   } finally {
     await daemon?.close(AbortSignal.timeout(graceMs));
@@ -31,14 +39,23 @@ async function main(): Promise<number> {
 
 async function start(config: PachdConfig): Promise<Daemon> {
   const log = openLogger(config.logLevel);
-  const daemon = await openDaemon(config, { log, version: packageVersion(), session: randomBytes(16).toString("hex") });
-  process.stdout.write(`pachd ${packageVersion()} is ready at ${daemon.address} (root ${config.root})\n`);
+  const daemon = await openDaemon(config, {
+    log,
+    version: packageVersion(),
+    session: randomBytes(16).toString("hex"),
+  });
+  process.stdout.write(
+    `pachd ${packageVersion()} is ready at ${daemon.address} (root ${config.root})\n`,
+  );
   return daemon;
 }
 
 async function stopSignal(): Promise<void> {
   await new Promise<void>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => { resolve(); });
+    for (const signal of ["SIGTERM", "SIGINT"] as const)
+      process.once(signal, () => {
+        resolve();
+      });
   });
 }
 

@@ -2,7 +2,13 @@ import { createHash } from "node:crypto";
 import { adler32, sha256Of } from "../base/hash.ts";
 import type { FilePath } from "../model/paths.ts";
 import type { Shard } from "../model/shard.ts";
-import { piecesOf, type Entry, type NodeSource, type Piece, type PieceRange } from "../storage/index.ts";
+import {
+  piecesOf,
+  type Entry,
+  type NodeSource,
+  type Piece,
+  type PieceRange,
+} from "../storage/index.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import type { ByteRange } from "./view.ts";
 
@@ -74,7 +80,8 @@ async function blocksOf(file: BlockFile): Promise<Block[]> {
       from = end;
       parts = [];
     }
-    if (from < piece.bytes) parts.push({ hash: piece.hash, bytes: piece.bytes, start: from, end: piece.bytes });
+    if (from < piece.bytes)
+      parts.push({ hash: piece.hash, bytes: piece.bytes, start: from, end: piece.bytes });
   }
   return blocks;
 }

@@ -5,15 +5,21 @@ import { parsePath, pathOfKey } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
 import { aggregate, emptyTree } from "../storage/index.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
-import { readRanges } from "./read-ranges.ts";
 import {
   openNamedView,
-  viewFileDigest,
   type ByteRange,
   type View,
   type ViewEntry,
   type ViewQuery,
 } from "./view.ts";
+
+/** Which file of which commit, seen how. */
+export interface FileRequest {
+  readonly commit: CommitName;
+  /** As typed. */
+  readonly path: string;
+  readonly query: ViewQuery;
+}
 
 /** A file opened for reading. */
 export interface OpenFile {
@@ -32,11 +38,10 @@ export interface OpenFile {
 export async function openFile(
   deps: PfsDeps,
   _principal: Principal,
-  name: CommitName,
-  typedPath: string,
-  query: ViewQuery,
+  request: FileRequest,
 ): Promise<OpenFile> {
-  const path = parsePath(typedPath);
+  const { commit: name, query } = request;
+  const path = parsePath(request.path);
   const { view, detail } = await openNamedView(deps, name, query);
   const file = path === "" ? undefined : await view.find(path);
   if (path === "" || file?.entry.type === "dir") {
@@ -50,14 +55,8 @@ export async function openFile(
   return {
     bytes: file.bytes,
     modifiedMicros: file.entry.modifiedMicros,
-    digest: viewFileDigest(file),
-    read: (range, signal) =>
-      readRanges(
-        deps,
-        { content: file.entry.content, nodes: view.nodes, ranges: file.ranges },
-        range,
-        signal,
-      ),
+    digest: view.digestOf(file),
+    read: (range, signal) => view.read(file, range, signal),
   };
 }
 
@@ -65,11 +64,10 @@ export async function openFile(
 export async function inspectFile(
   deps: PfsDeps,
   _principal: Principal,
-  name: CommitName,
-  typedPath: string,
-  query: ViewQuery,
+  request: FileRequest,
 ): Promise<FileInfo> {
-  const path = parsePath(typedPath);
+  const { commit: name, query } = request;
+  const path = parsePath(request.path);
   const { view } = await openNamedView(deps, name, query);
   const file = path === "" ? undefined : await view.find(path);
   if (file === undefined) throw fileNotFound(name, path);
@@ -96,11 +94,10 @@ export interface ListQuery extends ViewQuery {
 export async function listFiles(
   deps: PfsDeps,
   _principal: Principal,
-  name: CommitName,
-  typedPath: string,
-  query: ListQuery,
+  request: FileRequest & { query: ListQuery },
 ): Promise<{ files: FileInfo[]; next?: string }> {
-  const path = parsePath(typedPath);
+  const { commit: name, query } = request;
+  const path = parsePath(request.path);
   const { view } = await openNamedView(deps, name, query);
   const self = path === "" ? undefined : await view.find(path);
   if (path !== "" && self === undefined) throw fileNotFound(name, path);
@@ -150,11 +147,12 @@ async function describe(
     sizeBytes: bytes,
     modifiedMicros,
     commitModified: names[commit] ?? name,
-    digest: viewFileDigest(file),
+    digest: view.digestOf(file),
   }));
 }
 
-function fileNotFound(name: CommitName, path: string): CodedError {
+/** The error of a path that is not there, with what to do. */
+export function fileNotFound(name: CommitName, path: string): CodedError {
   return new CodedError(
     "not_found",
     `file /${path} not found in repo ${name.repo} at commit ${name.id}: "pachctl list-file ${name.repo} ${name.id}" shows what is there`,

@@ -13,7 +13,7 @@ import {
   type TreeRef,
 } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
-import { ingesting } from "./commit-staging.ts";
+import { ingesting } from "./ingest-files.ts";
 import { runEntries } from "./open-roots.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
@@ -39,10 +39,9 @@ export interface FinishOptions {
 export async function finishCommit(
   deps: PfsDeps,
   _principal: Principal,
-  name: CommitName,
-  options: FinishOptions,
+  options: FinishOptions & { commit: CommitName },
 ): Promise<CommitInfo> {
-  const { info } = await deps.metadata.call("findCommit", name);
+  const { info } = await deps.metadata.call("findCommit", options.commit);
   const finished = await finishByUid(deps, info.uid, options);
   if (finished.state !== "cancelled" || info.state !== "cancelled") return finished;
   throw new CodedError(
@@ -130,7 +129,7 @@ async function publish(
   const done = new AbortController();
   const renewing = renewUntil(deps, uid, token, done.signal);
   try {
-    const info = await ingesting(deps, async (ingest) => {
+    const info = await ingesting(deps.storage, async (ingest) => {
       const runs = await deps.metadata.call("listRuns", { uid, fromSeq: 0 });
       const fold = (): AsyncIterable<Entry> =>
         foldDeltas(

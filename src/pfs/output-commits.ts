@@ -6,13 +6,20 @@ import type { PfsDeps } from "./pfs-deps.ts";
 /** Long enough for any parent that is being finished; a parent that stays open is tried again later. */
 const waitMs = 10_000;
 
-/** Makes an output commit a result. Does nothing when it has ended already. */
-export async function finishOutput(deps: PfsDeps, uid: string, signal: AbortSignal): Promise<void> {
-  await finishByUid(deps, uid, { waitMs, signal });
-}
-
-/** Ends the output commit of a failed job: hidden from lists, readable by id. */
-export async function cancelOutput(deps: PfsDeps, uid: string): Promise<void> {
+/**
+ * Ends the output commit of a job: `finish` makes it a result, `cancel` hides it from lists and leaves
+ * it readable by id. Does nothing when it has ended already.
+ */
+export async function endOutput(
+  deps: PfsDeps,
+  output: { uid: string; how: "finish" | "cancel" },
+  signal: AbortSignal,
+): Promise<void> {
+  const { uid, how } = output;
+  if (how === "finish") {
+    await finishByUid(deps, uid, { waitMs, signal });
+    return;
+  }
   try {
     await deps.metadata.call("cancelCommit", { uid });
   } catch (error) {

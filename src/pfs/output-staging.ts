@@ -1,19 +1,11 @@
 import type { RecordFormat } from "../chunking/index.ts";
 import { recordFormatOf } from "../chunking/index.ts";
+import type { OutputChange } from "../model/output-change.ts";
 import { keyOfPath, parseEntryPath } from "../model/paths.ts";
 import type { NewRun, Sealed } from "../metadata/index.ts";
 import { emptyContent, normalizeRun, type Entry } from "../storage/index.ts";
-import { ingesting, runOf } from "./commit-staging.ts";
+import { ingesting, runOf } from "./ingest-files.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
-
-/** What a program did to one path of its output. */
-export type PathChange =
-  | {
-      readonly kind: "append" | "replace";
-      readonly path: string;
-      readonly content: () => AsyncIterable<Uint8Array>;
-    }
-  | { readonly kind: "mkdir" | "delete"; readonly path: string };
 
 /**
  * Stores what a program did to its output as one run, which nobody sees until somebody records it
@@ -22,10 +14,10 @@ export type PathChange =
 export async function stageOutput(
   deps: PfsDeps,
   uid: string,
-  changes: AsyncIterable<PathChange>,
+  changes: AsyncIterable<OutputChange>,
   signal: AbortSignal,
 ): Promise<{ run: NewRun; sealed: Sealed }> {
-  return await ingesting(deps, async (ingest) => {
+  return await ingesting(deps.storage, async (ingest) => {
     const base = {
       clear: false,
       modifiedMicros: deps.clock.nowMicros(),

@@ -1,5 +1,10 @@
-import { piecesOf, type Content, type NodeSource, type PieceRange } from "../storage/index.ts";
-import type { PfsDeps } from "./pfs-deps.ts";
+import {
+  piecesOf,
+  type Content,
+  type NodeSource,
+  type PieceRange,
+  type Storage,
+} from "../storage/index.ts";
 import type { ByteRange } from "./view.ts";
 
 /** Content of which only some ranges are shown, end to end. */
@@ -11,12 +16,12 @@ export interface ShownContent {
 
 /** Bytes `[start, end)` of what is shown. */
 export async function* readRanges(
-  deps: Pick<PfsDeps, "storage">,
+  storage: Pick<Storage, "readPieces">,
   shown: ShownContent,
   wanted: ByteRange,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void, void> {
-  yield* deps.storage.readPieces(pieceRanges(shown, wanted), signal);
+  yield* storage.readPieces(pieceRanges(shown, wanted), signal);
 }
 
 async function* pieceRanges(

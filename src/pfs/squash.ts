@@ -1,7 +1,7 @@
 import type { NewRun, Sealed, StagedRun } from "../metadata/index.ts";
 import { buildTree, encodeTreeRef, foldDeltas } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
-import { ingesting } from "./commit-staging.ts";
+import { ingesting } from "./ingest-files.ts";
 import { runEntries } from "./open-roots.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
@@ -31,7 +31,7 @@ async function squash(
   deps: PfsDeps,
   deltas: readonly Pick<StagedRun, "entries" | "root">[],
 ): Promise<{ run: NewRun; sealed: Sealed }> {
-  return await ingesting(deps, async (ingest) => {
+  return await ingesting(deps.storage, async (ingest) => {
     const streams = deltas.map((delta) => runEntries(delta, deps.storage.nodes));
     const tree = await buildTree(
       foldDeltas(streams, "squash", deps.storage.nodes, ingest.nodes),

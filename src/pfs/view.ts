@@ -16,6 +16,7 @@ import {
 import { blocksInShard } from "./block-shards.ts";
 import { isInFileShard } from "./file-shards.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
+import { readRanges } from "./read-ranges.ts";
 import { sinceTree } from "./since.ts";
 
 /** What part of a commit is looked at. Plain data: a worker carries it around. */
@@ -93,6 +94,20 @@ export class View {
     }
   }
 
+  /** Bytes `[start, end)` of what the view shows of a file. */
+  read(file: ViewEntry, wanted: ByteRange, signal: AbortSignal): AsyncIterable<Buffer> {
+    const shown = { content: file.entry.content, nodes: this.nodes, ranges: file.ranges };
+    return readRanges(this.deps.storage, shown, wanted, signal);
+  }
+
+  /** Hex digest of what the view shows of a file; equal digests, equal bytes. Empty for a directory. */
+  digestOf(file: ViewEntry): string {
+    if (file.entry.type === "dir") return "";
+    const whole = contentDigest(file.entry);
+    if (file.bytes === file.entry.content.bytes) return whole;
+    return sha256Of([Buffer.from(whole), Buffer.from(JSON.stringify(file.ranges))]).toString("hex");
+  }
+
   /** Names the content: equal digests, equal files. */
   get digest(): string {
     const parts = [
@@ -120,15 +135,6 @@ export class View {
       ranges,
     };
   }
-}
-
-/** Hex digest of what a view shows of a file; equal digests, equal bytes. */
-export function viewFileDigest(file: ViewEntry): string {
-  if (file.entry.type === "dir") return "";
-  const whole = contentDigest(file.entry);
-  const isWhole = file.ranges.length === 1 && file.bytes === file.entry.content.bytes;
-  if (isWhole || file.entry.content.bytes === 0) return whole;
-  return sha256Of([Buffer.from(whole), Buffer.from(JSON.stringify(file.ranges))]).toString("hex");
 }
 
 /** Opens a view of a commit. */

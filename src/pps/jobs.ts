@@ -2,7 +2,7 @@ import { codedErrorFrom, isCoded } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
 import type { ParallelismSpec } from "../model/pipeline-spec.ts";
 import type { JobDetail } from "../metadata/index.ts";
-import { cancelOutput, finishOutput, stageSquash, type ViewSpec } from "../pfs/index.ts";
+import { endOutput, stageSquash, type ViewSpec } from "../pfs/index.ts";
 import { moduliFor, type DividedInput } from "./partition.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 
@@ -88,9 +88,9 @@ export async function publishJob(deps: PpsDeps, id: string, signal: AbortSignal)
   const failure = error ?? (await stage(deps, job.outputUid, id, outputs));
   if (failure !== undefined) {
     await metadata.call("noteJobError", { id, error: failure });
-    await cancelOutput(deps.pfs, job.outputUid);
+    await endOutput(deps.pfs, { uid: job.outputUid, how: "cancel" }, signal);
   } else {
-    await finishOutput(deps.pfs, job.outputUid, signal);
+    await endOutput(deps.pfs, { uid: job.outputUid, how: "finish" }, signal);
   }
   deps.pfs.hints.give("events");
   deps.pfs.hints.give("jobs");

@@ -1,12 +1,5 @@
 import type { Partition } from "../model/method.ts";
-import {
-  fileShardHash,
-  hashedBlocks,
-  openView,
-  pathShardHash,
-  type PfsDeps,
-  type ViewSpec,
-} from "../pfs/index.ts";
+import { shardPartsOf, type PfsDeps, type ViewSpec } from "../pfs/index.ts";
 import type { Shard } from "../model/shard.ts";
 
 /** An input about to be divided. */
@@ -19,11 +12,8 @@ export interface DividedInput {
   readonly isFixed: boolean;
 }
 
-/** What cannot be split further, by the hash that decides its shard, with its bytes. */
-interface Part {
-  readonly hash: number;
-  readonly bytes: number;
-}
+/** What shards never split, with the hash that decides where each goes. */
+type Parts = Awaited<ReturnType<typeof shardPartsOf>>;
 
 /**
  * How many shards each input is cut into for `workers` tasks (contract 3.4): powers of two whose
@@ -36,11 +26,19 @@ export async function moduliFor(
 ): Promise<number[]> {
   const moduli = inputs.map(() => 1);
   const fixed = inputs.map((input) => input.isFixed || input.partition === "REPO");
-  const parts = new Map<number, Part[]>();
+  const parts = new Map<number, Parts>();
   while (moduli.reduce((product, modulus) => product * modulus, 1) < workers) {
     const next = largestShard(inputs, moduli, fixed);
     if (next === undefined) break;
-    if (!parts.has(next)) parts.set(next, await partsOf(pfs, inputs[next]!));
+    if (!parts.has(next))
+      parts.set(
+        next,
+        await shardPartsOf(
+          pfs,
+          inputs[next]!.view,
+          inputs[next]!.partition === "FILE" ? "FILE" : "BLOCK",
+        ),
+      );
     if (allShardsFilled(parts.get(next)!, moduli[next]! * 2)) moduli[next]! *= 2;
     else fixed[next] = true;
   }
@@ -64,28 +62,7 @@ function largestShard(
   return best;
 }
 
-async function partsOf(pfs: PfsDeps, input: DividedInput): Promise<Part[]> {
-  const view = await openView(pfs, input.view);
-  const parts: Part[] = [];
-  for await (const file of view.below("")) {
-    if (file.entry.type === "dir") continue;
-    if (input.partition === "FILE") {
-      parts.push({ hash: fileShardHash(file.path), bytes: file.bytes });
-      continue;
-    }
-    const blocks = await hashedBlocks(pfs, {
-      path: file.path,
-      entry: file.entry,
-      nodes: view.nodes,
-    });
-    if (blocks.length === 0) parts.push({ hash: pathShardHash(file.path), bytes: 0 });
-    for (const block of blocks)
-      parts.push({ hash: block.shardHash, bytes: block.end - block.start });
-  }
-  return parts;
-}
-
-function allShardsFilled(parts: readonly Part[], modulus: number): boolean {
+function allShardsFilled(parts: Parts, modulus: number): boolean {
   const filled = new Set<number>();
   for (const part of parts) if (part.bytes > 0) filled.add(part.hash % modulus);
   return filled.size === modulus;

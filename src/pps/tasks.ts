@@ -2,7 +2,8 @@ import { randomHex } from "../base/random.ts";
 import type { CommitName } from "../model/commit.ts";
 import type { Transform } from "../model/pipeline-spec.ts";
 import type { JobDetail, TaskClaim } from "../metadata/index.ts";
-import { stageOutput, type PathChange, type ViewSpec } from "../pfs/index.ts";
+import { stageOutput, type ViewSpec } from "../pfs/index.ts";
+import type { OutputChange } from "../model/output-change.ts";
 import { inputView } from "./jobs.ts";
 import { shardsOfTask } from "./partition.ts";
 import type { PpsDeps } from "./pps-deps.ts";
@@ -94,7 +95,7 @@ export async function renewTask(deps: PpsDeps, claim: TaskClaim): Promise<void> 
 export async function storeTaskOutput(
   deps: PpsDeps,
   assignment: Assignment,
-  changes: AsyncIterable<PathChange>,
+  changes: AsyncIterable<OutputChange>,
   signal: AbortSignal,
 ): Promise<void> {
   const staged = await stageOutput(deps.pfs, assignment.outputUid, changes, signal);

@@ -1,10 +1,9 @@
-export { openInlineCompute, type Compute } from "./compute.ts";
 export { openPoolCompute } from "./compute-pool.ts";
 export { applyDelta } from "./delta/apply-delta.ts";
 export { foldDeltas } from "./delta/fold-deltas.ts";
 export { normalizeRun } from "./delta/normalize-run.ts";
 export type { Ingest } from "./ingest.ts";
-export { openStorage, type Storage, type StorageDeps } from "./open-storage.ts";
+export { openStorage, type Storage } from "./open-storage.ts";
 export type { PieceRange } from "./pack-reader.ts";
 export { aggregate } from "./tree/aggregate.ts";
 export { buildTree } from "./tree/build.ts";

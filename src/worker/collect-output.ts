@@ -1,7 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { stampOf, type FileStamp, type Inherited, type Stage } from "./stage-inputs.ts";
 import { walkOutput, type FoundEntry } from "./output-walk.ts";
-import type { OutputChange } from "./worker-host.ts";
+import type { OutputChange } from "../model/output-change.ts";
 import type { WorkerFs } from "./worker-options.ts";
 
 const pieceBytes = 256 * 1024;

@@ -2,7 +2,6 @@ export { openWorker, type Worker } from "./open-worker.ts";
 export type { WorkerFs, WorkerOptions } from "./worker-options.ts";
 export type {
   ClaimedTask,
-  OutputChange,
   TaskOutcome,
   ViewFile,
   ViewRef,

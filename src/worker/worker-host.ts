@@ -1,3 +1,5 @@
+import type { OutputChange } from "../model/output-change.ts";
+
 /** An input or previous output, as a worker can list and read it. Opaque to the worker. */
 export interface ViewRef {
   /** Equal for equal content: a worker stages each once. */
@@ -34,16 +36,6 @@ export interface ClaimedTask {
   /** The output of the job before, shown read-only at `/pfs/prev` and as the start of `/pfs/out`. */
   readonly parentOutput?: ViewRef;
 }
-
-/** What a task did to one path of its output (contract 3.5). `content` is the suffix when appended. */
-export type OutputChange =
-  | {
-      readonly kind: "append" | "replace";
-      readonly path: string;
-      readonly bytes: number;
-      readonly content: () => AsyncIterable<Uint8Array>;
-    }
-  | { readonly kind: "mkdir" | "delete"; readonly path: string };
 
 export type TaskOutcome =
   | { readonly kind: "success" }

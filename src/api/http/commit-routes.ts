@@ -76,7 +76,8 @@ export function registerCommitRoutes(server: FastifyInstance, pfs: PfsDeps): voi
     "/repos/:repo/commits/:commit/finish",
     async (request, reply) => {
       const { waitMs } = readQuery(request, waitQuery);
-      return await finishCommit(pfs, principalOf(request), nameOf(request.params), {
+      return await finishCommit(pfs, principalOf(request), {
+        commit: nameOf(request.params),
         waitMs,
         signal: signalOf(reply),
       });

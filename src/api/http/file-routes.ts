@@ -2,11 +2,13 @@ import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { CodedError } from "../../base/errors.ts";
+import type { CommitName } from "../../model/commit.ts";
 import {
   deleteFile,
   inspectFile,
   listFiles,
   openFile,
+  walkFiles,
   type PfsDeps,
   type ViewQuery,
 } from "../../pfs/index.ts";
@@ -31,64 +33,47 @@ const listQuery = viewQuery.extend({
 
 /** Reading files of a commit, and deleting them from an open one. */
 export function registerFileRoutes(server: FastifyInstance, pfs: PfsDeps): void {
+  const base = "/repos/:repo/commits/:commit";
   server.get<{ Params: CommitParams }>(
-    "/repos/:repo/commits/:commit/files/*",
+    `${base}/files/*`,
     async (request, reply) => await sendFile(pfs, request, reply),
   );
   server.get<{ Params: CommitParams }>(
-    "/repos/:repo/commits/:commit/info/*",
-    async (request) =>
-      await inspectFile(
-        pfs,
-        principalOf(request),
-        nameOf(request),
-        pathOf(request),
-        viewOf(request),
-      ),
+    `${base}/info/*`,
+    async (request) => await inspectFile(pfs, principalOf(request), fileOf(request)),
   );
-  server.get<{ Params: CommitParams }>("/repos/:repo/commits/:commit/list/*", async (request) => {
-    const query = readQuery(request, listQuery);
-    return await listFiles(pfs, principalOf(request), nameOf(request), pathOf(request), {
-      ...viewOf(request),
-      recurse: query.recurse,
-      limit: Math.max(1, Math.min(pageMax, query.limit)),
-      ...(query.after === undefined ? {} : { after: query.after }),
+  server.get<{ Params: CommitParams }>(`${base}/list/*`, async (request) => {
+    const { recurse, limit, after } = readQuery(request, listQuery);
+    const page = {
+      recurse,
+      limit: Math.max(1, Math.min(pageMax, limit)),
+      ...(after === undefined ? {} : { after }),
+    };
+    const file = fileOf(request);
+    return await listFiles(pfs, principalOf(request), {
+      ...file,
+      query: { ...file.query, ...page },
     });
   });
-  server.get<{ Params: CommitParams }>(
-    "/repos/:repo/commits/:commit/tar/*",
-    async (request, reply) => {
-      const tar = await writeTar(
-        pfs,
-        nameOf(request),
-        pathOf(request),
-        viewOf(request),
-        signalOf(reply),
-      );
-      void reply.type("application/x-tar");
-      return await reply.send(tar);
-    },
-  );
-  server.delete<{ Params: CommitParams }>(
-    "/repos/:repo/commits/:commit/files/*",
-    async (request, reply) => {
-      await deleteFile(pfs, principalOf(request), nameOf(request), pathOf(request), {
-        ...keyOf(request),
-        signal: signalOf(reply),
-      });
-      await reply.code(204).send();
-    },
-  );
+  server.get<{ Params: CommitParams }>(`${base}/tar/*`, async (request, reply) => {
+    const tar = writeTar(
+      await walkFiles(pfs, principalOf(request), fileOf(request)),
+      signalOf(reply),
+    );
+    return await reply.type("application/x-tar").send(tar);
+  });
+  server.delete<{ Params: CommitParams }>(`${base}/files/*`, async (request, reply) => {
+    const { commit, path } = fileOf(request);
+    await deleteFile(pfs, principalOf(request), { commit, path, ...keyOf(request) });
+    await reply.code(204).send();
+  });
 }
 
 type CommitRequest = FastifyRequest<{ Params: CommitParams }>;
 
-function nameOf(request: CommitRequest): { repo: string; id: string } {
-  return { repo: request.params.repo, id: request.params.commit };
-}
-
-function pathOf(request: CommitRequest): string {
-  return request.params["*"] ?? "";
+function fileOf(request: CommitRequest): { commit: CommitName; path: string; query: ViewQuery } {
+  const { repo, commit, "*": path = "" } = request.params;
+  return { commit: { repo, id: commit }, path, query: viewOf(request) };
 }
 
 function viewOf(request: CommitRequest): ViewQuery {
@@ -110,13 +95,7 @@ async function sendFile(
   request: CommitRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const file = await openFile(
-    pfs,
-    principalOf(request),
-    nameOf(request),
-    pathOf(request),
-    viewOf(request),
-  );
+  const file = await openFile(pfs, principalOf(request), fileOf(request));
   const range = rangeOf(request.headers.range, file.bytes);
   const { start, end } = range ?? { start: 0, end: file.bytes };
   if (range !== undefined)

@@ -35,7 +35,9 @@ export function registerPutRoutes(server: FastifyInstance, pfs: PfsDeps): void {
     files: AsyncIterable<PutFile>,
   ): Promise<unknown> => {
     const name = { repo: request.params.repo, id: request.params.commit };
-    return await putFiles(pfs, principalOf(request), name, files, {
+    return await putFiles(pfs, principalOf(request), {
+      commit: name,
+      files,
       ...keyOf(request),
       signal: signalOf(reply),
     });
@@ -47,7 +49,11 @@ export function registerPutRoutes(server: FastifyInstance, pfs: PfsDeps): void {
   ): Promise<unknown> => {
     const { repo, branch } = request.params;
     const { waitMs } = readQuery(request, putQuery);
-    const info = await putCommit(pfs, principalOf(request), { repo, branch, waitMs }, files, {
+    const info = await putCommit(pfs, principalOf(request), {
+      repo,
+      branch,
+      waitMs,
+      files,
       ...keyOf(request),
       signal: signalOf(reply),
     });

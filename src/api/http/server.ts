@@ -1,4 +1,5 @@
 import fastify, { type FastifyInstance } from "fastify";
+import { KiB, MiB } from "../../base/size.ts";
 import type { Log } from "../../base/log.ts";
 import type { PpsDeps } from "../../pps/index.ts";
 import { registerCommitRoutes } from "./commit-routes.ts";
@@ -32,7 +33,7 @@ export interface HttpServer {
 }
 
 /** JSON bodies; file bodies are streams and have no limit. */
-const jsonBytesMax = 16 * 1024 * 1024;
+const jsonBytesMax = 16 * MiB;
 
 /** Opens the REST API on one port. */
 export async function openHttpServer(options: HttpServerOptions): Promise<HttpServer> {
@@ -43,8 +44,10 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
     connectionTimeout: 0,
     keepAliveTimeout: 72_000,
     forceCloseConnections: false,
-    routerOptions: { maxParamLength: 70_000, ignoreTrailingSlash: false },
+    routerOptions: { maxParamLength: 200_000, ignoreTrailingSlash: false },
     logger: false,
+    // A path may have 64 KiB, three times that when every byte is escaped.
+    http: { maxHeaderSize: 256 * KiB },
   });
   takeRawBodies(server);
   registerDoor(server, options);

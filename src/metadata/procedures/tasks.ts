@@ -31,9 +31,7 @@ export const claimTasks: Procedure<
     if (row.state === "assigned")
       await endAttempt(
         tx,
-        row.job_id,
-        row.task,
-        row.attempts,
+        { jobId: row.job_id, task: row.task, attempt: row.attempts },
         "lost: its worker stopped renewing the lease",
       );
     if (row.attempts >= attemptsMax) {
@@ -116,7 +114,7 @@ export const reportTask: Procedure<TaskClaim & { error?: string; delayMs: number
   input,
 ) => {
   await requireHeld(tx, input);
-  await endAttempt(tx, input.jobId, input.task, input.attempt, input.error);
+  await endAttempt(tx, input, input.error);
   if (input.error === undefined) return await endTask(tx, input.jobId, input.task, "success");
   if (input.attempt >= attemptsMax) return await endTask(tx, input.jobId, input.task, "failure");
   await tx.run(
@@ -150,21 +148,18 @@ export const releaseTask: Procedure<TaskClaim, void> = async (tx, claim) => {
   );
 };
 
-async function endAttempt(
-  tx: Tx,
-  jobId: string,
-  task: number,
-  attempt: number,
-  error: string | undefined,
-): Promise<void> {
+/** One try of a task. */
+type AttemptName = Pick<TaskClaim, "jobId" | "task" | "attempt">;
+
+async function endAttempt(tx: Tx, claim: AttemptName, error: string | undefined): Promise<void> {
   await tx.run(
     `UPDATE attempts SET state = ?, error = ?, finished_micros = ? WHERE job_id = ? AND task = ? AND attempt = ? AND state = 'running'`,
     error === undefined ? "success" : "failure",
     error ?? "",
     tx.nowMicros,
-    jobId,
-    task,
-    attempt,
+    claim.jobId,
+    claim.task,
+    claim.attempt,
   );
 }
 

@@ -1,10 +1,10 @@
+import type { OutputChange } from "../../model/output-change.ts";
 import { present } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import { CodedError } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
 import type {
   ClaimedTask,
-  OutputChange,
   TaskOutcome,
   ViewFile,
   ViewRef,

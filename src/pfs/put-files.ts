@@ -1,0 +1,144 @@
+import { isCoded } from "../base/errors.ts";
+import { randomHex } from "../base/random.ts";
+import type { CommitInfo, CommitName } from "../model/commit.ts";
+import type { Principal } from "../model/principal.ts";
+import type { CommitDetail, NewRun, Sealed } from "../metadata/index.ts";
+import type { Entry, Ingest } from "../storage/index.ts";
+import { giveCommitHints } from "./commits.ts";
+import { refuseTypeConflicts } from "./file-conflicts.ts";
+import { finishByUid, type FinishOptions } from "./finish-commit.ts";
+import { ingestFiles, ingesting, runOf, type PutFile } from "./ingest-files.ts";
+import type { PfsDeps } from "./pfs-deps.ts";
+import { requireWritable } from "./writable.ts";
+
+export interface PutFilesInput {
+  readonly commit: CommitName;
+  readonly files: AsyncIterable<PutFile>;
+  /** A request repeated with the same key gets the first answer again and writes nothing. */
+  readonly key?: string;
+  readonly signal: AbortSignal;
+}
+
+export interface PutAnswer {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/**
+ * Appends files to an open commit: all of them or none, durable when it resolves.
+ *
+ * @throws CodedError `failed_precondition` when the commit takes no writes or a path conflicts
+ */
+export async function putFiles(
+  deps: PfsDeps,
+  _principal: Principal,
+  input: PutFilesInput,
+): Promise<PutAnswer> {
+  const answered = await answerOf<PutAnswer>(deps, input.key);
+  if (answered !== undefined) return answered;
+  const detail = await deps.metadata.call("findCommit", input.commit);
+  requireWritable(detail.info);
+  const { uid } = detail.info;
+  const stamp = { uid, modifiedMicros: deps.clock.nowMicros() };
+  return await ingesting(deps.storage, async (ingest) => {
+    const put = await ingestFiles(deps.storage, ingest, input.files, {
+      stamp,
+      signal: input.signal,
+    });
+    const staged = await sealRun(deps, ingest, put.entries, detail);
+    const answer = { files: put.files, bytes: put.bytes };
+    await deps.metadata.call("stageRun", {
+      uid,
+      ...staged,
+      answer: JSON.stringify(answer),
+      ...keyOf(input),
+    });
+    giveCommitHints(deps, uid);
+    return answer;
+  });
+}
+
+export interface PutCommitInput {
+  readonly repo: string;
+  readonly branch: string;
+  readonly files: AsyncIterable<PutFile>;
+  readonly key?: string;
+  /** How long to wait for an open parent before refusing with `failed_precondition`. */
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Makes one finished commit that holds just these files: all of it happens or nothing. */
+export async function putCommit(
+  deps: PfsDeps,
+  _principal: Principal,
+  input: PutCommitInput,
+): Promise<CommitInfo> {
+  const answered = await answerOf<CommitInfo>(deps, input.key);
+  if (answered !== undefined) return await finishByUid(deps, answered.uid, input);
+  await deps.metadata.call("inspectRepo", { name: input.repo });
+  const uid = randomHex(deps.random);
+  const stamp = { uid, modifiedMicros: deps.clock.nowMicros() };
+  const info = await ingesting(deps.storage, async (ingest) => {
+    const put = await ingestFiles(deps.storage, ingest, input.files, {
+      stamp,
+      signal: input.signal,
+    });
+    const staged = await sealRun(deps, ingest, put.entries, await headOf(deps, input));
+    const commit = { repo: input.repo, parent: input.branch, provenance: [], uid };
+    return await deps.metadata.call("startClosing", { ...commit, ...staged, ...keyOf(input) });
+  });
+  giveCommitHints(deps, info.uid);
+  return await finishOrDiscard(deps, info.uid, input);
+}
+
+/** Either the commit finishes, now or once its parent has ended, or it leaves no trace. */
+async function finishOrDiscard(
+  deps: PfsDeps,
+  uid: string,
+  options: FinishOptions,
+): Promise<CommitInfo> {
+  try {
+    return await finishByUid(deps, uid, options);
+  } catch (error) {
+    const waits = isCoded(error, "failed_precondition") && "waitingFor" in error.details;
+    if (!waits && !options.signal.aborted) await deps.metadata.call("discardCommit", { uid });
+    throw error;
+  }
+}
+
+async function answerOf<T>(deps: PfsDeps, key: string | undefined): Promise<T | undefined> {
+  if (key === undefined) return undefined;
+  const { answer } = await deps.metadata.call("findRequest", { key });
+  return answer === undefined ? undefined : (JSON.parse(answer) as T);
+}
+
+function keyOf(input: { readonly key?: string }): { key?: string } {
+  return input.key === undefined ? {} : { key: input.key };
+}
+
+/** The head of the branch, or undefined for a branch that does not exist yet. */
+async function headOf(
+  deps: PfsDeps,
+  target: { repo: string; branch: string },
+): Promise<CommitDetail | undefined> {
+  const branches = await deps.metadata.call("listBranches", { repo: target.repo, all: false });
+  if (!branches.includes(target.branch) && !target.branch.includes("/")) return undefined;
+  return await deps.metadata.call("findCommit", {
+    repo: target.repo,
+    id: target.branch,
+    matching: "exact",
+  });
+}
+
+/** Turns entries into a run and seals what it needs; refuses what conflicts with `base`. */
+async function sealRun(
+  deps: PfsDeps,
+  ingest: Ingest,
+  entries: Entry[],
+  base: CommitDetail | undefined,
+): Promise<{ run: NewRun; sealed: Sealed }> {
+  if (base !== undefined) await refuseTypeConflicts(await deps.openRoots.rootOf(base), entries);
+  const run = await runOf(ingest, entries);
+  return { run, sealed: await ingest.seal() };
+}

@@ -1,0 +1,152 @@
+import { Hints } from "../../base/hints.ts";
+import { silentLog } from "../../base/log.ts";
+import { seededRandom } from "../../base/random.ts";
+import type { CommitInfo, CommitName } from "../../model/commit.ts";
+import { localPrincipal } from "../../model/principal.ts";
+import { openInlineSqliteMetadata } from "../../metadata/index.ts";
+import { openMemObjectStore } from "../../objectstore/index.ts";
+import { openInlineCompute, openStorage } from "../../storage/index.ts";
+import { deleteFile, putFiles, type PutFile } from "../commit-staging.ts";
+import { cancelCommit, startCommit } from "../commits.ts";
+import { inspectFile, listFiles, openFile } from "../files.ts";
+import { finishCommit } from "../finish-commit.ts";
+import { OpenRoots } from "../open-roots.ts";
+import type { PfsDeps } from "../pfs-deps.ts";
+import { createRepo } from "../repos.ts";
+import { openNamedView, type ViewQuery } from "../view.ts";
+import { ShiftedClock } from "./shifted-clock.ts";
+
+/** Files by path; `null` is a directory. */
+export type Files = Record<string, string | null>;
+
+/** Never fires: for calls that must end by themselves. */
+export const never = new AbortController().signal;
+
+/** A whole pfs in the memory of this process, with short names for what tests do all the time. */
+export class TestPfs {
+  readonly clock = new ShiftedClock();
+  readonly deps: PfsDeps;
+
+  constructor(seed: number) {
+    const { clock } = this;
+    const random = seededRandom(seed);
+    const metadata = openInlineSqliteMetadata({ clock });
+    const storage = openStorage({
+      objects: openMemObjectStore(),
+      metadata,
+      compute: openInlineCompute(),
+      clock,
+      random,
+      log: silentLog,
+      session: "test",
+    });
+    const openRoots = new OpenRoots({ metadata, storage });
+    this.deps = { metadata, storage, clock, random, hints: new Hints(), log: silentLog, openRoots };
+  }
+
+  /** Makes a repo. */
+  async repo(name: string, ...provenance: string[]): Promise<void> {
+    await createRepo(this.deps, localPrincipal, { name, provenance });
+  }
+
+  /** Starts a commit; gives back its id. */
+  async start(repo: string, parent = "master", provenance: CommitName[] = []): Promise<string> {
+    return (await startCommit(this.deps, localPrincipal, { repo, parent, provenance })).id;
+  }
+
+  /** Appends to one file, or replaces it. */
+  async put(name: CommitName, path: string, text: string, overwrite = false): Promise<void> {
+    await this.putAll(name, [{ path, overwrite, content: Buffer.from(text) }]);
+  }
+
+  /** Puts several files in one request. */
+  async putAll(name: CommitName, files: PutFile[]): Promise<void> {
+    await putFiles(this.deps, localPrincipal, name, listed(files), { signal: never });
+  }
+
+  /** Deletes a path from an open commit. */
+  async delete(name: CommitName, path: string): Promise<void> {
+    await deleteFile(this.deps, localPrincipal, name, path, { signal: never });
+  }
+
+  /** Finishes a commit; an open parent is refused at once. */
+  async finish(name: CommitName): Promise<CommitInfo> {
+    return await finishCommit(this.deps, localPrincipal, name, { waitMs: 0, signal: never });
+  }
+
+  /** Cancels a commit. */
+  async cancel(name: CommitName): Promise<CommitInfo> {
+    return await cancelCommit(this.deps, localPrincipal, name);
+  }
+
+  /** Starts, puts and finishes; gives back the id. */
+  async commit(
+    repo: string,
+    files: Record<string, string> = {},
+    { branch = "master", provenance = [] as CommitName[] } = {},
+  ): Promise<string> {
+    const id = await this.start(repo, branch, provenance);
+    for (const [path, text] of Object.entries(files)) await this.put({ repo, id }, path, text);
+    await this.finish({ repo, id });
+    return id;
+  }
+
+  /** The content of a file, as a view shows it. */
+  async get(name: CommitName, path: string, query: ViewQuery = {}): Promise<string> {
+    const file = await openFile(this.deps, localPrincipal, name, path, query);
+    const parts: Buffer[] = [];
+    for await (const part of file.read({ start: 0, end: file.bytes }, never))
+      parts.push(Buffer.from(part));
+    return Buffer.concat(parts).toString();
+  }
+
+  /** All that a view shows. */
+  async files(name: CommitName, query: ViewQuery = {}): Promise<Files> {
+    const shown: Files = {};
+    const { view } = await openNamedView(this.deps, name, query);
+    for await (const { path, entry } of view.below(""))
+      shown[path] = entry.type === "dir" ? null : await this.get(name, path, query);
+    return shown;
+  }
+
+  /** `path size` of each entry of a directory. */
+  async list(
+    name: CommitName,
+    path = "",
+    query: ViewQuery & { recurse?: boolean } = {},
+  ): Promise<string[]> {
+    const { files } = await listFiles(this.deps, localPrincipal, name, path, {
+      recurse: false,
+      limit: 1_000,
+      ...query,
+    });
+    return files.map(
+      (file) => `${file.path}${file.type === "dir" ? "/" : ""} ${file.sizeBytes}`,
+    );
+  }
+
+  /** One file as inspect-file shows it. */
+  async inspect(name: CommitName, path: string, query: ViewQuery = {}) {
+    return await inspectFile(this.deps, localPrincipal, name, path, query);
+  }
+
+  async close(): Promise<void> {
+    await this.deps.storage.close();
+    await this.deps.metadata.close();
+  }
+}
+
+/** Opens pfs for one test; it is gone when the test ends. */
+export function openTestPfs(
+  t: { after(work: () => Promise<void>): void },
+  { seed = 1 } = {},
+): TestPfs {
+  const pfs = new TestPfs(seed);
+  t.after(async () => await pfs.close());
+  return pfs;
+}
+
+/** An array as the stream of a request. */
+export async function* listed<T>(items: Iterable<T>): AsyncGenerator<T, void, void> {
+  yield* items;
+}
