@@ -1,9 +1,3 @@
 export { openWorker, type Worker } from "./open-worker.ts";
 export type { WorkerFs, WorkerOptions } from "./worker-options.ts";
-export type {
-  ClaimedTask,
-  TaskOutcome,
-  ViewFile,
-  ViewRef,
-  WorkerHost,
-} from "./worker-host.ts";
+export type { ClaimedTask, TaskOutcome, ViewFile, ViewRef, WorkerHost } from "./worker-host.ts";

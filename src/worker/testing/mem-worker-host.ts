@@ -3,13 +3,7 @@ import { present } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import { CodedError } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
-import type {
-  ClaimedTask,
-  TaskOutcome,
-  ViewFile,
-  ViewRef,
-  WorkerHost,
-} from "../worker-host.ts";
+import type { ClaimedTask, TaskOutcome, ViewFile, ViewRef, WorkerHost } from "../worker-host.ts";
 
 /** Paths without leading slash to content; `null` is a directory. */
 export type MemTree = ReadonlyMap<string, Buffer | null>;
