@@ -25,8 +25,10 @@ function lines(bytes: number, seed: number): Buffer {
 function jsonRecords(bytes: number, seed: number): Buffer {
   const text = lines(bytes, seed);
   for (let i = 0; i < bytes; i++) if (text[i] === 0x0a) text[i] = 0x20;
-  for (let i = 0; i + 100 < bytes; i += 96)
-    (text.write('{"k":[1,"', i), text.write('"]}\n  ', i + 90));
+  for (let i = 0; i + 100 < bytes; i += 96) {
+    text.write('{"k":[1,"', i);
+    text.write('"]}\n  ', i + 90);
+  }
   text.fill(0x20, Math.floor((bytes - 100) / 96) * 96 + 96);
   return text;
 }
@@ -75,7 +77,7 @@ function assertWellCut(source: Buffer, cuts: Cuts, isRecordEnd: (offset: number)
   assert.equal(start, source.length);
 }
 
-const text = lines(48 * MiB, 1);
+const text = lines(32 * MiB, 1);
 const endsLine = (offset: number): boolean => text[offset - 1] === 0x0a;
 
 test("gearTable is the one of the format", () => {
@@ -94,7 +96,7 @@ test("findGearCut() finds a cut about once in a MiB", () => {
   ) {
     count++;
   }
-  assert.ok(count > 24 && count < 96, `${count} cuts in 48 MiB`);
+  assert.ok(count > 16 && count < 64, `${count} cuts in 32 MiB`);
 });
 
 test("Cutter cuts lines into chunks at line ends and blocks of 8 MiB", () => {
@@ -104,8 +106,8 @@ test("Cutter cuts lines into chunks at line ends and blocks of 8 MiB", () => {
   assert.ok(
     cuts.chunks.every((end) => endsLine(end) || forced.includes(end) || end === text.length),
   );
-  assert.ok(cuts.chunks.length > 12 && cuts.chunks.length < 40, `${cuts.chunks.length} chunks`);
-  assert.equal(cuts.blocks.length, 6);
+  assert.ok(cuts.chunks.length > 8 && cuts.chunks.length < 28, `${cuts.chunks.length} chunks`);
+  assert.equal(cuts.blocks.length, 4);
 });
 
 test("Cutter cuts a short stream at its end alone, an empty one nowhere", () => {
@@ -131,7 +133,7 @@ test("Cutter cuts the same however the source is sliced", () => {
       const source = format === "json" ? json : text.subarray(0, 20 * MiB);
       assert.deepEqual(cutAll(source, format, slices), whole[format]);
     }),
-    { numRuns: 24, seed: 7 },
+    { numRuns: 12, seed: 7 },
   );
 });
 
@@ -147,13 +149,13 @@ test("Cutter decides the same around each cut when fed byte by byte", () => {
 });
 
 test("Cutter moves few cuts when bytes are inserted", () => {
-  for (const at of [10, 5 * MiB + 3, 31 * MiB]) {
+  const before = chunkHashes(text);
+  for (const at of [10, 15 * MiB + 3]) {
     const edited = Buffer.concat([
       text.subarray(0, at),
       Buffer.from("inserted\n"),
       text.subarray(at),
     ]);
-    const before = chunkHashes(text);
     const fresh = [...chunkHashes(edited)].filter((hash) => !before.has(hash));
     assert.ok(fresh.length <= 3, `${fresh.length} new chunks after an insertion at ${at}`);
   }

@@ -16,6 +16,12 @@ export interface Cuts {
   readonly blocks: number[];
 }
 
+/** Bytes of the stream from offset `base` on. */
+interface Slice {
+  readonly bytes: Uint8Array;
+  readonly base: number;
+}
+
 /** A cutter between two slices. Plain data: it crosses threads. Offsets are those of the stream. */
 export interface CutterState {
   readonly format: RecordFormat;
@@ -68,16 +74,16 @@ export class Cutter {
   feed(bytes: Uint8Array): Cuts {
     const state = this.state;
     const cuts: Cuts = { chunks: [], blocks: [] };
-    const base = state.fed;
+    const slice = { bytes, base: state.fed };
     state.fed += bytes.length;
     for (;;) {
-      if (state.proposed < 0) propose(state, bytes, base);
+      if (state.proposed < 0) propose(state, slice);
       if (state.proposed < 0) {
-        while (this.nextRecordEnd(bytes, base, state.fed, Infinity, cuts) >= 0);
+        while (this.nextRecordEnd(slice, { to: state.fed, want: Infinity }, cuts) >= 0);
         return cuts;
       }
       if (state.format === "binary") this.cutAt(state.proposed, cuts);
-      else if (!this.settle(bytes, base, cuts)) return cuts;
+      else if (!this.settle(slice, cuts)) return cuts;
     }
   }
 
@@ -88,14 +94,14 @@ export class Cutter {
   }
 
   /** Moves the proposed cut to a record end near it. False when more bytes are needed to decide. */
-  private settle(bytes: Uint8Array, base: number, cuts: Cuts): boolean {
+  private settle(slice: Slice, cuts: Cuts): boolean {
     const state = this.state;
     const { proposed, chunkStart } = state;
     const endMax = Math.min(proposed + recordSearchBytes, chunkStart + chunkBytesMax);
     // One byte further: the end of a JSON number shows in the byte after it.
     const to = Math.min(state.fed, endMax + 1);
     for (;;) {
-      const end = this.nextRecordEnd(bytes, base, to, proposed, cuts);
+      const end = this.nextRecordEnd(slice, { to, want: proposed }, cuts);
       if (end >= proposed && end <= endMax) {
         this.cutAt(end, cuts);
         return true;
@@ -107,20 +113,18 @@ export class Cutter {
     }
   }
 
-  /** The next record end that is wanted, as an offset in the stream; takes note of it if a block ends there. */
+  /** The next record end before `to` that a chunk (from `want` on) or a block wants; notes the block's end. */
   private nextRecordEnd(
-    bytes: Uint8Array,
-    base: number,
-    to: number,
-    chunkWant: number,
+    { bytes, base }: Slice,
+    chunk: { to: number; want: number },
     cuts: Cuts,
   ): number {
     const state = this.state;
     const blockWant = state.blockStart + blockBytesMin;
-    const want = Math.min(chunkWant, blockWant);
-    const found = this.records.next(bytes, state.recordAt - base, to - base, want - base);
+    const want = Math.min(chunk.want, blockWant);
+    const found = this.records.next(bytes, state.recordAt - base, chunk.to - base, want - base);
     if (found < 0) {
-      state.recordAt = Math.max(state.recordAt, to);
+      state.recordAt = Math.max(state.recordAt, chunk.to);
       return -1;
     }
     const end = base + found;
@@ -143,7 +147,7 @@ export class Cutter {
 }
 
 /** Runs the hash on to the next proposal, at the latest where the chunk must end. */
-function propose(state: CutterState, bytes: Uint8Array, base: number): void {
+function propose(state: CutterState, { bytes, base }: Slice): void {
   const forced = state.chunkStart + chunkBytesMax;
   const stop = Math.min(state.fed, forced);
   if (state.gearAt >= stop) return;

@@ -148,15 +148,26 @@ function startValue(state: JsonState, bytes: Uint8Array, from: number, to: numbe
   return at + 1;
 }
 
-/** Reads between brackets up to a string, the last closing bracket, or `to`. */
+/**
+ * Reads between brackets up to the last closing one, a string with an escape, or `to`. The hot loop:
+ * strings without escapes are passed in place.
+ */
 function skipInside(state: JsonState, bytes: Uint8Array, from: number, to: number): number {
   const classes = insideClasses;
+  const stops = stringStops;
   let depth = state.depth;
   let at = from;
   while (at < to) {
     const kind = classes[bytes[at++]!]!;
     if (kind === 0) continue;
     if (kind === quotes) {
+      const start = at;
+      while (at < to && stops[bytes[at]!] === 0) at++;
+      if (at < to && bytes[at] === quote) {
+        at++;
+        continue;
+      }
+      at = start;
       state.mode = mode.string;
       break;
     }
@@ -208,8 +219,7 @@ function isComplete(token: number): boolean {
 
 /** A number cannot be followed by another one without something between: `01` and `1-2` are not JSON. */
 function mayFollow(token: number, byte: number): boolean {
-  if (isSpace[byte] === 1 || byte === quote || insideClasses[byte] === opens)
-    return true;
+  if (isSpace[byte] === 1 || byte === quote || insideClasses[byte] === opens) return true;
   const next = tokenFrom(byte);
   return next >= 10 || (next > 0 && token >= 10);
 }

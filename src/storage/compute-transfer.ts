@@ -1,5 +1,5 @@
 import { isAlone } from "./memory.ts";
-import { transferableSymbol, valueSymbol } from "piscina";
+import type { transferableSymbol, valueSymbol } from "piscina";
 
 /** A result that crosses threads together with the memory it gives away. */
 export interface Moved<T extends object> {

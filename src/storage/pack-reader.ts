@@ -51,32 +51,15 @@ export class PackReader {
   ): AsyncGenerator<Buffer, void, void> {
     const left = new AbortController();
     const either = AbortSignal.any([signal, left.signal]);
-    const source = pieces[Symbol.asyncIterator]();
-    const ahead: { piece: PieceRange; chunk: Promise<Buffer> }[] = [];
-    let large = 0;
-    let ended = false;
+    const ahead = new ReadAhead(pieces, (piece) => this.readChunk(piece.hash, either, piece.bytes));
     try {
-      for (;;) {
-        while (!ended && ahead.length < aheadMax && large <= largeAheadMax) {
-          const next = await source.next();
-          if (next.done === true) ended = true;
-          else {
-            const chunk = this.readChunk(next.value.hash, either, next.value.bytes);
-            // Thrown when its turn comes; not before, and not when nobody reads on.
-            chunk.catch(() => undefined);
-            ahead.push({ piece: next.value, chunk });
-            if (isLarge(next.value)) large++;
-          }
-        }
-        const first = ahead.shift();
-        if (first === undefined) return;
-        if (isLarge(first.piece)) large--;
-        yield (await first.chunk).subarray(first.piece.start, first.piece.end);
+      for (let next = await ahead.next(); next !== undefined; next = await ahead.next()) {
+        yield (await next.chunk).subarray(next.piece.start, next.piece.end);
         signal.throwIfAborted();
       }
     } finally {
       left.abort();
-      if (!ended) await source.return?.();
+      await ahead.leave();
     }
   }
 
@@ -145,6 +128,50 @@ export class PackReader {
       signal === undefined ? {} : { signal },
     );
     return await this.deps.compute.decode(frame);
+  }
+}
+
+interface Begun {
+  readonly piece: PieceRange;
+  readonly chunk: Promise<Buffer>;
+}
+
+/** Pieces whose chunks are being fetched, in order. */
+class ReadAhead {
+  private readonly pieces: AsyncIterator<PieceRange>;
+  private readonly read: (piece: PieceRange) => Promise<Buffer>;
+  private readonly begun: Begun[] = [];
+  private large = 0;
+  private isOver = false;
+
+  constructor(pieces: AsyncIterable<PieceRange>, read: (piece: PieceRange) => Promise<Buffer>) {
+    this.pieces = pieces[Symbol.asyncIterator]();
+    this.read = read;
+  }
+
+  /** The next piece; fetches of those after it have begun. */
+  async next(): Promise<Begun | undefined> {
+    while (!this.isOver && this.begun.length < aheadMax && this.large <= largeAheadMax) {
+      const next = await this.pieces.next();
+      if (next.done === true) this.isOver = true;
+      else this.begin(next.value);
+    }
+    const first = this.begun.shift();
+    if (first !== undefined && isLarge(first.piece)) this.large--;
+    return first;
+  }
+
+  /** Lets go of pieces not asked for. */
+  async leave(): Promise<void> {
+    if (!this.isOver) await this.pieces.return?.();
+  }
+
+  private begin(piece: PieceRange): void {
+    const chunk = this.read(piece);
+    // Thrown when its turn comes; not before, and not when nobody reads on.
+    chunk.catch(() => undefined);
+    this.begun.push({ piece, chunk });
+    if (isLarge(piece)) this.large++;
   }
 }
 
