@@ -2,16 +2,20 @@ import { Hints } from "../../base/hints.ts";
 import { silentLog } from "../../base/log.ts";
 import { seededRandom } from "../../base/random.ts";
 import type { CommitInfo, CommitName } from "../../model/commit.ts";
+import type { FileInfo } from "../../model/file.ts";
 import { localPrincipal } from "../../model/principal.ts";
 import { openInlineSqliteMetadata } from "../../metadata/index.ts";
 import { openMemObjectStore } from "../../objectstore/index.ts";
-import { openInlineCompute, openStorage } from "../../storage/index.ts";
-import { deleteFile, putFiles, type PutFile } from "../commit-staging.ts";
+import { openInlineCompute } from "../../storage/compute.ts";
+import { openStorage } from "../../storage/index.ts";
 import { cancelCommit, startCommit } from "../commits.ts";
+import { deleteFile } from "../delete-file.ts";
 import { inspectFile, listFiles, openFile } from "../files.ts";
 import { finishCommit } from "../finish-commit.ts";
+import type { PutFile } from "../ingest-files.ts";
 import { OpenRoots } from "../open-roots.ts";
 import type { PfsDeps } from "../pfs-deps.ts";
+import { putFiles } from "../put-files.ts";
 import { createRepo } from "../repos.ts";
 import { openNamedView, type ViewQuery } from "../view.ts";
 import { ShiftedClock } from "./shifted-clock.ts";
@@ -55,23 +59,23 @@ export class TestPfs {
   }
 
   /** Appends to one file, or replaces it. */
-  async put(name: CommitName, path: string, text: string, overwrite = false): Promise<void> {
-    await this.putAll(name, [{ path, overwrite, content: Buffer.from(text) }]);
+  async put(commit: CommitName, path: string, text: string, overwrite = false): Promise<void> {
+    await this.putAll(commit, [{ path, overwrite, content: Buffer.from(text) }]);
   }
 
   /** Puts several files in one request. */
-  async putAll(name: CommitName, files: PutFile[]): Promise<void> {
-    await putFiles(this.deps, localPrincipal, name, listed(files), { signal: never });
+  async putAll(commit: CommitName, files: PutFile[]): Promise<void> {
+    await putFiles(this.deps, localPrincipal, { commit, files: listed(files), signal: never });
   }
 
   /** Deletes a path from an open commit. */
-  async delete(name: CommitName, path: string): Promise<void> {
-    await deleteFile(this.deps, localPrincipal, name, path, { signal: never });
+  async delete(commit: CommitName, path: string): Promise<void> {
+    await deleteFile(this.deps, localPrincipal, { commit, path });
   }
 
   /** Finishes a commit; an open parent is refused at once. */
-  async finish(name: CommitName): Promise<CommitInfo> {
-    return await finishCommit(this.deps, localPrincipal, name, { waitMs: 0, signal: never });
+  async finish(commit: CommitName): Promise<CommitInfo> {
+    return await finishCommit(this.deps, localPrincipal, { commit, waitMs: 0, signal: never });
   }
 
   /** Cancels a commit. */
@@ -92,42 +96,44 @@ export class TestPfs {
   }
 
   /** The content of a file, as a view shows it. */
-  async get(name: CommitName, path: string, query: ViewQuery = {}): Promise<string> {
-    const file = await openFile(this.deps, localPrincipal, name, path, query);
+  async get(
+    commit: CommitName,
+    path: string,
+    { start = 0, end = Infinity, ...query }: ViewQuery & { start?: number; end?: number } = {},
+  ): Promise<string> {
+    const file = await openFile(this.deps, localPrincipal, { commit, path, query });
     const parts: Buffer[] = [];
-    for await (const part of file.read({ start: 0, end: file.bytes }, never))
+    for await (const part of file.read({ start, end: Math.min(end, file.bytes) }, never))
       parts.push(Buffer.from(part));
     return Buffer.concat(parts).toString();
   }
 
   /** All that a view shows. */
-  async files(name: CommitName, query: ViewQuery = {}): Promise<Files> {
+  async files(commit: CommitName, query: ViewQuery = {}): Promise<Files> {
     const shown: Files = {};
-    const { view } = await openNamedView(this.deps, name, query);
+    const { view } = await openNamedView(this.deps, commit, query);
     for await (const { path, entry } of view.below(""))
-      shown[path] = entry.type === "dir" ? null : await this.get(name, path, query);
+      shown[path] = entry.type === "dir" ? null : await this.get(commit, path, query);
     return shown;
   }
 
   /** `path size` of each entry of a directory. */
   async list(
-    name: CommitName,
+    commit: CommitName,
     path = "",
     query: ViewQuery & { recurse?: boolean } = {},
   ): Promise<string[]> {
-    const { files } = await listFiles(this.deps, localPrincipal, name, path, {
-      recurse: false,
-      limit: 1_000,
-      ...query,
+    const { files } = await listFiles(this.deps, localPrincipal, {
+      commit,
+      path,
+      query: { recurse: false, limit: 1_000, ...query },
     });
-    return files.map(
-      (file) => `${file.path}${file.type === "dir" ? "/" : ""} ${file.sizeBytes}`,
-    );
+    return files.map((file) => `${file.path}${file.type === "dir" ? "/" : ""} ${file.sizeBytes}`);
   }
 
   /** One file as inspect-file shows it. */
-  async inspect(name: CommitName, path: string, query: ViewQuery = {}) {
-    return await inspectFile(this.deps, localPrincipal, name, path, query);
+  async inspect(commit: CommitName, path: string, query: ViewQuery = {}): Promise<FileInfo> {
+    return await inspectFile(this.deps, localPrincipal, { commit, path, query });
   }
 
   async close(): Promise<void> {
