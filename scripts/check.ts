@@ -16,7 +16,10 @@ const staticChecks: readonly Check[] = [
   { name: "lint", args: [tool("oxlint"), ...formatted] },
   { name: "tidy", args: ["scripts/tidy.ts"] },
 ];
-const unitTests: Check = { name: "unit tests", args: ["scripts/test.ts", "src/", "scripts/"] };
+const unitTests: Check = {
+  name: "unit tests",
+  args: ["scripts/test.ts", "--timeout-s=30", "src/", "scripts/"],
+};
 
 /** Runs one check to its end; what it said is shown only when it fails. */
 async function passes({ name, args }: Check): Promise<boolean> {

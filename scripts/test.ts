@@ -1,29 +1,25 @@
 import { finished } from "node:stream/promises";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
+import { parseArgs } from "node:util";
 import { filesUnder, root } from "./checkout.ts";
 import { startServices } from "./services/all.ts";
 import { chooseFiles, testFolders } from "./test/choose-files.ts";
 import { Summary } from "./test/summary.ts";
 
-// npm test [-- PART-OF-A-PATH...] [--name=PATTERN]: runs the tests with node's own runner.
+// npm test [-- PART-OF-A-PATH...] [--name=PATTERN] [--timeout-s=N]: runs the tests with node's own
+// runner; a test that takes longer than N seconds (default 300) has failed.
 // With MAMMOTH_TEST_SERVICES=install the real services are installed and started first, and a test
 // that is skipped then is a failure.
 
-const fileTimeoutMs = 5 * 60_000;
-
 async function main(args: readonly string[]): Promise<number> {
-  const names = args
-    .filter((arg) => arg.startsWith("--name="))
-    .map((arg) => arg.slice("--name=".length));
-  const parts = args.filter((arg) => !arg.startsWith("--name="));
-  const unknown = parts.find((part) => part.startsWith("-"));
-  if (unknown !== undefined)
-    return usage(`unknown option ${unknown}: there is only --name=PATTERN`);
-  const { chosen, unmatched } = chooseFiles(
-    testFolders.flatMap((folder) => filesUnder([folder])),
-    parts,
-  );
+  const { values, positionals, problem } = parse(args);
+  if (problem !== undefined) return usage(problem);
+  const timeoutMs = Number(values["timeout-s"]) * 1_000;
+  if (!(timeoutMs > 0))
+    return usage(`--timeout-s=${values["timeout-s"]}: give a number of seconds`);
+  const files = testFolders.flatMap((folder) => filesUnder([folder]));
+  const { chosen, unmatched } = chooseFiles(files, positionals);
   if (unmatched.length > 0)
     return usage(`no test file has "${unmatched.join('" or "')}" in its path`);
   if (chosen.length === 0) return usage("there are no test files");
@@ -33,9 +29,32 @@ async function main(args: readonly string[]): Promise<number> {
     ? await startServices((line) => console.log(`services: ${line}`))
     : undefined;
   try {
-    return await runFiles(chosen, { names, env: services?.env ?? {}, skipFails: install });
+    const env = services?.env ?? {};
+    return await runFiles(chosen, { names: values.name, timeoutMs, env, skipFails: install });
   } finally {
     await services?.stop();
+  }
+}
+
+interface Options {
+  readonly values: { readonly name: readonly string[]; readonly "timeout-s": string };
+  readonly positionals: readonly string[];
+  readonly problem?: string;
+}
+
+function parse(args: readonly string[]): Options {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        name: { type: "string", multiple: true, default: [] },
+        "timeout-s": { type: "string", default: "300" },
+      },
+    });
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    return { values: { name: [], "timeout-s": "" }, positionals: [], problem };
   }
 }
 
@@ -46,14 +65,13 @@ function usage(message: string): number {
 
 interface RunOptions {
   readonly names: readonly string[];
+  readonly timeoutMs: number;
   readonly env: Readonly<Record<string, string>>;
   readonly skipFails: boolean;
 }
 
-async function runFiles(
-  files: readonly string[],
-  { names, env, skipFails }: RunOptions,
-): Promise<number> {
+async function runFiles(files: readonly string[], options: RunOptions): Promise<number> {
+  const { names, env, skipFails } = options;
   const interrupted = new AbortController();
   process.once("SIGINT", () => {
     interrupted.abort();
@@ -62,7 +80,7 @@ async function runFiles(
     files: files.map((file) => `${root}/${file}`),
     cwd: root,
     concurrency: 2,
-    timeout: fileTimeoutMs,
+    timeout: options.timeoutMs,
     signal: interrupted.signal,
     env: { ...process.env, ...env },
     execArgv: ["--disable-warning=ExperimentalWarning"],
