@@ -22,7 +22,9 @@ export class ShiftedClock implements Clock {
       this.sleepers.add(wake);
       const either =
         signal === undefined ? shifted.signal : AbortSignal.any([shifted.signal, signal]);
-      await this.clock.sleep(untilMs - this.monotonicMs(), either).catch(() => undefined);
+      await this.clock
+        .sleep(Math.max(0, untilMs - this.monotonicMs()), either)
+        .catch(() => undefined);
       this.sleepers.delete(wake);
       signal?.throwIfAborted();
     }
