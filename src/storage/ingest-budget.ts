@@ -1,14 +1,3 @@
-import { freeMemory, isAlone } from "./memory.ts";
-class WindowMemory {
-  private free: Buffer[] = []; private bytes = 0;
-  take(bytes: number): Buffer {
-    const i = this.free.findIndex((b) => b.length === bytes);
-    if (i < 0) return Buffer.allocUnsafeSlow(bytes);
-    this.bytes -= bytes;
-    return this.free.splice(i, 1)[0]!;
-  }
-  giveBack(b: Buffer) { if (b.length < 1048576 || !isAlone(b)|| this.bytes + b.length > 40*1048576) freeMemory(b); else { this.free.push(b); this.bytes += b.length; } }
-}
 interface Waiter {
   readonly account: BudgetAccount;
   readonly bytes: number;
@@ -24,7 +13,6 @@ export class IngestBudget {
   private readonly bytesMax: number;
   private readonly waiting: Waiter[] = [];
   private used = 0;
-  readonly memory = new WindowMemory();
   private overdrawn: BudgetAccount | undefined;
 
   constructor(bytesMax: number) {
@@ -93,7 +81,6 @@ export class IngestBudget {
 /** What one stream holds of the budget. */
 export class BudgetAccount {
   private readonly budget: IngestBudget;
-  get memory() { return this.budget.memory; }
 
   constructor(budget: IngestBudget) {
     this.budget = budget;

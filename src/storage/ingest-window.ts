@@ -1,12 +1,12 @@
 import { KiB, MiB } from "../base/size.ts";
 import type { BudgetAccount } from "./ingest-budget.ts";
+import { freeMemory } from "./memory.ts";
 
-/** New bytes in a window, at most; with the longest open chunk before them a window has 12 MiB. */
-const freshBytesMax = 4 * MiB;
+/** New bytes in a window, at most; with the longest open chunk before them a window has 10 MiB. */
+const freshBytesMax = 2 * MiB;
 /** Windows up to this size are free: a small request waits for nobody. */
 const freeBytesMax = 256 * KiB;
 const firstBytes = 4 * KiB;
-const sizes = [MiB, 12 * MiB + 128 * KiB];
 
 /** Bytes of a stream from the start of its open chunk on. Grows with what comes; its memory is freed at once. */
 export class IngestWindow {
@@ -59,24 +59,19 @@ export class IngestWindow {
 
   /** Frees the memory. Nothing may look into it any more. */
   free(): void {
-    this.account.memory.giveBack(this.buffer);
+    freeMemory(this.buffer);
     this.buffer = Buffer.alloc(0);
     this.account.giveBack(this.charged);
     this.charged = 0;
   }
 
-  private async resize(wanted: number, signal: AbortSignal): Promise<void> {
-    const bytes = sizeFor(wanted);
+  private async resize(bytes: number, signal: AbortSignal): Promise<void> {
     const charge = bytes > freeBytesMax ? bytes : 0;
     await this.account.take(charge - this.charged, signal);
     this.charged = Math.max(this.charged, charge);
-    const grown = this.account.memory.take(bytes);
+    const grown = Buffer.allocUnsafeSlow(bytes);
     this.buffer.copy(grown, 0, 0, this.used);
-    this.account.memory.giveBack(this.buffer);
+    freeMemory(this.buffer);
     this.buffer = grown;
   }
-}
-
-function sizeFor(wanted: number): number {
-  return wanted <= freeBytesMax ? wanted : (sizes.find((size) => size >= wanted) ?? wanted);
 }
