@@ -1,8 +1,10 @@
+import { codedErrorFrom } from "../base/errors.ts";
 import { present } from "../base/assert.ts";
 import { openView, type View, type ViewSpec } from "../pfs/index.ts";
 import {
   appendTaskLog,
   claimTasks,
+  releaseTask,
   renewTask,
   reportTask,
   storeTaskOutput,
@@ -12,8 +14,14 @@ import {
 } from "../pps/index.ts";
 import type { ClaimedTask, ViewFile, ViewRef, WorkerHost } from "../worker/index.ts";
 
+/** A host that also takes tasks back when the daemon stops. */
+export interface EmbeddedWorkerHost extends WorkerHost {
+  /** Gives a task back that ended neither way; does nothing for one that was reported. */
+  release(task: ClaimedTask): Promise<void>;
+}
+
 /** The worker of a daemon talks straight to pps and pfs: no loopback, no copies. */
-export function embeddedWorkerHost(pps: PpsDeps): WorkerHost {
+export function embeddedWorkerHost(pps: PpsDeps): EmbeddedWorkerHost {
   const held = new Map<string, Assignment>();
   const assignmentOf = (task: ClaimedTask): Assignment =>
     present(held.get(task.token), `assignment of task ${task.task} of job ${task.jobId}`);
@@ -23,7 +31,16 @@ export function embeddedWorkerHost(pps: PpsDeps): WorkerHost {
       const tasks: ClaimedTask[] = [];
       for (const assignment of await claimTasks(pps, { worker, count })) {
         held.set(assignment.claim.token, assignment);
-        tasks.push(await claimedTask(pps, assignment));
+        try {
+          tasks.push(await claimedTask(pps, assignment));
+        } catch (error) {
+          held.delete(assignment.claim.token);
+          await reportTask(
+            pps,
+            assignment.claim,
+            `its inputs cannot be read: ${codedErrorFrom(error).message}`,
+          );
+        }
       }
       return tasks;
     },
@@ -60,6 +77,12 @@ export function embeddedWorkerHost(pps: PpsDeps): WorkerHost {
         outcome.kind === "success" ? undefined : outcome.error,
       );
       held.delete(task.token);
+    },
+    async release(task) {
+      const assignment = held.get(task.token);
+      held.delete(task.token);
+      // A lease lost meanwhile belongs to somebody else.
+      if (assignment !== undefined) await releaseTask(pps, assignment.claim).catch(() => undefined);
     },
   };
 }

@@ -52,9 +52,9 @@ export async function openLocalWorkers(
     const stop = hints.listen(`job:${task.jobId}`, () => {
       gone.abort();
     });
-    await worker
-      .runTask(task, { claimedAtMs, signal: AbortSignal.any([signal, gone.signal]) })
-      .finally(stop);
+    await worker.runTask(task, { claimedAtMs, signal: AbortSignal.any([signal, gone.signal]) });
+    stop();
+    await host.release(task);
     return true;
   };
   const pool = openLocalPool({ slots: runner.slots, work, clock, log });

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { adler32, sha256Of } from "../base/hash.ts";
+import { nextTurn } from "../base/next-turn.ts";
+import { MiB } from "../base/size.ts";
 import type { FilePath } from "../model/paths.ts";
 import type { Shard } from "../model/shard.ts";
 import {
@@ -113,10 +115,18 @@ async function blockIds(deps: PfsDeps, blocks: readonly Block[]): Promise<string
   return ids;
 }
 
+/** A millisecond or two of hashing; then others have their turn. */
+const hashedAtOnceBytes = MiB;
+
 async function computeBlockId(deps: PfsDeps, block: Block): Promise<string> {
   const hasher = createHash("sha512");
-  for await (const bytes of deps.storage.readPieces(partsOf(block), new AbortController().signal))
-    hasher.update(bytes);
+  const { signal } = new AbortController();
+  for await (const bytes of deps.storage.readPieces(partsOf(block), signal)) {
+    for (let start = 0; start < bytes.length; start += hashedAtOnceBytes) {
+      hasher.update(bytes.subarray(start, start + hashedAtOnceBytes));
+      await nextTurn();
+    }
+  }
   // The URL alphabet with padding, as the original names its blocks.
   return hasher.digest("base64").replaceAll("+", "-").replaceAll("/", "_");
 }

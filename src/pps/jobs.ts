@@ -11,6 +11,16 @@ import type { PpsDeps } from "./pps-deps.ts";
  * tasks. Does nothing while it waits, and nothing the second time.
  */
 export async function startJob(deps: PpsDeps, id: string): Promise<void> {
+  try {
+    await divideAndStart(deps, id);
+  } catch (error) {
+    // What is gone does not come back: trying again would keep the job for ever.
+    if (!isCoded(error, "not_found")) throw error;
+    await deps.pfs.metadata.call("failJob", { id, error: error.message });
+  }
+}
+
+async function divideAndStart(deps: PpsDeps, id: string): Promise<void> {
   const { metadata, hints, random } = deps.pfs;
   const job = await metadata.call("jobDetail", { id });
   if (job === undefined || job.waits || job.outputUid !== null || job.info.state !== "creating")

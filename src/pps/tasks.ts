@@ -1,3 +1,4 @@
+import { codedErrorFrom } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
 import type { CommitName } from "../model/commit.ts";
 import type { Transform } from "../model/pipeline-spec.ts";
@@ -36,8 +37,12 @@ export async function claimTasks(
   });
   const assignments: Assignment[] = [];
   for (const claim of claims) {
-    const assignment = await assign(deps, claim);
-    if (assignment !== undefined) assignments.push(assignment);
+    try {
+      const assignment = await assign(deps, claim);
+      if (assignment !== undefined) assignments.push(assignment);
+    } catch (error) {
+      await reportTask(deps, claim, `its inputs cannot be read: ${codedErrorFrom(error).message}`);
+    }
   }
   if (claims.length > 0) hints.give("jobs");
   return assignments;

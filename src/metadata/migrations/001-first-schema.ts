@@ -68,7 +68,7 @@ export const firstSchema: Migration = {
     `CREATE INDEX job_inputs_by_commit ON job_inputs (commit_uid)`,
     `CREATE TABLE tasks (
       job_id TEXT NOT NULL, task BIGINT NOT NULL, state TEXT NOT NULL, due_micros BIGINT NOT NULL,
-      attempts BIGINT NOT NULL, token TEXT NOT NULL, PRIMARY KEY (job_id, task))`,
+      attempts BIGINT NOT NULL, failures BIGINT NOT NULL, token TEXT NOT NULL, PRIMARY KEY (job_id, task))`,
     `CREATE INDEX tasks_by_due ON tasks (state, due_micros)`,
     `CREATE TABLE attempts (
       job_id TEXT NOT NULL, task BIGINT NOT NULL, attempt BIGINT NOT NULL, worker TEXT NOT NULL,

@@ -26,7 +26,8 @@ import {
   startJob,
 } from "./jobs.ts";
 import { listCommits } from "./list-commits.ts";
-import { claimEvents, endLeases, finishEvent, postponeEvent } from "./outbox.ts";
+import { claimEvents, finishEvent, postponeEvent } from "./outbox.ts";
+import { endLeases } from "./sole-owner.ts";
 import {
   findBlockIds,
   findChunks,
@@ -48,10 +49,9 @@ import {
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
 import { listRuns, stageRun, startClosing } from "./staging.ts";
+import { appendLog, readLog } from "./task-logs.ts";
 import {
-  appendLog,
   claimTasks,
-  readLog,
   releaseTask,
   renewTask,
   reportTask,

@@ -273,7 +273,7 @@ export const startJob: Procedure<JobStart, void> = async (tx, input) => {
   );
   for (let task = 0; task < input.tasks; task++) {
     await tx.run(
-      `INSERT INTO tasks (job_id, task, state, due_micros, attempts, token) VALUES (?, ?, 'unassigned', ?, 0, '')`,
+      `INSERT INTO tasks (job_id, task, state, due_micros, attempts, failures, token) VALUES (?, ?, 'unassigned', ?, 0, 0, '')`,
       input.id,
       task,
       tx.nowMicros,

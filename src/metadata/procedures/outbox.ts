@@ -71,17 +71,3 @@ export const postponeEvent: Procedure<
     owner,
   );
 };
-
-/**
- * Ends every lease at once. Only for a daemon that has just become the sole owner of an embedded
- * store: whoever held them is dead.
- */
-export const endLeases: Procedure<Record<string, never>, void> = async (tx) => {
-  await tx.run(`UPDATE outbox SET due_micros = ?, owner = '' WHERE owner <> ''`, tx.nowMicros);
-  await tx.run(`UPDATE commits SET lease_micros = 0, token = '' WHERE state = 'closing'`);
-  await tx.run(
-    `UPDATE jobs SET lease_micros = 0, token = '' WHERE state IN ('creating', 'running')`,
-  );
-  await tx.run(`UPDATE tasks SET due_micros = ? WHERE state = 'assigned'`, tx.nowMicros);
-  await tx.run(`UPDATE leases SET until_micros = 0`);
-};

@@ -5,8 +5,14 @@ import { emit } from "./outbox.ts";
 import { recordSealed } from "./packs.ts";
 import type { NewRun } from "./staging.ts";
 
-/** A task is tried by at most this many attempts (contract 3.7). */
-export const attemptsMax = 3;
+/** A task whose attempts fail this often has failed (contract 3.7). */
+export const failuresMax = 3;
+
+/**
+ * Attempts that end because the whole daemon dies are nobody's failure; but a task that keeps taking
+ * its daemon along must end some time.
+ */
+const attemptsMax = 20;
 
 /** A claimed task; `token` fences the attempt. */
 export interface TaskClaim {
@@ -16,57 +22,75 @@ export interface TaskClaim {
   readonly token: string;
 }
 
+interface DueTask extends Record<string, string | number | Uint8Array | null> {
+  job_id: string;
+  task: number;
+  state: string;
+  attempts: number;
+  failures: number;
+}
+
 /** Takes due tasks: new ones, those given back, and those whose lease has run out. */
 export const claimTasks: Procedure<
   { worker: string; tokens: string[]; leaseMs: number },
   TaskClaim[]
 > = async (tx, input) => {
   const claims: TaskClaim[] = [];
-  const due = await tx.all<{ job_id: string; task: number; state: string; attempts: number }>(
-    `SELECT job_id, task, state, attempts FROM tasks WHERE state IN ('unassigned', 'assigned') AND due_micros <= ? ORDER BY due_micros, job_id, task LIMIT ?`,
+  const due = await tx.all<DueTask>(
+    `SELECT job_id, task, state, attempts, failures FROM tasks WHERE state IN ('unassigned', 'assigned') AND due_micros <= ? ORDER BY due_micros, job_id, task LIMIT ?`,
     tx.nowMicros,
     input.tokens.length,
   );
   for (const row of due) {
+    const failures = row.failures + (row.state === "assigned" ? 1 : 0);
+    const last = { jobId: row.job_id, task: row.task, attempt: row.attempts };
     if (row.state === "assigned")
-      await endAttempt(
-        tx,
-        { jobId: row.job_id, task: row.task, attempt: row.attempts },
-        "lost: its worker stopped renewing the lease",
-      );
-    if (row.attempts >= attemptsMax) {
+      await endAttempt(tx, last, "lost: its worker stopped renewing the lease");
+    if (failures >= failuresMax || row.attempts >= attemptsMax) {
       await endTask(tx, row.job_id, row.task, "failure");
       continue;
     }
-    const token = input.tokens[claims.length]!;
-    const attempt = row.attempts + 1;
-    await tx.run(
-      `UPDATE tasks SET state = 'assigned', due_micros = ?, attempts = ?, token = ? WHERE job_id = ? AND task = ?`,
-      tx.nowMicros + input.leaseMs * 1_000,
-      attempt,
-      token,
-      row.job_id,
-      row.task,
-    );
-    await tx.run(
-      `INSERT INTO attempts (job_id, task, attempt, worker, token, state, error, started_micros, log_bytes) VALUES (?, ?, ?, ?, ?, 'running', '', ?, 0)`,
-      row.job_id,
-      row.task,
-      attempt,
-      input.worker,
-      token,
-      tx.nowMicros,
-    );
-    await tx.run(
-      `UPDATE jobs SET state = 'running' WHERE id = ? AND state = 'creating'`,
-      row.job_id,
-    );
-    claims.push({ jobId: row.job_id, task: row.task, attempt, token });
+    const claim = {
+      jobId: row.job_id,
+      task: row.task,
+      attempt: row.attempts + 1,
+      token: input.tokens[claims.length]!,
+    };
+    await beginAttempt(tx, claim, { ...input, failures });
+    claims.push(claim);
   }
   return claims;
 };
 
-async function requireHeld(tx: Tx, claim: TaskClaim): Promise<void> {
+async function beginAttempt(
+  tx: Tx,
+  claim: TaskClaim,
+  { worker, leaseMs, failures }: { worker: string; leaseMs: number; failures: number },
+): Promise<void> {
+  const { jobId, task, attempt, token } = claim;
+  await tx.run(
+    `UPDATE tasks SET state = 'assigned', due_micros = ?, attempts = ?, failures = ?, token = ? WHERE job_id = ? AND task = ?`,
+    tx.nowMicros + leaseMs * 1_000,
+    attempt,
+    failures,
+    token,
+    jobId,
+    task,
+  );
+  await tx.run(
+    `INSERT INTO attempts (job_id, task, attempt, worker, token, state, error, started_micros, log_bytes) VALUES (?, ?, ?, ?, ?, 'running', '', ?, 0)`,
+    jobId,
+    task,
+    attempt,
+    worker,
+    token,
+    tx.nowMicros,
+  );
+  await tx.run(`UPDATE jobs SET state = 'running' WHERE id = ? AND state = 'creating'`, jobId);
+}
+
+/** Refuses a caller that no longer holds the task. @throws CodedError `aborted` */
+export async function requireHeld(tx: Tx, claim: TaskClaim): Promise<void> {
   const row = await tx.get<{ state: string; token: string }>(
     `SELECT state, token FROM tasks WHERE job_id = ? AND task = ?`,
     claim.jobId,
@@ -116,37 +140,43 @@ export const reportTask: Procedure<TaskClaim & { error?: string; delayMs: number
   await requireHeld(tx, input);
   await endAttempt(tx, input, input.error);
   if (input.error === undefined) return await endTask(tx, input.jobId, input.task, "success");
-  if (input.attempt >= attemptsMax) return await endTask(tx, input.jobId, input.task, "failure");
-  await tx.run(
-    `UPDATE tasks SET state = 'unassigned', token = '', due_micros = ? WHERE job_id = ? AND task = ?`,
+  const { failures } = (await tx.get<{ failures: number }>(
+    `UPDATE tasks SET failures = failures + 1, state = 'unassigned', token = '', due_micros = ? WHERE job_id = ? AND task = ? RETURNING failures`,
     tx.nowMicros + input.delayMs * 1_000,
     input.jobId,
     input.task,
-  );
+  ))!;
+  if (failures >= failuresMax) await endTask(tx, input.jobId, input.task, "failure");
 };
 
-/** Gives a task back untried: its worker is shutting down. */
+/** Gives a task back: its worker is shutting down, which is not the task's failure. */
 export const releaseTask: Procedure<TaskClaim, void> = async (tx, claim) => {
   await requireHeld(tx, claim);
-  await tx.run(
-    `DELETE FROM log_pieces WHERE job_id = ? AND task = ? AND attempt = ?`,
-    claim.jobId,
-    claim.task,
-    claim.attempt,
-  );
-  await tx.run(
-    `DELETE FROM attempts WHERE job_id = ? AND task = ? AND attempt = ?`,
-    claim.jobId,
-    claim.task,
-    claim.attempt,
-  );
-  await tx.run(
-    `UPDATE tasks SET state = 'unassigned', token = '', due_micros = ?, attempts = attempts - 1 WHERE job_id = ? AND task = ?`,
-    tx.nowMicros,
-    claim.jobId,
-    claim.task,
-  );
+  await release(tx, claim, "stopped with its worker");
 };
+
+/** Gives back every task at once. Only for the sole owner of an embedded store, whose workers are dead. */
+export async function releaseAllTasks(tx: Tx): Promise<void> {
+  for (const row of await tx.all<DueTask>(
+    `SELECT job_id, task, state, attempts, failures FROM tasks WHERE state = 'assigned'`,
+  )) {
+    await release(
+      tx,
+      { jobId: row.job_id, task: row.task, attempt: row.attempts },
+      "lost: its daemon was killed",
+    );
+  }
+}
+
+async function release(tx: Tx, attempt: AttemptName, why: string): Promise<void> {
+  await endAttempt(tx, attempt, why);
+  await tx.run(
+    `UPDATE tasks SET state = 'unassigned', token = '', due_micros = ? WHERE job_id = ? AND task = ?`,
+    tx.nowMicros,
+    attempt.jobId,
+    attempt.task,
+  );
+}
 
 /** One try of a task. */
 type AttemptName = Pick<TaskClaim, "jobId" | "task" | "attempt">;
@@ -193,8 +223,9 @@ export const taskOutputs: Procedure<
     entries: Buffer | null;
     root: Buffer | null;
     error: string;
+    attempts: number;
   }>(
-    `SELECT t.task, t.state, a.entries, a.root, a.error FROM tasks t
+    `SELECT t.task, t.state, t.attempts, a.entries, a.root, a.error FROM tasks t
      JOIN attempts a ON a.job_id = t.job_id AND a.task = t.task AND a.attempt = t.attempts WHERE t.job_id = ? ORDER BY t.task`,
     jobId,
   );
@@ -203,45 +234,6 @@ export const taskOutputs: Procedure<
     outputs: rows.map((row) => ({ entries: row.entries, root: row.root })),
     ...(failed === undefined
       ? {}
-      : { error: `task ${failed.task} failed after ${attemptsMax} attempts: ${failed.error}` }),
+      : { error: `task ${failed.task} failed after ${failed.attempts} attempts: ${failed.error}` }),
   };
 };
-
-/** Adds to the log of an attempt. */
-export const appendLog: Procedure<TaskClaim & { bytes: Buffer }, void> = async (tx, input) => {
-  await requireHeld(tx, input);
-  const row = await tx.get<{ seq: number | null }>(
-    `SELECT MAX(seq) AS seq FROM log_pieces WHERE job_id = ? AND task = ? AND attempt = ?`,
-    input.jobId,
-    input.task,
-    input.attempt,
-  );
-  await tx.run(
-    `INSERT INTO log_pieces (job_id, task, attempt, seq, bytes) VALUES (?, ?, ?, ?, ?)`,
-    input.jobId,
-    input.task,
-    input.attempt,
-    (row?.seq ?? 0) + 1,
-    input.bytes,
-  );
-};
-
-export interface LogPiece {
-  readonly task: number;
-  readonly attempt: number;
-  readonly seq: number;
-  readonly bytes: Buffer;
-}
-
-/** Log pieces of one attempt after a sequence number, about 1 MiB at a time. */
-export const readLog: Procedure<
-  { jobId: string; task: number; attempt: number; afterSeq: number },
-  LogPiece[]
-> = async (tx, input) =>
-  await tx.all<{ task: number; attempt: number; seq: number; bytes: Buffer }>(
-    `SELECT task, attempt, seq, bytes FROM log_pieces WHERE job_id = ? AND task = ? AND attempt = ? AND seq > ? ORDER BY seq LIMIT 16`,
-    input.jobId,
-    input.task,
-    input.attempt,
-    input.afterSeq,
-  );

@@ -1,0 +1,16 @@
+import type { Procedure } from "../metadata-store.ts";
+import { releaseAllTasks } from "./tasks.ts";
+
+/**
+ * Ends every lease at once. Only for a daemon that has just become the sole owner of an embedded
+ * store: whoever held them is dead.
+ */
+export const endLeases: Procedure<Record<string, never>, void> = async (tx) => {
+  await tx.run(`UPDATE outbox SET due_micros = ?, owner = '' WHERE owner <> ''`, tx.nowMicros);
+  await tx.run(`UPDATE commits SET lease_micros = 0, token = '' WHERE state = 'closing'`);
+  await tx.run(
+    `UPDATE jobs SET lease_micros = 0, token = '' WHERE state IN ('creating', 'running')`,
+  );
+  await releaseAllTasks(tx);
+  await tx.run(`UPDATE leases SET until_micros = 0`);
+};
