@@ -1,7 +1,8 @@
-import { CodedError } from "../base/errors.ts";
+import { CodedError, isCoded } from "../base/errors.ts";
 import { pathOfKey } from "../model/paths.ts";
+import type { CommitDetail } from "../metadata/index.ts";
 import { find, type Entry } from "../storage/index.ts";
-import type { RootView } from "./open-roots.ts";
+import type { OpenRoots, RootView } from "./open-roots.ts";
 
 /**
  * Refuses writes that would make one path both a file and a directory. The final word is spoken when
@@ -9,8 +10,13 @@ import type { RootView } from "./open-roots.ts";
  *
  * @throws CodedError `failed_precondition` naming the path
  */
-export async function refuseTypeConflicts(base: RootView, entries: Iterable<Entry>): Promise<void> {
-  if (base.root.count === 0) return;
+export async function refuseTypeConflicts(
+  openRoots: OpenRoots,
+  commit: CommitDetail,
+  entries: Iterable<Entry>,
+): Promise<void> {
+  const base = await rootIfAny(openRoots, commit);
+  if (base === undefined || base.root.count === 0) return;
   for (const entry of entries) {
     if (entry.clear || entry.type === "none") continue;
     const existing = await find(base.root, entry.key, base.nodes);
@@ -21,5 +27,18 @@ export async function refuseTypeConflicts(base: RootView, entries: Iterable<Entr
         ? `file type conflict: /${path} is a directory, so no file can be put there. Choose another path, or delete the directory first`
         : `file type conflict: /${path} is a file, so nothing can be put below it. Choose another path, or delete the file first`;
     throw new CodedError("failed_precondition", message, { details: { path } });
+  }
+}
+
+/** A commit whose own writes conflict, since its parent changed, has no root until one of them is deleted. */
+async function rootIfAny(
+  openRoots: OpenRoots,
+  commit: CommitDetail,
+): Promise<RootView | undefined> {
+  try {
+    return await openRoots.rootOf(commit);
+  } catch (error) {
+    if (isCoded(error, "failed_precondition")) return undefined;
+    throw error;
   }
 }

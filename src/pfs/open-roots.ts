@@ -1,3 +1,5 @@
+import { present } from "../base/assert.ts";
+import { isCoded } from "../base/errors.ts";
 import { MiB } from "../base/size.ts";
 import type { CommitDetail, MetadataStore, StagedRun } from "../metadata/index.ts";
 import {
@@ -5,6 +7,7 @@ import {
   decodeRun,
   decodeTreeRef,
   emptyTree,
+  foldDeltas,
   openMemNodes,
   overlayNodes,
   scan,
@@ -79,12 +82,47 @@ export class OpenRoots {
     if (open === undefined || open.basis !== basis)
       open = { basis, nextSeq: 0, root: base.root, mem: openMemNodes() };
     const nodes = overlayNodes(open.mem, base.nodes);
-    for (const run of await this.metadata.call("listRuns", { uid, fromSeq: open.nextSeq })) {
-      open.root = await applyDelta(open.root, runEntries(run, this.storage.nodes), nodes, open.mem);
-      open.nextSeq = run.seq + 1;
-    }
+    const runs = await this.metadata.call("listRuns", { uid, fromSeq: open.nextSeq });
+    const lastSeq = runs.at(-1)?.seq ?? open.nextSeq - 1;
+    if (detail.nextSeq > 1 && lastSeq < detail.nextSeq - 1) return await this.rootOfEnded(uid);
+    open.root = await this.rootAfter(uid, { open, base, runs, nodes });
+    open.nextSeq = lastSeq + 1;
     this.keep(uid, open);
     return { root: open.root, nodes };
+  }
+
+  /** The open root with more runs applied. */
+  private async rootAfter(
+    uid: string,
+    {
+      open,
+      base,
+      runs,
+      nodes,
+    }: { open: OpenRoot; base: RootView; runs: StagedRun[]; nodes: NodeSource },
+  ): Promise<TreeRef> {
+    try {
+      let { root } = open;
+      for (const run of runs)
+        root = await applyDelta(root, runEntries(run, this.storage.nodes), nodes, open.mem);
+      return root;
+    } catch (error) {
+      if (!isCoded(error, "failed_precondition")) throw error;
+      // A run that conflicts with an earlier one or the parent may have been taken back by a later one.
+      const all = await this.metadata.call("listRuns", { uid, fromSeq: 0 });
+      const deltas = all.map((run) => runEntries(run, this.storage.nodes));
+      const folded = foldDeltas(deltas, "sequence", nodes, open.mem);
+      return await applyDelta(base.root, folded, nodes, open.mem);
+    }
+  }
+
+  /** Its staged runs are gone, so it has finished since the caller looked. */
+  private async rootOfEnded(uid: string): Promise<RootView> {
+    const { root } = await this.metadata.call("commitByUid", { uid });
+    return {
+      root: decodeTreeRef(present(root, `root of commit ${uid}, whose runs are gone`)),
+      nodes: this.storage.nodes,
+    };
   }
 
   private keep(uid: string, open: OpenRoot): void {

@@ -138,7 +138,7 @@ async function sealRun(
   entries: Entry[],
   base: CommitDetail | undefined,
 ): Promise<{ run: NewRun; sealed: Sealed }> {
-  if (base !== undefined) await refuseTypeConflicts(await deps.openRoots.rootOf(base), entries);
+  if (base !== undefined) await refuseTypeConflicts(deps.openRoots, base, entries);
   const run = await runOf(ingest, entries);
   return { run, sealed: await ingest.seal() };
 }

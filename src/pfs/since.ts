@@ -42,13 +42,20 @@ async function deltasSince(deps: PfsDeps, detail: CommitDetail, fromUid: string)
   const deltas: Delta[] = [];
   for (const commit of line) {
     if (had.has(commit.uid)) break;
-    if (commit.delta !== null)
-      deltas.unshift(scan(decodeTreeRef(commit.delta), {}, deps.storage.nodes));
-    else
-      for (const run of (
-        await deps.metadata.call("listRuns", { uid: commit.uid, fromSeq: 0 })
-      ).reverse())
-        deltas.unshift(runEntries(run, deps.storage.nodes));
+    deltas.unshift(...(await writesOf(deps, commit)));
   }
   return deltas;
+}
+
+/** What one commit wrote: its delta, or as long as it has none the runs staged in it. */
+async function writesOf(
+  deps: PfsDeps,
+  commit: { readonly uid: string; readonly delta: Buffer | null },
+): Promise<Delta[]> {
+  if (commit.delta !== null) return [scan(decodeTreeRef(commit.delta), {}, deps.storage.nodes)];
+  const runs = await deps.metadata.call("listRuns", { uid: commit.uid, fromSeq: 0 });
+  if (runs.length > 0) return runs.map((run) => runEntries(run, deps.storage.nodes));
+  // Runs go when the commit finishes, and that may have been a moment ago.
+  const { delta } = await deps.metadata.call("commitByUid", { uid: commit.uid });
+  return delta === null ? [] : [scan(decodeTreeRef(delta), {}, deps.storage.nodes)];
 }
