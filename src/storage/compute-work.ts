@@ -19,8 +19,8 @@ const sampleBytes = 64 * KiB;
 const sampleShareMax = 0.9;
 const levelOfSample = 1;
 const levelOfFrame = 3;
-/** Shorter than this, zstd's own header eats what it saves. */
-const compressBytesMin = 64;
+/** Shorter bytes save less than a call of zstd costs. */
+const compressBytesMin = 512;
 
 /** Memory of at least this size is nobody else's: small buffers share theirs. */
 const largeBytesMin = 256 * KiB;

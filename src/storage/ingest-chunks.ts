@@ -83,12 +83,11 @@ export class IngestChunks {
     await Promise.all(this.placing);
     this.throwIfFailed();
     if (!this.isSpilled) return { packs: [], inline: await this.inlineChunks() };
-    for (const packClass of ["data", "node"] as const) {
-      const frames = [...this.wanted[packClass]];
-      if (frames.length === 0) continue;
-      for (const pack of await this.deps.writers[packClass].sealed(frames))
-        this.packs.set(pack.id, pack);
-    }
+    const { writers } = this.deps;
+    await Promise.all([
+      writers.data.sealed([...this.wanted.data]),
+      writers.node.sealed([...this.wanted.node]),
+    ]);
     this.throwIfFailed();
     return { packs: [...this.packs.values()], inline: [] };
   }

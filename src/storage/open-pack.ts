@@ -4,7 +4,8 @@ import {
   encodeFooter,
   encodePackHeader,
   footerBytesFor,
-  packBytesMax,
+  packBytesMaxOf,
+  packChunksMax,
   packHeaderBytes,
   packKey,
   type FooterFrame,
@@ -54,7 +55,9 @@ export class OpenPack {
   /** True when a frame of `bytes` would make the pack too long. */
   isFullFor(frame: PackFrame, bytes: number): boolean {
     const footer = footerBytesFor(this.placed.length + 1, this.chunks + frame.chunks.length);
-    return this.placed.length > 0 && this.bytes + bytes + footer > packBytesMax;
+    if (this.placed.length === 0) return false;
+    const chunks = this.chunks + frame.chunks.length;
+    return this.bytes + bytes + footer > packBytesMaxOf[frame.class] || chunks > packChunksMax;
   }
 
   /** Appends a frame, given as its parts. */

@@ -7,8 +7,10 @@ import { hashBytes } from "./tree/entry.ts";
 
 // The byte grammar is docs/formats/packs.md. All integers are little-endian.
 
-/** No pack is longer. */
-export const packBytesMax = 64 * MiB;
+/** No pack is longer, unless by one frame alone. Nodes stay in memory until their pack is sealed. */
+export const packBytesMaxOf = { data: 64 * MiB, node: 16 * MiB } as const;
+/** No pack holds more chunks, unless in one frame: what is known of them is in memory until it is indexed. */
+export const packChunksMax = 65_536;
 /** Chunks up to this size share frames; a longer one is a frame of its own. */
 export const sharedChunkBytesMax = 128 * KiB;
 /** Plain bytes of a shared frame, at most. */
@@ -91,7 +93,7 @@ function readFrameHeader(frame: Buffer): FrameHeader {
     );
   }
   const plainBytes = frame.readUInt32LE(8);
-  if (plainBytes > packBytesMax) throw damaged("a frame claims to be too long");
+  if (plainBytes > packBytesMaxOf.data) throw damaged("a frame claims to be too long");
   return {
     codec: codecByte,
     chunks: frame.readUInt32LE(4),

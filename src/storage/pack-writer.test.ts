@@ -160,3 +160,16 @@ test("PackWriter leaves no object when closed with an open pack", async () => {
   await assert.rejects(frame.sealed, (error) => isCoded(error, "unavailable"));
   for await (const { key } of objects.list("", {})) assert.fail(key);
 });
+
+test("PackWriter bounds the chunks of a pack", async () => {
+  const { writer } = openWriter(onDisk().objects);
+  const frames = new Set<PackFrame>();
+  const chunk = Buffer.alloc(16);
+  for (let i = 0; i < 80_000; i++) {
+    chunk.writeUInt32LE(i);
+    frames.add(await put(writer, chunk));
+  }
+  const packs = new Set(await writer.sealed([...frames]));
+  assert.ok([...packs].every(({ chunks }) => chunks <= 65_536));
+  assert.equal(packs.size, 2);
+});

@@ -99,6 +99,7 @@ export class PackWriter {
 
   /** Waits until the packs of these frames are durable; soon, because they are now wanted. */
   async sealed(frames: readonly PackFrame[]): Promise<PackRecord[]> {
+    if (frames.length === 0) return [];
     this.flush();
     for (const frame of frames) frame.wanted = true;
     if (this.waiting++ === 0) this.waitingSinceMs = this.deps.clock.monotonicMs();
