@@ -47,7 +47,7 @@ export async function openFile(
   if (path === "" || file?.entry.type === "dir") {
     throw new CodedError(
       "failed_precondition",
-      `file ${name.repo}/${detail.info.id}//${path} is directory: list it with "pachctl list-file ${name.repo} ${detail.info.id} ${path}"`,
+      `file ${name.repo}/${detail.info.id}//${path} is directory: list it with "pachctl list-file ${name.repo} ${detail.info.id} /${path}"`,
       { details: { path } },
     );
   }
@@ -133,7 +133,7 @@ async function describe(
       below.count > 0 && below.newest.modifiedMicros >= entry.modifiedMicros ? below.newest : entry;
     described.push({
       file,
-      bytes: entry.type === "dir" ? below.bytes : file.bytes,
+      bytes: entry.type === "dir" ? await bytesBelow(view, file.path, below.bytes) : file.bytes,
       modifiedMicros: newest.modifiedMicros,
       commit: newest.commit.toString("hex"),
     });
@@ -149,6 +149,14 @@ async function describe(
     commitModified: names[commit] ?? name,
     digest: view.digestOf(file),
   }));
+}
+
+/** Of a directory's bytes those that the view shows: a block shard shows some of each file. */
+async function bytesBelow(view: View, path: string, allBytes: number): Promise<number> {
+  if (view.shard.blockModulus <= 1) return allBytes;
+  let bytes = 0;
+  for await (const file of view.below(path)) bytes += file.bytes;
+  return bytes;
 }
 
 /** The error of a path that is not there, with what to do. */

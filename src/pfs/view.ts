@@ -195,13 +195,10 @@ async function wholeTree(
 function checkedShard(shard: Shard): Shard {
   const isRight = (number: number, modulus: number): boolean =>
     Number.isSafeInteger(number) && number >= 0 && number < Math.max(1, modulus);
-  if (
-    isRight(shard.fileNumber, shard.fileModulus) &&
-    isRight(shard.blockNumber, shard.blockModulus)
-  )
-    return shard;
+  const isFileRight = isRight(shard.fileNumber, shard.fileModulus);
+  if (isFileRight && isRight(shard.blockNumber, shard.blockModulus)) return shard;
   throw new CodedError(
     "invalid_argument",
-    `Cannot use shard ${JSON.stringify(shard)}: each number must be below its modulus`,
+    `Cannot use shard ${isFileRight ? `${shard.blockNumber} of ${shard.blockModulus}` : `${shard.fileNumber} of ${shard.fileModulus}`}: shards count from 0. Give a number below the modulus`,
   );
 }

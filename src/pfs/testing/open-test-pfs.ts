@@ -24,7 +24,7 @@ import { ShiftedClock } from "./shifted-clock.ts";
 export type Files = Record<string, string | null>;
 
 /** Never fires: for calls that must end by themselves. */
-export const never = new AbortController().signal;
+export const never: AbortSignal = new AbortController().signal;
 
 /** A whole pfs in the memory of this process, with short names for what tests do all the time. */
 export class TestPfs {
