@@ -37,7 +37,14 @@ async function readYaml(text: string, name: string): Promise<unknown[]> {
     if (error !== undefined)
       throw syntaxError(text, { name, at: error.pos[0], message: error.message });
   }
-  return documents.map((document) => document.toJS() as unknown).filter((value) => value !== null);
+  try {
+    return documents
+      .map((document) => document.toJS() as unknown)
+      .filter((value) => value !== null);
+  } catch (error) {
+    // Aliases are resolved here: unknown ones, and so many that the text would explode.
+    throw new CodedError("invalid_argument", `Cannot read ${name}: ${(error as Error).message}`);
+  }
 }
 
 function syntaxError(

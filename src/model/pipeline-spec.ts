@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { CodedError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
+import { quote } from "../base/quote.ts";
+import { issueText } from "./issue-text.ts";
 import { methodAliases, type Method } from "./method.ts";
-import { parseRepoName } from "./repo.ts";
+import { isRepoName, parseRepoName, repoNameMax } from "./repo.ts";
 
 /** The user's program and what it gets (seed 002 chapter 9.1.2). */
 export interface Transform {
@@ -41,14 +43,14 @@ const uint = z.union([
   z.number().int().nonnegative(),
   z
     .string()
-    .regex(/^\d{1,15}$/)
+    .regex(/^\d{1,15}$/, "expected a whole number of at least 0")
     .transform(Number),
 ]);
 const int = z.union([
   z.number().int(),
   z
     .string()
-    .regex(/^-?\d{1,15}$/)
+    .regex(/^-?\d{1,15}$/, "expected a whole number")
     .transform(Number),
 ]);
 
@@ -170,11 +172,26 @@ export function parsePipelineSpec(document: unknown): PipelineSpec {
       `Cannot create pipeline ${spec.pipeline.name}: repo ${twice} is an input twice. Name each input repo once`,
     );
   return {
-    name: parseRepoName(spec.pipeline.name),
+    name: parsePipelineName(spec.pipeline.name),
     transform: spec.transform,
     parallelismSpec: parallelismOf(spec.parallelismSpec, spec.parallelism),
     inputs,
   };
+}
+
+/** A pipeline gives its name to the repo it writes to and to `/pfs/NAME`. */
+function parsePipelineName(name: string): string {
+  if (!isRepoName(name)) {
+    throw new CodedError(
+      "invalid_argument",
+      `pipeline name (${quote(name)}) invalid: only alphanumeric and underscore characters allowed, ${repoNameMax} at most`,
+    );
+  }
+  if (!["out", "prev"].includes(name)) return name;
+  throw new CodedError(
+    "invalid_argument",
+    `Cannot name a pipeline ${name}: /pfs/${name} has a meaning of its own. Choose another name`,
+  );
 }
 
 function parallelismOf(
@@ -221,13 +238,14 @@ function specError(issues: readonly Issue[]): CodedError {
   }
   return new CodedError(
     "invalid_argument",
-    `Cannot read the pipeline spec: ${at === "" ? "the document" : at}: ${issue.message}`,
+    `Cannot read the pipeline spec: ${at === "" ? "the document" : at}: ${issueText(issue)}`,
   );
 }
 
 /** The most telling issue: of a union, the branch that got furthest. */
 function deepest(issues: readonly Issue[]): Issue {
-  const first = issues[0] as Issue;
+  // A misspelt name is also a missing one: the name that was typed says more.
+  const first = (issues.find((issue) => issue.code === "unrecognized_keys") ?? issues[0]) as Issue;
   if (first.code !== "invalid_union") return first;
   const inner = first.errors
     .map((branch) => deepest(branch))
@@ -236,12 +254,7 @@ function deepest(issues: readonly Issue[]): Issue {
     (issue) => issue.code !== "invalid_type" || issue.path.length > first.path.length,
   );
   const best = telling.sort((a, b) => b.path.length - a.path.length)[0];
-  return (
-    best ?? {
-      ...first,
-      message: `expected ${[...new Set(first.errors.flat().map((issue) => ("expected" in issue ? String(issue.expected) : issue.message)))].join(" or ")}`,
-    }
-  );
+  return best ?? first;
 }
 
 function didYouMean(word: string, known: readonly string[]): string {

@@ -1,4 +1,5 @@
 import { CodedError } from "../base/errors.ts";
+import { quote } from "../base/quote.ts";
 
 /** A repo as every list and inspection shows it. Times are microseconds since 1970. */
 export interface RepoInfo {
@@ -12,9 +13,17 @@ export interface RepoInfo {
 
 /** @throws CodedError `invalid_argument`, with the original's words, unless letters, digits and `_` alone */
 export function parseRepoName(name: string): string {
-  if (/^[a-zA-Z0-9_]+$/.test(name) && name.length <= 255) return name;
+  if (isRepoName(name)) return name;
   throw new CodedError(
     "invalid_argument",
-    `repo name (${name}) invalid: only alphanumeric and underscore characters allowed`,
+    `repo name (${quote(name)}) invalid: only alphanumeric and underscore characters allowed, ${repoNameMax} at most`,
   );
+}
+
+/** Characters of the longest name of a repo. */
+export const repoNameMax = 255;
+
+/** Whether a repo, and so a pipeline, can have this name. */
+export function isRepoName(name: string): boolean {
+  return /^[a-zA-Z0-9_]+$/.test(name) && name.length <= repoNameMax;
 }

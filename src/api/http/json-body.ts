@@ -1,6 +1,7 @@
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import { CodedError } from "../../base/errors.ts";
+import { issueText } from "../../model/issue-text.ts";
 
 const jsonBytesMax = 16 * 1024 * 1024;
 
@@ -43,7 +44,9 @@ export function readQuery<T>(request: FastifyRequest, shape: z.ZodType<T>): T {
 function checked<T>(shape: z.ZodType<T>, value: unknown, where: string): T {
   const parsed = shape.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
+  const { issues } = parsed.error;
+  // A misspelt name is also a missing one: the name that was typed says more.
+  const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0];
   const at =
     issue === undefined || issue.path.length === 0
       ? where
@@ -51,7 +54,9 @@ function checked<T>(shape: z.ZodType<T>, value: unknown, where: string): T {
   const reason =
     issue?.code === "unrecognized_keys"
       ? `unknown field "${issue.keys.join('", "')}"`
-      : (issue?.message ?? "not understood");
+      : issue === undefined
+        ? "not understood"
+        : issueText(issue);
   throw new CodedError("invalid_argument", `Cannot read the request: ${at}: ${reason}`);
 }
 

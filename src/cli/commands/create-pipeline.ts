@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { CodedError } from "../../base/errors.ts";
+import { CodedError, codedErrorFrom } from "../../base/errors.ts";
 import { parseDocuments } from "../../model/documents.ts";
 import { parsePipelineSpec } from "../../model/pipeline-spec.ts";
 import type { Context } from "../context.ts";
@@ -20,7 +20,9 @@ export function createPipeline(command: Command, context: Context): void {
         await readText(file, context),
         file === "-" ? "standard input" : file,
       );
-      const specs = documents.map(checkedSpec);
+      const specs = documents.map((document, index) =>
+        checkedSpec(document, documents.length === 1 ? "" : `Document ${index + 1}: `),
+      );
       const { pipelines } = await context.client();
       for (const spec of specs) {
         const pipeline = await pipelines.create(spec);
@@ -31,8 +33,12 @@ export function createPipeline(command: Command, context: Context): void {
     });
 }
 
-function checkedSpec(document: unknown): object {
-  parsePipelineSpec(document);
-  if (typeof document === "object" && document !== null) return document;
-  throw new CodedError("invalid_argument", "Cannot read the pipeline spec: it is not an object");
+function checkedSpec(document: unknown, which: string): object {
+  try {
+    parsePipelineSpec(document);
+  } catch (error) {
+    const { code, message } = codedErrorFrom(error);
+    throw new CodedError(code, `${which}${message}`, { cause: error });
+  }
+  return document as object;
 }

@@ -1,4 +1,5 @@
 import { CodedError } from "../../base/errors.ts";
+import { quote } from "../../base/quote.ts";
 import {
   commitId,
   parseCommitId,
@@ -112,14 +113,18 @@ async function branchesLike(tx: Tx, repo: string, prefix: string): Promise<strin
 
 async function commitNotFound(tx: Tx, name: CommitName): Promise<CodedError> {
   const details = { repo: name.repo, commit: name.id };
-  const plain = `commit ${name.id} not found in repo ${name.repo}`;
+  const plain = `commit ${quote(name.id)} not found in repo ${name.repo}`;
   const newest = await tx.get<CommitRow>(
     `SELECT * FROM commits WHERE repo = ? AND state = 'finished' AND archived = 0 ORDER BY finish_number DESC LIMIT 1`,
     name.repo,
   );
   const pipeline = await tx.get(`SELECT name FROM pipelines WHERE name = ?`, name.repo);
   if (newest === undefined || pipeline === undefined)
-    return new CodedError("not_found", plain, { details });
+    return new CodedError(
+      "not_found",
+      `${plain}: "pachctl list-commit ${name.repo}" shows what is there`,
+      { details },
+    );
   const id = commitId(newest.branch, newest.number);
   return new CodedError(
     "not_found",

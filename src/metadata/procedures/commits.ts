@@ -76,9 +76,13 @@ async function placeOf(
   }
   const row = await commitAt(tx, repo, parsed.branch, parsed.number);
   if (row === undefined)
-    throw new CodedError("not_found", `commit ${parent} not found in repo ${repo}`, {
-      details: { repo, commit: parent },
-    });
+    throw new CodedError(
+      "not_found",
+      `commit ${parent} not found in repo ${repo}: "pachctl list-commit ${repo}" shows what is there`,
+      {
+        details: { repo, commit: parent },
+      },
+    );
   const number = parsed.number + 1;
   if ((await commitAt(tx, repo, parsed.branch, number)) !== undefined) {
     throw new CodedError(

@@ -1,4 +1,5 @@
 import { CodedError } from "../../base/errors.ts";
+import { quote } from "../../base/quote.ts";
 import { commitId, type CommitName } from "../../model/commit.ts";
 import type { AttemptInfo, JobInfo, JobState, TaskInfo, TaskState } from "../../model/job.ts";
 import type { Method } from "../../model/method.ts";
@@ -80,8 +81,8 @@ async function requireJob(tx: Tx, id: string): Promise<JobRow> {
   if (like.length === 1 && like[0] !== undefined) return like[0];
   const reason =
     like.length === 0
-      ? `job ${id} not found: "pachctl list-job" shows what there is`
-      : `job ${id} is ambiguous. Type more characters`;
+      ? `job ${quote(id)} not found: "pachctl list-job" shows what there is`
+      : `job ${id} is ambiguous: it may be ${like.map((job) => job.id).join(", ")}. Type more characters`;
   throw new CodedError(like.length === 0 ? "not_found" : "invalid_argument", reason, {
     details: { job: id },
   });

@@ -1,6 +1,7 @@
 import { CodedError } from "../../base/errors.ts";
 import type { JobState, PipelineInfo, PipelineState } from "../../model/job.ts";
 import type { PipelineSpec } from "../../model/pipeline-spec.ts";
+import { quote } from "../../base/quote.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import { cancelCommit } from "./finishing.ts";
 import { emit } from "./outbox.ts";
@@ -57,12 +58,6 @@ export const createPipeline: Procedure<{ spec: PipelineSpec }, PipelineInfo> = a
 };
 
 async function createOutputRepo(tx: Tx, spec: PipelineSpec): Promise<void> {
-  if (["out", "prev"].includes(spec.name)) {
-    throw new CodedError(
-      "invalid_argument",
-      `Cannot name a pipeline ${spec.name}: /pfs/${spec.name} has a meaning of its own. Choose another name`,
-    );
-  }
   const taken = await tx.get(`SELECT name FROM repos WHERE name = ?`, spec.name);
   if (taken !== undefined) {
     throw new CodedError(
@@ -83,7 +78,7 @@ async function requireRow(tx: Tx, name: string): Promise<PipelineRow> {
   if (row === undefined)
     throw new CodedError(
       "not_found",
-      `pipeline ${name} not found: "pachctl list-pipeline" shows what there is`,
+      `pipeline ${quote(name)} not found: "pachctl list-pipeline" shows what there is`,
       { details: { pipeline: name } },
     );
   return row;

@@ -1,4 +1,5 @@
 import { CodedError } from "../../base/errors.ts";
+import { quote } from "../../base/quote.ts";
 import type { RepoInfo } from "../../model/repo.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 
@@ -15,7 +16,11 @@ export async function requireRepo(tx: Tx, name: string): Promise<RepoRow> {
     name,
   );
   if (row === undefined)
-    throw new CodedError("not_found", `repo ${name} not found`, { details: { repo: name } });
+    throw new CodedError(
+      "not_found",
+      `repo ${quote(name)} not found: "pachctl list-repo" shows what there is`,
+      { details: { repo: name } },
+    );
   return row;
 }
 
@@ -63,14 +68,18 @@ export const createRepo: Procedure<
     if (known === undefined || new Set(provenance).size !== provenance.length) {
       throw new CodedError(
         "not_found",
-        `could not create repo ${name}, not all provenance repos exist`,
+        `could not create repo ${name}, not all provenance repos exist: ${quote(upstream)} does not, or is named twice`,
         { details: { repo: upstream } },
       );
     }
   }
   const taken = await tx.get(`SELECT name FROM repos WHERE name = ?`, name);
   if (taken !== undefined)
-    throw new CodedError("already_exists", `repo ${name} exists`, { details: { repo: name } });
+    throw new CodedError(
+      "already_exists",
+      `repo ${name} exists: choose another name, or use it as it is`,
+      { details: { repo: name } },
+    );
   await tx.run(
     `INSERT INTO repos (name, created_micros, size_bytes) VALUES (?, ?, 0)`,
     name,
@@ -120,7 +129,7 @@ export const deleteRepo: Procedure<{ name: string; force: boolean }, void> = asy
   if (!force && dependants.length > 0) {
     throw new CodedError(
       "failed_precondition",
-      `cannot delete repo ${name}; it's the provenance of the following repos: [${dependants.join(" ")}]`,
+      `cannot delete repo ${name}; it's the provenance of the following repos: [${dependants.join(" ")}]. Delete those first, or add --force`,
       { details: { repo: name } },
     );
   }
