@@ -124,5 +124,6 @@ export function rangeOf(
   const first = match[1] === "" ? Math.max(0, bytes - Number(match[2])) : Number(match[1]);
   const end = match[1] === "" || match[2] === "" ? bytes : Math.min(bytes, Number(match[2]) + 1);
   if (first < end) return { start: first, end };
+  if (match[1] !== "" && match[2] !== "" && Number(match[1]) > Number(match[2])) return undefined;
   throw new CodedError("out_of_range", `Cannot read ${header}: the file has ${bytes} bytes`);
 }

@@ -46,6 +46,8 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
     forceCloseConnections: false,
     routerOptions: { maxParamLength: 200_000, ignoreTrailingSlash: false },
     logger: false,
+    // A path that cannot be decoded has no route, so nothing else of the server sees it.
+    frameworkErrors: (error, request, reply) => answerError(error, request, reply, options.log),
     // A path may have 64 KiB, three times that when every byte is escaped.
     http: { maxHeaderSize: 256 * KiB },
   });

@@ -57,7 +57,7 @@ export async function* readTar(
       ? error
       : new CodedError(
           "invalid_argument",
-          `Cannot read the tar: ${error instanceof Error ? error.message : String(error)}`,
+          `Cannot read the tar: ${error instanceof Error ? error.message : String(error)}. Send a whole one, as "tar -c" makes it`,
         );
   } finally {
     source.unpipe(tar);
