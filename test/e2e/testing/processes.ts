@@ -1,0 +1,30 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Processes of this machine that belong to a test: in their environment, or what is mounted for them. */
+export function processesWith(mark: string): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) =>
+      ["environ", "cmdline", "mountinfo"].some((file) => read(pid, file).includes(mark)),
+    )
+    .map((pid) => `${pid} ${read(pid, "cmdline").replaceAll("\0", " ")}`);
+}
+
+/** Waits until none is left; those that are, when the time is over. */
+export async function survivorsWith(mark: string, waitMs: number): Promise<string[]> {
+  for (let waitedMs = 0; waitedMs < waitMs; waitedMs += 50) {
+    if (processesWith(mark).length === 0) return [];
+    await sleep(50);
+  }
+  return processesWith(mark);
+}
+
+/** Empty when the process is gone meanwhile. */
+function read(pid: string, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return "";
+  }
+}
