@@ -24,7 +24,7 @@ export async function runEventLoop(deps: PpsDeps, signal: AbortSignal): Promise<
       round.abort();
     });
     try {
-      const handled = await handleDue(deps, signal);
+      const handled = await handleEvents(deps, signal);
       if (handled === 0)
         await clock
           .sleep(recheckMs, AbortSignal.any([round.signal, signal]))
@@ -38,7 +38,8 @@ export async function runEventLoop(deps: PpsDeps, signal: AbortSignal): Promise<
   }
 }
 
-async function handleDue(deps: PpsDeps, signal: AbortSignal): Promise<number> {
+/** Handles what is due now; gives back how many events there were. */
+export async function handleEvents(deps: PpsDeps, signal: AbortSignal): Promise<number> {
   const events = await deps.pfs.metadata.call("claimEvents", {
     owner: deps.session,
     leaseMs,
