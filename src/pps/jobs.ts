@@ -88,22 +88,25 @@ export function workersOf(deps: Pick<PpsDeps, "slots">, spec: ParallelismSpec): 
 /**
  * Ends a job all of whose tasks have ended: the outputs of the last attempts become one delta of the
  * output commit, in task order, so the result is the same whatever died on the way. The commit of a
- * failed job is cancelled, and stays readable by id.
+ * failed job is cancelled, and stays readable by id with what its other tasks wrote.
  */
 export async function publishJob(deps: PpsDeps, id: string, signal: AbortSignal): Promise<void> {
-  const { metadata } = deps.pfs;
-  const job = await metadata.call("jobDetail", { id });
-  if (job === undefined || job.outputUid === null) return;
-  const { outputs, error } = await metadata.call("taskOutputs", { jobId: id });
-  const failure = error ?? (await stage(deps, job.outputUid, id, outputs));
-  if (failure !== undefined) {
-    await metadata.call("noteJobError", { id, error: failure });
-    await endOutput(deps.pfs, { uid: job.outputUid, how: "cancel" }, signal);
-  } else {
-    await endOutput(deps.pfs, { uid: job.outputUid, how: "finish" }, signal);
+  const { metadata, hints } = deps.pfs;
+  const { outputUid, outputs, error } = await metadata.call("taskOutputs", { jobId: id });
+  if (outputUid === null) return;
+  try {
+    const conflict = await stage(deps, outputUid, id, outputs);
+    const failure = error ?? conflict;
+    if (failure !== undefined) await metadata.call("noteJobError", { id, error: failure });
+    const how = failure === undefined ? "finish" : "cancel";
+    await endOutput(deps.pfs, { uid: outputUid, how }, signal);
+  } catch (error) {
+    // The repo of the output was deleted: trying again would keep the job for ever.
+    if (!isCoded(error, "not_found")) throw error;
+    await metadata.call("failJob", { id, error: error.message });
   }
-  deps.pfs.hints.give("events");
-  deps.pfs.hints.give("jobs");
+  hints.give("events");
+  hints.give("jobs");
 }
 
 /** Stages what the tasks wrote; gives back why that cannot be a commit, if so. */

@@ -344,13 +344,13 @@ export const noteJobError: Procedure<{ id: string; error: string }, void> = asyn
   await tx.run(`UPDATE jobs SET error = ? WHERE id = ? AND error = ''`, error, id);
 };
 
-/** Ends a job that could not even start. */
+/** Ends a job that has no output commit: it could not even start, or the repo of its output was deleted. */
 export const failJob: Procedure<{ id: string; error: string }, void> = async (
   tx,
   { id, error },
 ) => {
   const changed = await tx.run(
-    `UPDATE jobs SET state = 'failure', error = ?, finished_micros = ? WHERE id = ? AND state IN ('creating', 'running') AND output_uid IS NULL`,
+    `UPDATE jobs SET state = 'failure', error = ?, finished_micros = ? WHERE id = ? AND state IN ('creating', 'running') AND NOT EXISTS (SELECT 1 FROM commits WHERE uid = output_uid)`,
     error,
     tx.nowMicros,
     id,

@@ -212,11 +212,19 @@ async function endTask(
   if (job?.tasks_left === 0) await emit(tx, "tasks_done", jobId);
 }
 
-/** The output of the last attempt of each task, in task order, and the first error among them. */
+/** Where a job's output goes, the output of the last attempt of each task in task order, and the first error. */
 export const taskOutputs: Procedure<
   { jobId: string },
-  { outputs: { entries: Buffer | null; root: Buffer | null }[]; error?: string }
+  {
+    outputUid: string | null;
+    outputs: { entries: Buffer | null; root: Buffer | null }[];
+    error?: string;
+  }
 > = async (tx, { jobId }) => {
+  const job = await tx.get<{ output_uid: string | null }>(
+    `SELECT output_uid FROM jobs WHERE id = ?`,
+    jobId,
+  );
   const rows = await tx.all<{
     task: number;
     state: string;
@@ -231,6 +239,7 @@ export const taskOutputs: Procedure<
   );
   const failed = rows.find((row) => row.state === "failure");
   return {
+    outputUid: job?.output_uid ?? null,
     outputs: rows.map((row) => ({ entries: row.entries, root: row.root })),
     ...(failed === undefined
       ? {}
