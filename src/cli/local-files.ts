@@ -1,7 +1,10 @@
+import type { Dirent } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
+import { ahead, type Begun } from "../base/ahead.ts";
 import { CodedError, type ErrorCode } from "../base/errors.ts";
 import type { FileSystem } from "../base/file-system.ts";
-import { MiB } from "../base/size.ts";
+import { KiB, MiB } from "../base/size.ts";
 
 const reasons: Readonly<Record<string, { code: ErrorCode; why: string }>> = {
   ENOENT: { code: "not_found", why: "there is no such file" },
@@ -38,6 +41,9 @@ export async function kindOf(fileSystem: FileSystem, path: string): Promise<Loca
   }
 }
 
+/** Files up to this size are read without a stream, which would take longer to make than to read. */
+const atOnceBytesMax = 256 * KiB;
+
 /** A file's bytes in pieces of a MiB; with `bytesMax` no more than that, so that a growing log has an end. */
 export async function* readLocal(
   fileSystem: FileSystem,
@@ -46,7 +52,7 @@ export async function* readLocal(
 ): AsyncGenerator<Uint8Array, void, void> {
   try {
     const file = await fileSystem.open(path, "r");
-    if (bytesMax === 0) await file.close();
+    if (bytesMax <= atOnceBytesMax) yield* readAtOnce(file, bytesMax);
     else
       yield* file.createReadStream({
         highWaterMark: MiB,
@@ -54,6 +60,22 @@ export async function* readLocal(
       }) as AsyncIterable<Buffer>;
   } catch (error) {
     throw explainLocal(error, path);
+  }
+}
+
+async function* readAtOnce(
+  file: FileHandle,
+  bytesMax: number,
+): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    for (let left = bytesMax; left > 0;) {
+      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(left), 0, left);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+      left -= bytesRead;
+    }
+  } finally {
+    await file.close();
   }
 }
 
@@ -79,10 +101,17 @@ export async function* walk(
     .catch((error: unknown) => {
       throw explainLocal(error, directory);
     });
-  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+  const begin = (entry: Dirent): Begun<{ entry: Dirent; kind: Promise<LocalKind> }> => {
+    const kind = kindOf(fileSystem, join(directory, entry.name));
+    // Thrown when its turn comes.
+    kind.catch(() => undefined);
+    return { value: { entry, kind }, bytes: 0 };
+  };
+  const sorted = entries.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  for await (const { entry, kind } of ahead(sorted, begin, { countMax: 32, bytesMax: 0 })) {
     const local = join(directory, entry.name);
     const path = below === "" ? entry.name : `${below}/${entry.name}`;
-    const found = await kindOf(fileSystem, local);
+    const found = await kind;
     if (found.kind === "file") yield { local, below: path, sizeBytes: found.sizeBytes };
     else if (found.kind === "directory" && !entry.isSymbolicLink())
       yield* walk(fileSystem, local, path);

@@ -52,13 +52,16 @@ export class PackReader {
     const left = new AbortController();
     const either = AbortSignal.any([signal, left.signal]);
     const ahead = new ReadAhead(pieces, (piece) => this.readChunk(piece.hash, either, piece.bytes));
+    let isOver = false;
     try {
       for (let next = await ahead.next(); next !== undefined; next = await ahead.next()) {
         yield (await next.chunk).subarray(next.piece.start, next.piece.end);
         signal.throwIfAborted();
       }
+      isOver = true;
     } finally {
-      left.abort();
+      // An abort makes an error with a stack: too dear for each of many small files.
+      if (!isOver) left.abort();
       await ahead.leave();
     }
   }
