@@ -28,7 +28,8 @@ process.exitCode = await runCli(process.argv.slice(2), {
   clock: systemClock(),
   random: systemRandom,
   openClient: async (options) => (await import("../client/index.ts")).openClient(options),
-  fetch,
+  // Named only when it is called: naming it loads an HTTP client.
+  fetch: (input, init) => fetch(input, init),
   fileSystem,
   signal: interrupted.signal,
 });
