@@ -113,7 +113,7 @@ describe("releaseTask()", () => {
     }
     for (let failures = 0; failures < 2; failures++) {
       await reportTask(pps.deps, next.claim, "no");
-      pps.pfs.clock.advance(2_000);
+      pps.pfs.clock.advance(4_000);
       next = await claim(pps);
     }
     await write(pps, next, "at last");
