@@ -20,6 +20,12 @@ export async function survivorsWith(mark: string, waitMs: number): Promise<strin
   return processesWith(mark);
 }
 
+/** False for a process that is gone, or dead and not yet waited for. */
+export function isRunning(pid: number): boolean {
+  const state = /^State:\s+(\w)/m.exec(read(String(pid), "status"))?.[1];
+  return state !== undefined && state !== "Z" && state !== "X";
+}
+
 /** Empty when the process is gone meanwhile. */
 function read(pid: string, file: string): string {
   try {

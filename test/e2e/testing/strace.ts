@@ -1,0 +1,41 @@
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Why no process can be traced here; undefined when one can. */
+export function whyNoStrace(): string | undefined {
+  const { error, status, stderr } = spawnSync("strace", ["-o", "/dev/null", "true"], {
+    encoding: "utf8",
+  });
+  if (error !== undefined) return "strace is missing";
+  return status === 0 ? undefined : `strace does not work here: ${stderr.split("\n")[0]}`;
+}
+
+/** Threads of a process by the name that its program gave them, oldest first. */
+export function threadsOf(pid: number, name: string): number[] {
+  return readdirSync(`/proc/${pid}/task`)
+    .map(Number)
+    .filter((tid) => readFileSync(`/proc/${pid}/task/${tid}/comm`, "utf8").trim() === name)
+    .toSorted((a, b) => a - b);
+}
+
+/** Kills a thread's process when the thread is about to make its `when`-th `call`; resolves once that is armed. */
+export async function killAtCall(
+  tid: number,
+  { call, when }: { call: string; when: number },
+): Promise<ChildProcess> {
+  const inject = `inject=${call}:signal=SIGKILL:when=${when}`;
+  const strace = spawn("strace", ["-p", String(tid), "-e", `trace=${call}`, "-e", inject], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  await new Promise<void>((resolve, reject) => {
+    let said = "";
+    strace.stderr.on("data", (bytes: Buffer) => {
+      said += bytes.toString();
+      if (/attached/.test(said)) resolve();
+    });
+    strace.once("exit", () => {
+      reject(new Error(`strace ended: ${said}`));
+    });
+  });
+  return strace;
+}
