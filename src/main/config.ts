@@ -66,9 +66,11 @@ export function parsePachdConfig(
   const values = parseOptions(argv);
   if (values.help) return "help";
   if (values.version) return "version";
-  const { host, port } = parseAddress(values.address ?? env["PACH_ADDRESS"] ?? "127.0.0.1:30650");
+  if (values.root === "")
+    throw new CodedError("usage", 'Cannot use --root "": name the folder that holds everything');
+  const { host, port } = parseAddress(values.address ?? (env["PACH_ADDRESS"] || "127.0.0.1:30650"));
   const config: PachdConfig = {
-    root: resolve(machine.cwd, values.root ?? env["PACH_ROOT"] ?? defaultRoot(env)),
+    root: resolve(machine.cwd, values.root ?? (env["PACH_ROOT"] || defaultRoot(env))),
     host,
     port,
     slots:
@@ -79,7 +81,7 @@ export function parsePachdConfig(
     tokenFile: values["token-file"],
     insecure: values.insecure,
     allowedHosts: values["allow-host"],
-    logLevel: values["log-level"] ?? env["LOG_LEVEL"] ?? "info",
+    logLevel: logLevel(values["log-level"] ?? (env["LOG_LEVEL"] || "info")),
   };
   requireSafe(config);
   return config;
@@ -115,6 +117,16 @@ function wholeNumber(name: string, text: string, min: number): number {
   throw new CodedError(
     "usage",
     `Cannot use ${name} ${text}: give a whole number of at least ${min}`,
+  );
+}
+
+const logLevels = ["debug", "info", "warn", "error"];
+
+function logLevel(text: string): string {
+  if (logLevels.includes(text)) return text;
+  throw new CodedError(
+    "usage",
+    `Cannot use log level "${text}": give one of ${logLevels.join(", ")}`,
   );
 }
 

@@ -119,7 +119,7 @@ async function readToken(file: string | undefined): Promise<string | undefined> 
     await readFile(file, "utf8").catch((error: unknown) => {
       throw new CodedError(
         "failed_precondition",
-        `Cannot read the token file ${file}: ${(error as Error).message}`,
+        `Cannot read the token file ${file}: ${(error as Error).message.split(",")[0]}. Give --token-file a file that this user can read`,
       );
     })
   ).trim();

@@ -16,20 +16,33 @@ async function readToken(): Promise<{ token?: string }> {
   return { token: (await fileSystem.readFile(file, "utf8")).trim() };
 }
 
-process.exitCode = await runCli(process.argv.slice(2), {
-  address: process.env["ADDRESS"],
-  ...(await readToken()),
-  version: packageVersion(),
-  stdin: () => process.stdin,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  isTerminal: process.stdout.isTTY,
-  color: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
-  clock: systemClock(),
-  random: systemRandom,
-  openClient: async (options) => (await import("../client/index.ts")).openClient(options),
-  // Named only when it is called: naming it loads an HTTP client.
-  fetch: (input, init) => fetch(input, init),
-  fileSystem,
-  signal: interrupted.signal,
-});
+/** Runs the command line; resolves with the exit code. */
+async function main(): Promise<number> {
+  let token: { token?: string };
+  try {
+    token = await readToken();
+  } catch (error) {
+    process.stderr.write(
+      `Cannot read the token file ${process.env["PACH_TOKEN_FILE"]}: ${(error as Error).message.split(",")[0]}. Set PACH_TOKEN_FILE to the file that pachd was given\n`,
+    );
+    return 1;
+  }
+  return await runCli(process.argv.slice(2), {
+    address: process.env["ADDRESS"],
+    ...token,
+    version: packageVersion(),
+    stdin: () => process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    isTerminal: process.stdout.isTTY,
+    color: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
+    clock: systemClock(),
+    random: systemRandom,
+    openClient: async (options) => (await import("../client/index.ts")).openClient(options),
+    fetch,
+    fileSystem,
+    signal: interrupted.signal,
+  });
+}
+
+process.exitCode = await main();
