@@ -8,12 +8,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before } from "node:test";
+import { fileURLToPath } from "node:url";
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { run } from "../../src/cli/testing/run.ts";
-import { TestDaemon } from "../e2e/testing/daemon.ts";
+import { run as runProgram, TestDaemon } from "../e2e/testing/daemon.ts";
 import { splitInput, testTable, wordsOf, type Outcome } from "./table.ts";
 import { fillDaemon, stateOf } from "./testing/filled-daemon.ts";
+
+const binaries = fileURLToPath(new URL("../../bin", import.meta.url));
 
 let folder: string;
 let daemon: TestDaemon;
@@ -67,6 +70,22 @@ async function requireUntouched(line: string): Promise<void> {
   assert.ok(untouched === before, `${line}: changed something: now ${untouched}`);
 }
 
+/** A line for the shell: the real pachctl and pachd, in the folder. */
+async function shell(line: string): Promise<Outcome> {
+  const { code, stderr } = await runProgram("timeout", ["-s", "KILL", "8", "sh", "-c", line], {
+    cwd: folder,
+    env: { ADDRESS: daemon.address, PATH: `${binaries}:${process.env["PATH"]}` },
+  });
+
+  await requireUntouched(line);
+  const message = stderr
+    .replaceAll(folder, "FOLDER")
+    .replaceAll(daemon.address, "ADDRESS")
+    .replace(/E(?:PERM|ACCES|ROFS): [a-z -]+/, "DENIED")
+    .replaceAll(`pid ${daemon.pid}`, "pid PID");
+  return { code, message };
+}
+
 async function send(options: {
   method: string;
   path: string;
@@ -99,3 +118,4 @@ function messageOf(body: string): string {
 
 testTable("bad-commands.txt", command);
 testTable("bad-requests.txt", call);
+testTable("bad-starts.txt", shell);
