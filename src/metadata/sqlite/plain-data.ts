@@ -17,9 +17,8 @@ export function compact(value: unknown): unknown {
   if (value instanceof Map)
     return new Map([...value].map(([key, one]) => [compact(key), compact(one)]));
   if (isRecord(value)) {
-    const copy: Record<string, unknown> = {};
-    for (const key of Object.keys(value)) copy[key] = compact(value[key]);
-    return copy;
+    // Not by assignment: a field may be called __proto__.
+    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, compact(one)]));
   }
   return structuredClone(value);
 }
