@@ -95,6 +95,8 @@ async function closeServer(server: FastifyInstance, signal: AbortSignal): Promis
     server.server.closeAllConnections();
   };
   signal.addEventListener("abort", cut, { once: true });
+  // A client that keeps its connection after its last answer would hold us up to the end.
+  server.server.keepAliveTimeout = 1;
   server.server.closeIdleConnections();
   await server.close();
   signal.removeEventListener("abort", cut);
