@@ -9,7 +9,7 @@ export function answerError(
   reply: FastifyReply,
   log: Log,
 ): void {
-  const error = fromFastify(thrown) ?? codedErrorFrom(thrown);
+  const error = cutOff(request) ?? fromFastify(thrown) ?? codedErrorFrom(thrown);
   if (error.code === "internal") {
     log.error(
       {
@@ -34,6 +34,15 @@ export function answerError(
   void reply
     .code(errorCodes[error.code].http)
     .send({ error: { code: error.code, message, details: error.details } });
+}
+
+/** A caller that goes away in the middle of its body is no failure of ours, whatever it made fail. */
+function cutOff(request: FastifyRequest): CodedError | undefined {
+  if (request.raw.complete || !request.raw.destroyed) return undefined;
+  return new CodedError(
+    "cancelled",
+    "The upload was cut off: nothing of it is kept. Send it again",
+  );
 }
 
 function fromFastify(thrown: unknown): CodedError | undefined {

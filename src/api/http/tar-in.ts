@@ -47,18 +47,18 @@ export async function* readTar(
           `Cannot store ${header.name}: it is a ${header.type} in the tar. Send regular files, for example with "tar --dereference"`,
         );
       }
+      if (header.name.includes("\uFFFD"))
+        throw new CodedError(
+          "invalid_argument",
+          `Cannot store ${JSON.stringify(header.name)}: its name is not UTF-8. Rename it`,
+        );
       yield {
         path: joinPath(below, parsePath(header.name)),
         content: await contentOf(entry as unknown as AsyncIterable<Uint8Array>, header.size),
       };
     }
   } catch (error) {
-    throw error instanceof CodedError
-      ? error
-      : new CodedError(
-          "invalid_argument",
-          `Cannot read the tar: ${error instanceof Error ? error.message : String(error)}. Send a whole one, as "tar -c" makes it`,
-        );
+    throw tarError(error);
   } finally {
     source.unpipe(tar);
   }
@@ -68,5 +68,23 @@ async function contentOf(
   entry: AsyncIterable<Uint8Array>,
   bytes: number,
 ): Promise<Buffer | AsyncIterable<Uint8Array>> {
-  return bytes <= wholeBytesMax ? await collect(entry, bytes) : entry;
+  return bytes <= wholeBytesMax ? await collect(entry, bytes) : piecesOf(entry);
+}
+
+/** Content is read by others, who cannot know that a failure is the fault of the tar. */
+async function* piecesOf(entry: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    yield* entry;
+  } catch (error) {
+    throw tarError(error);
+  }
+}
+
+function tarError(error: unknown): CodedError {
+  if (error instanceof CodedError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new CodedError(
+    "invalid_argument",
+    `Cannot read the tar: ${reason}. Send a whole one, as "tar -c" makes it`,
+  );
 }
