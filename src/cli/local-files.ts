@@ -111,6 +111,11 @@ export async function* walk(
   for await (const { entry, kind } of ahead(sorted, begin, { countMax: 32, bytesMax: 0 })) {
     const local = join(directory, entry.name);
     const path = below === "" ? entry.name : `${below}/${entry.name}`;
+    if (entry.name.includes("\uFFFD"))
+      throw new CodedError(
+        "invalid_argument",
+        `Cannot put ${local}: its name is not UTF-8. Rename it`,
+      );
     const found = await kind;
     if (found.kind === "file") yield { local, below: path, sizeBytes: found.sizeBytes };
     else if (found.kind === "directory" && !entry.isSymbolicLink())
