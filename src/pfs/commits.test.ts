@@ -5,6 +5,7 @@ import { localPrincipal } from "../model/principal.ts";
 import { cancelCommit, inspectCommit, listBranches, listCommits, startCommit } from "./commits.ts";
 import { finishCommit, resumeFinishes } from "./finish-commit.ts";
 import { putCommit } from "./put-files.ts";
+import { inspectRepo } from "./repos.ts";
 import { listed, never, openTestPfs, type TestPfs } from "./testing/open-test-pfs.ts";
 
 const r = (id: string): CommitName => ({ repo: "r", id });
@@ -225,6 +226,35 @@ describe("cancelCommit()", () => {
   });
 });
 
+describe("concurrent calls", () => {
+  it("a put that succeeded beside a finish is in the commit, and one that was refused is not", async (t) => {
+    const pfs = await withRepo(t);
+    const id = await pfs.start("r");
+    const puts = Array.from({ length: 30 }, async (_, i) => {
+      for (let turn = 0; turn < i; turn++) await new Promise(setImmediate);
+      await pfs.put(r(id), "f", `${i}\n`);
+      return `${i}`;
+    });
+    const some = Promise.race(puts.slice(3)).then(async () => await pfs.finish(r(id)));
+    const settled = await Promise.allSettled(puts);
+    await some;
+    const succeeded = settled.flatMap((put) => (put.status === "fulfilled" ? [put.value] : []));
+    const lines = (await pfs.get(r(id), "f")).trim().split("\n");
+    assert.deepEqual(lines.sort(), succeeded.sort());
+    for (const put of settled)
+      if (put.status === "rejected") assert.match(String(put.reason), /can ?not be written to/);
+  });
+
+  it("finishing at the same time finishes once", async (t) => {
+    const pfs = await withRepo(t);
+    const id = await pfs.start("r");
+    await pfs.put(r(id), "f", "abc");
+    const infos = await Promise.all(Array.from({ length: 5 }, async () => await pfs.finish(r(id))));
+    for (const info of infos) assert.deepEqual(info, infos[0]);
+    assert.equal((await inspectRepo(pfs.deps, localPrincipal, "r")).sizeBytes, 3);
+  });
+});
+
 describe("putCommit()", () => {
   const put = async (pfs: TestPfs, path: string, options: { key?: string; waitMs?: number } = {}) =>
     await putCommit(pfs.deps, localPrincipal, {
@@ -250,6 +280,26 @@ describe("putCommit()", () => {
     await assert.rejects(put(pfs, "d", { key: "k" }), { message: /^file type conflict: \/d/ });
     await assert.rejects(put(pfs, "d", { key: "k" }), { message: /^file type conflict: \/d/ });
     assert.equal(await pfs.start("r"), "master/1");
+  });
+
+  it("putCommit() leaves no trace when only finishing shows the conflict, and its key may be used again", async (t) => {
+    const pfs = await withRepo(t);
+    await pfs.start("r");
+    const waiting = put(pfs, "d/f", { key: "k", waitMs: 60_000 });
+    const child = { repo: "r", id: "master/1" };
+    const isStarted = async (): Promise<boolean> =>
+      await inspectCommit(pfs.deps, localPrincipal, child).then(
+        () => true,
+        () => false,
+      );
+    while (!(await isStarted()));
+    await pfs.put(r("master/0"), "d", "parent");
+    await pfs.finish(r("master/0"));
+    const conflict = { code: "failed_precondition", message: /^file type conflict: \/?d/ };
+    await assert.rejects(waiting, conflict);
+    await assert.rejects(put(pfs, "d/f", { key: "k" }), conflict);
+    assert.equal(await isStarted(), false);
+    assert.equal((await put(pfs, "e", { key: "k" })).id, "master/1");
   });
 
   it("putCommit() behind an open parent goes on when the parent has ended, also after it was refused", async (t) => {

@@ -96,13 +96,14 @@ export async function putCommit(
 async function finishOrDiscard(
   deps: PfsDeps,
   uid: string,
-  options: FinishOptions,
+  options: FinishOptions & { readonly key?: string },
 ): Promise<CommitInfo> {
   try {
     return await finishByUid(deps, uid, options);
   } catch (error) {
     const waits = isCoded(error, "failed_precondition") && "waitingFor" in error.details;
-    if (!waits && !options.signal.aborted) await deps.metadata.call("discardCommit", { uid });
+    if (!waits && !options.signal.aborted)
+      await deps.metadata.call("discardCommit", { uid, ...keyOf(options) });
     throw error;
   }
 }

@@ -6,6 +6,7 @@ import { infoOfRow, nameOfRow, requireUid, type CommitRow } from "./commit-rows.
 import { nextNumber } from "./counters.ts";
 import { emit } from "./outbox.ts";
 import { recordSealed } from "./packs.ts";
+import { forgetAnswer } from "./requests.ts";
 
 export type FinishStart =
   /** This caller computes the roots and publishes with the token. */
@@ -165,8 +166,14 @@ async function endJobOfCommit(tx: Tx, uid: string, state: "success" | "failure")
   await emit(tx, "job_finished", job.id);
 }
 
-/** Removes a commit that could not be finished and that nobody has built on: as if it had never been started. */
-export const discardCommit: Procedure<{ uid: string }, void> = async (tx, { uid }) => {
+/**
+ * Removes a commit that could not be finished and that nobody has built on: as if it had never been
+ * started, and its request, by its key, never been made.
+ */
+export const discardCommit: Procedure<{ uid: string; key?: string }, void> = async (
+  tx,
+  { uid, key },
+) => {
   const child = await tx.get(`SELECT uid FROM commits WHERE parent_uid = ?`, uid);
   const removed =
     child === undefined
@@ -175,6 +182,7 @@ export const discardCommit: Procedure<{ uid: string }, void> = async (tx, { uid 
   if (removed === 0) return;
   await tx.run(`DELETE FROM staged_runs WHERE uid = ?`, uid);
   await tx.run(`DELETE FROM commit_upstreams WHERE uid = ?`, uid);
+  if (key !== undefined) await forgetAnswer(tx, key);
 };
 
 /** Closing commits whose lease has run out: a daemon died while it finished them. */

@@ -21,6 +21,11 @@ export async function keepAnswer(tx: Tx, key: string | undefined, answer: unknow
   );
 }
 
+/** Forgets the answer of a request that has been undone. */
+export async function forgetAnswer(tx: Tx, key: string): Promise<void> {
+  await tx.run(`DELETE FROM requests WHERE key = ?`, key);
+}
+
 /** The stored answer of a request as JSON, before its body is read again. */
 export const findRequest: Procedure<{ key: string }, { answer?: string }> = async (tx, { key }) => {
   const row = await tx.get<{ answer: string }>(`SELECT answer FROM requests WHERE key = ?`, key);
