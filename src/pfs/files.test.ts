@@ -297,6 +297,53 @@ describe("type conflicts", () => {
   });
 });
 
+describe("many files", () => {
+  it("a commit of thousands of files in one request is whole, alone and with more writes", async (t) => {
+    const pfs = await withRepo(t);
+    const files = Array.from({ length: 2_100 }, (_, i) => ({
+      path: `d${i % 7}/${i}`,
+      overwrite: false,
+      content: Buffer.from(`${i}`),
+    }));
+    await pfs.start("r");
+    await pfs.putAll(head, files);
+    await pfs.finish(head);
+    await pfs.start("r");
+    await pfs.delete(head, "d3");
+    await pfs.putAll(head, files.slice(0, 50));
+    await pfs.put(head, "d3/3", "more");
+    await pfs.finish(head);
+    const { files: listed } = await listFiles(pfs.deps, localPrincipal, {
+      commit: head,
+      path: "",
+      query: { recurse: true, limit: 10_000 },
+    });
+    assert.equal(listed.length, 2_107 - 300 + 7);
+    const expected = { 0: "00", 3: "3more", 10: "10", 49: "4949", 50: "50", 2_099: "2099" };
+    for (const [i, text] of Object.entries(expected)) {
+      assert.equal(await pfs.get(head, `d${Number(i) % 7}/${i}`), text);
+      assert.equal(await pfs.get(r("master/0"), `d${Number(i) % 7}/${i}`), i);
+    }
+  });
+});
+
+describe("open commits", () => {
+  it("a child shows what its open parent has so far, and its own writes on top", async (t) => {
+    const pfs = await withRepo(t);
+    const parent = r(await pfs.start("r"));
+    const child = r(await pfs.start("r"));
+    await pfs.put(child, "f", "child\n");
+    await pfs.put(parent, "f", "parent\n");
+    assert.deepEqual(await pfs.files(child), { f: "parent\nchild\n" });
+    await pfs.put(parent, "f", "more\n");
+    await pfs.put(parent, "g", "g\n");
+    assert.deepEqual(await pfs.files(child), { f: "parent\nmore\nchild\n", g: "g\n" });
+    await pfs.finish(parent);
+    await pfs.finish(child);
+    assert.deepEqual(await pfs.files(child), { f: "parent\nmore\nchild\n", g: "g\n" });
+  });
+});
+
 describe("readers beside a finish", () => {
   it("a reader that looked while the commit was open sees it whole when it finishes meanwhile", async (t) => {
     const pfs = await withRepo(t);

@@ -303,7 +303,45 @@ describe("failures", () => {
   });
 });
 
+describe("parallelism", () => {
+  const specs: readonly (readonly [object, number])[] = [
+    [{ parallelism: 0 }, 4],
+    [{ parallelism_spec: undefined }, 4],
+    [{ parallelism: "2" }, 2],
+    [{ parallelism_spec: { constant: 3 } }, 4],
+    [{ parallelism_spec: { strategy: "COEFFICIENT", coefficient: 2.9 } }, 2],
+    [{ parallelism_spec: { strategy: "COEFFICIENT", coefficient: 0.1 } }, 1],
+  ];
+  for (const [spec, tasks] of specs) {
+    it(`a job with four slots has ${tasks} tasks by ${JSON.stringify(spec)}`, async (t) => {
+      const pps = openTestPps(t, { slots: 4 });
+      await pps.pfs.repo("a");
+      await pps.pipeline("p", { a: "map" }, { parallelism_spec: undefined, ...spec });
+      await pps.pfs.commit("a", Object.fromEntries([..."abcdefghijkl"].map((n) => [n, `${n}\n`])));
+      await pps.settle();
+      const [job] = await pps.jobs("p");
+      assert.equal((await pps.job(job!.id)).tasks!.length, tasks);
+      assert.deepEqual(job!.parallelismSpec, { strategy: "CONSTANT", constant: tasks });
+      assert.deepEqual(await pps.output("p", 0), await pps.pfs.files(master));
+    });
+  }
+});
+
 describe("repos deleted by force under a running job", () => {
+  it("a pipeline goes on when its input repo is made again", async (t) => {
+    const pps = await openWithRepo(t);
+    await pps.pipeline("p", { a: "map" });
+    await pps.pfs.commit("a", { f: "1\n" });
+    await pps.settle();
+    await deleteRepo(pps.pfs.deps, localPrincipal, { name: "a", force: true });
+    await pps.settle();
+    await pps.pfs.repo("a");
+    await pps.pfs.commit("a", { f: "2\n" });
+    await pps.settle();
+    assert.deepEqual(await pps.states("p"), ["success", "success"]);
+    assert.deepEqual(await pps.output("p", 1), { f: "2\n" });
+  });
+
   it("a job whose input goes while its tasks wait fails", async (t) => {
     const pps = await openWithRepo(t);
     await pps.pipeline("p", { a: "map" });
