@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { localPrincipal } from "../model/principal.ts";
 import { flushCommits } from "../pfs/index.ts";
 import { never, type Files } from "../pfs/testing/open-test-pfs.ts";
-import { openTestPps, type TestPps } from "./testing/open-test-pps.ts";
+import { copyAll, openTestPps, type Program, type TestPps } from "./testing/open-test-pps.ts";
 import { triggerPipeline } from "./trigger.ts";
 
 /** Source commits of the jobs of a pipeline. */
@@ -104,6 +104,30 @@ describe("a graph of pipelines", () => {
     const [first] = await pps.jobs("d");
     const info = await pps.pfs.deps.metadata.call("findCommit", first!.outputCommit!);
     assert.deepEqual(info.info.provenance.map(({ repo }) => repo).sort(), ["a", "b", "c"]);
+  });
+
+  it("a diamond goes on after one of its sides failed, and nothing is lost", async (t) => {
+    const pps = openTestPps(t);
+    await pps.pfs.repo("a");
+    const program: Program = (task) => {
+      if (Object.values(task.inputs["a"]!).join("") === "1\n") throw new Error("no");
+      return copyAll(task);
+    };
+    await pps.pipeline("b", { a: "map" }, { program });
+    await pps.pipeline("c", { a: "map" });
+    const both: Program = ({ inputs }) => [
+      { do: "append", path: "b", text: inputs["b"]!["f"]! },
+      { do: "append", path: "c", text: inputs["c"]!["f"]! },
+    ];
+    await pps.pipeline("d", { b: "map", c: "map" }, { program: both });
+    for (let i = 0; i < 4; i++) {
+      await pps.pfs.commit("a", { f: `${i}\n` });
+      await pps.settle();
+    }
+    assert.deepEqual(await pps.states("b"), ["success", "failure", "success", "success"]);
+    assert.deepEqual(await pps.states("d"), ["success", "success", "success"]);
+    const whole = "0\n1\n2\n3\n";
+    assert.deepEqual(await pps.output("d", 2), { b: whole, c: whole });
   });
 
   it("a chain of three passes each commit on, and flush sees its end", async (t) => {

@@ -42,7 +42,6 @@ import {
   deletePipeline,
   inspectPipeline,
   listPipelines,
-  notePipelineError,
   pipelineDetail,
   pipelinesOfRepo,
 } from "./pipelines.ts";
@@ -104,7 +103,6 @@ export const procedures = {
   listUnindexedPacks,
   nextTriggers,
   noteJobError,
-  notePipelineError,
   pipelineDetail,
   pipelinesOfRepo,
   postponeEvent,

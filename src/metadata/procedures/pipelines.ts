@@ -141,19 +141,6 @@ export const pipelinesOfRepo: Procedure<{ repo: string }, string[]> = async (tx,
     )
   ).map((row) => row.pipeline);
 
-/** Shows users what keeps a pipeline from going on; empty when nothing does. */
-export const notePipelineError: Procedure<{ name: string; error: string }, void> = async (
-  tx,
-  { name, error },
-) => {
-  await tx.run(
-    `UPDATE pipelines SET recent_error = ?, state = CASE WHEN ? = '' THEN 'running' ELSE 'restarting' END WHERE name = ? AND state IN ('running', 'restarting')`,
-    error,
-    error,
-    name,
-  );
-};
-
 /**
  * Removes a pipeline with its jobs, tasks and logs. Unfinished output commits are cancelled; the
  * output repo stays. Gives back the jobs that were still going.
