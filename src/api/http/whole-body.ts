@@ -8,8 +8,20 @@ export async function wholeBody(
   request: FastifyRequest,
 ): Promise<Buffer | AsyncIterable<Uint8Array>> {
   const length = Number(request.headers["content-length"] ?? Number.NaN);
-  if (!(length <= smallBytesMax)) return request.raw;
+  if (!(length <= smallBytesMax)) return freedSlices(request.raw);
   return await collect(request.raw, length);
+}
+
+/**
+ * The slices of a body, each good until the next is asked for: what is copied by then is given back at
+ * once, and garbage collection has little to do.
+ */
+async function* freedSlices(body: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array, void, void> {
+  for await (const slice of body) {
+    yield slice;
+    const memory = slice.buffer;
+    if (memory instanceof ArrayBuffer && memory.byteLength === slice.length) memory.transfer(0);
+  }
 }
 
 /** Reads a stream of about `bytes` bytes to its end. */
