@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { pack, type Headers as TarHeader } from "tar-stream";
+import { pack, type Header } from "tar-stream";
 import { stateOf } from "../golden/testing/filled-daemon.ts";
 import { TestDaemon } from "./testing/daemon.ts";
 
@@ -59,6 +59,8 @@ async function cutOff(path: string, header: string, part: Buffer | string): Prom
   assert.ok(closed, `${path} ${header}: still open after ${part.length} bytes and an end`);
   await (await daemon.fetch("/version")).text();
 }
+
+type TarHeader = Partial<Header> & { readonly name: string };
 
 const large = Buffer.alloc(3_000_001, "a line of a large file\n");
 
