@@ -1,5 +1,5 @@
 // Goal: whatever is typed wrong is answered in plain words, and changes nothing.
-// Method: two tables of command lines and HTTP requests, each case tried against one real daemon whose
+// Method: tables of command lines and HTTP requests, each case tried against one real daemon whose
 // repos, commits, files, pipelines and jobs are compared before and after.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -76,7 +76,6 @@ async function shell(line: string): Promise<Outcome> {
     cwd: folder,
     env: { ADDRESS: daemon.address, PATH: `${binaries}:${process.env["PATH"]}` },
   });
-
   await requireUntouched(line);
   const message = stderr
     .replaceAll(folder, "FOLDER")
