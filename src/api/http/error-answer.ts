@@ -9,7 +9,8 @@ export function answerError(
   reply: FastifyReply,
   log: Log,
 ): void {
-  const error = cutOff(request) ?? fromFastify(thrown) ?? codedErrorFrom(thrown);
+  const found = fromFastify(thrown) ?? codedErrorFrom(thrown);
+  const error = (found.code === "internal" ? cutOff(request) : undefined) ?? found;
   if (error.code === "internal") {
     log.error(
       {
