@@ -261,6 +261,36 @@ describe("failures", () => {
     assert.deepEqual(await pps.output("p", 3), { f: "0\n1\n2\n" });
   });
 
+  it("a failure of the very first job loses nothing, though an empty commit follows", async (t) => {
+    const pps = await openWithRepo(t);
+    const program: Program = (task) => {
+      if (task.env["PACH_A_COMMIT_ID"] === "master/0") throw new Error("no");
+      return copyAll(task);
+    };
+    await pps.pipeline("p", { a: "map" }, { program });
+    for (const files of [{ f: "0\n" }, {}, { f: "2\n" }]) await pps.pfs.commit("a", files);
+    await pps.settle();
+    assert.deepEqual(await pps.states("p"), ["failure", "success", "success"]);
+    assert.deepEqual(await pps.output("p", 2), { f: "0\n2\n" });
+  });
+
+  it("a failure after an empty start loses nothing", async (t) => {
+    const pps = await openWithRepo(t);
+    await pps.pfs.repo("b");
+    const program: Program = (task) => {
+      if (task.env["PACH_A_COMMIT_ID"] === "master/0") throw new Error("no");
+      return copyAll(task);
+    };
+    await pps.pipeline("p", { a: "map", b: "map" }, { program });
+    await pps.pfs.commit("a", { f: "0\n" });
+    await pps.pfs.commit("b", {});
+    await pps.pfs.commit("b", { g: "1\n" });
+    await pps.pfs.commit("a", { f: "2\n" });
+    await pps.settle();
+    assert.deepEqual(await pps.states("p"), ["empty", "failure", "success"]);
+    assert.deepEqual(pps.seen.at(-1)!.inputs, { a: { f: "0\n2\n" }, b: { g: "1\n" } });
+  });
+
   it("the output of a failed job is readable: what its other tasks wrote", async (t) => {
     const pps = await openWithRepo(t);
     const parallelism_spec = { constant: 8 };

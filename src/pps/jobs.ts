@@ -56,11 +56,15 @@ function fromUidOf(job: JobDetail, input: JobDetail["inputs"][number], i: number
     : before;
 }
 
-/** A commit that added nothing makes the job empty, unless earlier commits are still to be seen with it. */
+/**
+ * A commit that added nothing makes the job empty, unless earlier commits are still to be seen with it:
+ * those that failed jobs, or no job at all, had for input.
+ */
 function isEmptyInput(job: JobDetail, input: JobDetail["inputs"][number], i: number): boolean {
   if (input.sizeBytes > 0 || input.runEmpty) return false;
   const before = job.base?.inputUids[i];
-  return before === undefined || before === input.uid || before === input.parentUid;
+  if (before === undefined) return input.method.incremental === "NONE" || input.parentUid === null;
+  return before === input.uid || before === input.parentUid;
 }
 
 function dividedInputs(job: JobDetail, fromUids: readonly (string | null)[]): DividedInput[] {

@@ -59,7 +59,10 @@ export interface JobDetail {
   }[];
   /** How it was started; undefined before. */
   readonly plan: JobPlan | undefined;
-  /** The nearest job before it that succeeded or was empty; undefined when there is none. */
+  /**
+   * The nearest job before it that succeeded or was empty; undefined when there is none. Its inputs are
+   * those that have been seen: none as long as no job of the line has succeeded.
+   */
   readonly base:
     | { readonly id: string; readonly outputUid: string; readonly inputUids: readonly string[] }
     | undefined;
@@ -225,7 +228,8 @@ async function baseOf(tx: Tx, row: JobRow): Promise<Pick<JobDetail, "base" | "wa
         ? undefined
         : await tx.get<CommitRow>(`SELECT * FROM commits WHERE uid = ?`, parent.output_uid);
     if (parent.state !== "failure" && output?.state === "finished") {
-      const inputUids = (await inputsOf(tx, parent.id)).map((input) => input.commit_uid);
+      const inputs = (await hasSucceeded(tx, parent)) ? await inputsOf(tx, parent.id) : [];
+      const inputUids = inputs.map((input) => input.commit_uid);
       return { base: { id: parent.id, outputUid: output.uid, inputUids }, waits: false };
     }
     if (parent.state !== "failure" && output !== undefined && output.state !== "cancelled")
@@ -233,6 +237,14 @@ async function baseOf(tx: Tx, row: JobRow): Promise<Pick<JobDetail, "base" | "wa
     parentId = parent.parent_id;
   }
   return { base: undefined, waits: false };
+}
+
+/** Whether a job of the line up to this one has run: before that, empty jobs have seen nothing. */
+async function hasSucceeded(tx: Tx, row: JobRow): Promise<boolean> {
+  let job: JobRow | undefined = row;
+  while (job !== undefined && job.state !== "success")
+    job = await tx.get<JobRow>(`SELECT * FROM jobs WHERE id = ?`, job.parent_id);
+  return job !== undefined;
 }
 
 /** Jobs that wait for this one. */
@@ -286,14 +298,15 @@ export const startJob: Procedure<JobStart, void> = async (tx, input) => {
 async function insertOutputCommit(tx: Tx, job: JobRow, input: JobStart): Promise<void> {
   const place = await outputPlace(tx, job.output_repo, input);
   await tx.run(
-    `INSERT INTO commits (uid, repo, branch, number, parent_uid, state, archived, started_micros, size_bytes, next_seq, token, lease_micros)
-     VALUES (?, ?, ?, ?, ?, 'open', 0, ?, 0, 1, '', 0)`,
+    `INSERT INTO commits (uid, repo, branch, number, parent_uid, state, archived, started_micros, size_bytes, next_seq, whole, job_id, token, lease_micros)
+     VALUES (?, ?, ?, ?, ?, 'open', 0, ?, 0, 1, 0, ?, '', 0)`,
     input.outputUid,
     job.output_repo,
     place.branch,
     place.number,
     input.parentUid ?? null,
     tx.nowMicros,
+    job.id,
   );
   const ups = new Map<string, { repo: string; id: string }>();
   const inputs = await inputsOf(tx, job.id);
