@@ -298,15 +298,14 @@ export const startJob: Procedure<JobStart, void> = async (tx, input) => {
 async function insertOutputCommit(tx: Tx, job: JobRow, input: JobStart): Promise<void> {
   const place = await outputPlace(tx, job.output_repo, input);
   await tx.run(
-    `INSERT INTO commits (uid, repo, branch, number, parent_uid, state, archived, started_micros, size_bytes, next_seq, whole, job_id, token, lease_micros)
-     VALUES (?, ?, ?, ?, ?, 'open', 0, ?, 0, 1, 0, ?, '', 0)`,
+    `INSERT INTO commits (uid, repo, branch, number, parent_uid, state, archived, started_micros, size_bytes, next_seq, token, lease_micros)
+     VALUES (?, ?, ?, ?, ?, 'open', 0, ?, 0, 1, '', 0)`,
     input.outputUid,
     job.output_repo,
     place.branch,
     place.number,
     input.parentUid ?? null,
     tx.nowMicros,
-    job.id,
   );
   const ups = new Map<string, { repo: string; id: string }>();
   const inputs = await inputsOf(tx, job.id);
