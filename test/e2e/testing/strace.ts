@@ -12,10 +12,14 @@ export function whyNoStrace(): string | undefined {
 
 /** Threads of a process by the name that its program gave them, oldest first. */
 export function threadsOf(pid: number, name: string): number[] {
-  return readdirSync(`/proc/${pid}/task`)
+  const folder = `/proc/${pid}/task`;
+  const named = readdirSync(folder)
     .map(Number)
-    .filter((tid) => readFileSync(`/proc/${pid}/task/${tid}/comm`, "utf8").trim() === name)
-    .toSorted((a, b) => a - b);
+    .filter((tid) => readFileSync(`${folder}/${tid}/comm`, "utf8").trim() === name);
+  // Not by number alone: numbers begin anew when they have become too large.
+  const startOf = (tid: number): number =>
+    Number(readFileSync(`${folder}/${tid}/stat`, "utf8").split(") ")[1]?.split(" ")[19]);
+  return named.toSorted((a, b) => startOf(a) - startOf(b) || a - b);
 }
 
 /** Kills a thread's process when the thread is about to make its `when`-th `call`; resolves once that is armed. */
