@@ -41,19 +41,21 @@ export class ChunkIndex {
     return await this.lookUps.find(hash);
   }
 
-  /** Where a chunk can be read; when nobody knows, packs not yet indexed are looked through first. */
+  /** Where a chunk can be read; when nobody knows for sure, packs not yet indexed are looked through first. */
   async locate(hash: Buffer, signal: AbortSignal): Promise<Located | undefined> {
     const row = this.deps.chunks.rowOf(hash);
     if (row !== undefined) return { kind: "packed", row };
     const located = await this.lookUps.find(hash);
-    if (located !== undefined) return located;
+    if (located !== undefined && located.kind !== "lost") return located;
     await this.indexPending(signal);
     return await this.lookUps.find(hash);
   }
 
-  /** What was known of a pack turned out wrong: it is gone. */
-  forgetPack(id: string): void {
+  /** A pack was found missing or damaged: from here on its chunks are stored again when they come again. */
+  async losePack(id: string, error: unknown): Promise<void> {
     this.deps.chunks.forgetPack(id);
+    if (await this.deps.metadata.call("markPackLost", { pack: id }))
+      this.deps.log.error({ err: error, pack: id }, "a pack is missing or damaged");
   }
 
   /** Writes index rows for every pack recorded before the call that has none yet, in small slices. */

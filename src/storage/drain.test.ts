@@ -18,7 +18,9 @@ async function putInline(harness: StorageHarness, texts: readonly string[]): Pro
     texts.map((text) => ingest.putBytes(Buffer.from(text), "line")),
   );
   await ingest.nodes.put(Buffer.from(`node of ${texts.join()}`));
-  await harness.record(await ingest.seal());
+  const sealed = await ingest.seal();
+  assert.equal(sealed.packs.length, 0, "few enough to stay inline");
+  await harness.record(sealed);
   return contents;
 }
 
@@ -38,7 +40,7 @@ async function assertReads(
   }
 }
 
-const texts = Array.from({ length: 30 }, (_, i) => `file ${i}\n`.repeat(i * 100 + 1));
+const texts = Array.from({ length: 15 }, (_, i) => `file ${i}\n`.repeat(i * 100 + 1));
 
 test("drainInline() leaves what is young and little, packs what is old", async () => {
   const harness = openStorageHarness();
@@ -95,6 +97,42 @@ test("drainInline() gives way when another daemon has taken over", async () => {
     },
   });
   assert.equal(await slow.drainInline(never, { force: true }), 0);
+  assert.equal(await inlineBytes(harness), 0);
+  await assertReads(harness, contents, texts);
+});
+
+test("drainInline() keeps an inline copy whose other copy is in a lost pack, and packs it again", async () => {
+  const harness = openStorageHarness();
+  const contents = await putInline(harness, texts);
+  const storage = harness.open("s1");
+  await storage.drainInline(never, { force: true });
+  for await (const { key } of harness.objects.list("packs/", {}))
+    await harness.objects.remove(key, {});
+  await assert.rejects(assertReads(harness, contents, texts));
+  await putInline(harness, texts);
+  await assertReads(harness, contents, texts);
+  await harness.open("s2").drainInline(never, { force: true });
+  assert.equal(await inlineBytes(harness), 0);
+  await assertReads(harness, contents, texts);
+});
+
+test("drainInline() keeps an inline copy when the pack that has it too is lost during the drain", async () => {
+  const harness = openStorageHarness();
+  const contents = await putInline(harness, texts);
+  await harness.open("s1").drainInline(never, { force: true });
+  await putInline(harness, texts);
+  let finishes = 0;
+  const storage = harness.open("s2", {
+    beforeCall: async (name) => {
+      if (name !== "finishDrain" || ++finishes > 1) return;
+      for await (const { key } of harness.objects.list("packs/", {})) {
+        await harness.objects.remove(key, {});
+        await harness.metadata.call("markPackLost", { pack: key.split("/").at(-1)! });
+      }
+    },
+  });
+  await storage.drainInline(never, { force: true });
+  assert.equal(finishes, 2);
   assert.equal(await inlineBytes(harness), 0);
   await assertReads(harness, contents, texts);
 });

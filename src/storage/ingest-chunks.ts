@@ -149,10 +149,11 @@ export class IngestChunks {
     }
   }
 
-  /** True when a chunk is recorded: durable, and nothing need be named. */
+  /** True when a chunk is recorded, and not in a lost pack: durable, and nothing need be named. */
   private async isKept(hash: Buffer): Promise<boolean> {
     if (this.deps.chunks.frameOf(hash) !== undefined) return false;
-    return (await this.deps.index.find(hash)) !== undefined;
+    const located = await this.deps.index.find(hash);
+    return located !== undefined && located.kind !== "lost";
   }
 
   private async write(window: IngestWindow, chunks: readonly ScannedChunk[]): Promise<void> {

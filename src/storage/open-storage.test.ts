@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { isCoded } from "../base/errors.ts";
+import { CodedError, isCoded } from "../base/errors.ts";
 import { seededRandom } from "../base/random.ts";
 import { KiB, MiB } from "../base/size.ts";
 import { openPoolCompute } from "./compute-pool.ts";
@@ -239,4 +239,97 @@ test("Storage stops a put whose source hangs when the signal fires", async () =>
   const put = storage.openIngest().putContent(hanging(), "line", stop.signal);
   setTimeout(() => stop.abort(), 10);
   await assert.rejects(put, { name: "AbortError" });
+});
+
+const packKeys = async (harness: ReturnType<typeof openStorageHarness>): Promise<string[]> => {
+  const keys: string[] = [];
+  for await (const { key } of harness.objects.list("packs/", {})) keys.push(key);
+  return keys;
+};
+
+async function damage(harness: ReturnType<typeof openStorageHarness>, key: string): Promise<void> {
+  const pack = await harness.objects.read(key, { start: 0, length: 64 * MiB }, {});
+  pack[1000]! ^= 1;
+  const writer = await harness.objects.create(key, {});
+  await writer.write([pack]);
+  await writer.seal();
+}
+
+test("Storage heals a missing or damaged pack when the same bytes are put again", async () => {
+  const source = noise.subarray(0, 3 * MiB);
+  for (const how of ["removed", "damaged"] as const) {
+    for (const isSameSession of [true, false]) {
+      const harness = openStorageHarness();
+      const storage = harness.open("s1");
+      const put = async (by: typeof storage): Promise<Content> => {
+        const ingest = by.openIngest();
+        const content = await ingest.putContent(slicesOf(source), "binary", never);
+        await harness.record(await ingest.seal());
+        return content;
+      };
+      const content = await put(storage);
+      if (!isSameSession) await storage.indexPending(never);
+      for (const key of await packKeys(harness)) {
+        if (how === "removed") await harness.objects.remove(key, {});
+        else await damage(harness, key);
+      }
+      const next = isSameSession ? storage : harness.open("s2");
+      await assert.rejects(readContent(next, content), (error) => isCoded(error, "data_loss"), how);
+      assert.deepEqual(await put(next), content);
+      assert.ok((await readContent(next, content)).equals(source), how);
+      await next.indexPending(never);
+      assert.ok((await readContent(harness.open("s3"), content)).equals(source), how);
+    }
+  }
+});
+
+test("Storage reads on what is whole of a damaged pack, and all of one that comes back", async () => {
+  const harness = openStorageHarness();
+  const storage = harness.open("s1");
+  const ingest = storage.openIngest();
+  const parts = [noise.subarray(0, 3 * MiB), noise.subarray(3 * MiB, 6 * MiB)];
+  const contents: Content[] = [];
+  for (const part of parts) contents.push(await ingest.putContent(slicesOf(part), "binary", never));
+  await harness.record(await ingest.seal());
+  await storage.indexPending(never);
+  const [key] = await packKeys(harness);
+  await damage(harness, key!);
+  const reader = harness.open("s2");
+  await assert.rejects(readContent(reader, contents[0]!), (error) => isCoded(error, "data_loss"));
+  assert.ok((await readContent(reader, contents[1]!)).equals(parts[1]!));
+  await damage(harness, key!);
+  assert.ok((await readContent(harness.open("s3"), contents[0]!)).equals(parts[0]!), "restored");
+});
+
+test("Storage does not take a pack for lost when it cannot be read just now", async () => {
+  const harness = openStorageHarness();
+  const storage = harness.open("s1");
+  const ingest = storage.openIngest();
+  const content = await ingest.putContent(slicesOf(noise.subarray(0, 3 * MiB)), "binary", never);
+  await harness.record(await ingest.seal());
+  await storage.indexPending(never);
+  const read = async (): Promise<never> => {
+    throw new CodedError("unavailable", "The disk does not answer. Try again");
+  };
+  const objects = Object.assign(Object.create(harness.objects) as typeof harness.objects, { read });
+  await assert.rejects(readContent(harness.open("s2", { objects }), content), (error) =>
+    isCoded(error, "unavailable"),
+  );
+  assert.equal(harness.calls.get("markPackLost"), undefined);
+});
+
+test("Storage refuses to record a pack that was lost meanwhile", async () => {
+  const harness = openStorageHarness();
+  const storage = harness.open("s1");
+  const put = async (): ReturnType<ReturnType<typeof storage.openIngest>["seal"]> => {
+    const ingest = storage.openIngest();
+    await ingest.putContent(slicesOf(noise.subarray(0, 3 * MiB)), "binary", never);
+    return await ingest.seal();
+  };
+  const sealed = await put();
+  await harness.record(sealed);
+  const again = await put();
+  assert.deepEqual(again, sealed);
+  await harness.metadata.call("markPackLost", { pack: sealed.packs[0]!.id });
+  await assert.rejects(harness.record(again), (error) => isCoded(error, "aborted"));
 });

@@ -86,19 +86,21 @@ export class PackReader {
   }
 
   private async readLocated(hash: Buffer, signal: AbortSignal): Promise<Buffer> {
-    const located = await this.deps.index.locate(hash, signal);
-    try {
-      return await this.fetch(located, signal);
-    } catch (error) {
-      if (!isCoded(error, "not_found") || located?.kind !== "packed") throw error;
-    }
-    // The pack was rewritten or drained meanwhile: what is recorded now is right.
-    this.deps.index.forgetPack(located.row.pack);
-    try {
-      return await this.fetch(await this.deps.index.locate(hash, signal), signal);
-    } catch (cause) {
-      if (!isCoded(cause, "not_found")) throw cause;
-      throw new CodedError("data_loss", `pack ${located.row.pack} is missing`, { cause });
+    // Every pack found missing or damaged is known as lost before the next look, so this ends.
+    for (;;) {
+      const located = await this.deps.index.locate(hash, signal);
+      try {
+        return await this.fetch(located, signal);
+      } catch (error) {
+        if (located === undefined || located.kind === "inline") throw error;
+        const isMissing = isCoded(error, "not_found");
+        if (!isMissing && !isCoded(error, "data_loss")) throw error;
+        const { pack } = located.row;
+        if (located.kind === "packed") await this.deps.index.losePack(pack, error);
+        else if (isMissing)
+          throw new CodedError("data_loss", `pack ${pack} is missing`, { cause: error });
+        else throw error;
+      }
     }
   }
 

@@ -35,6 +35,7 @@ import {
   indexPackSlice,
   keepBlockIds,
   listUnindexedPacks,
+  markPackLost,
   takeInlineBatch,
 } from "./packs.ts";
 import {
@@ -101,6 +102,7 @@ export const procedures = {
   listRepos,
   listRuns,
   listUnindexedPacks,
+  markPackLost,
   nextTriggers,
   noteJobError,
   pipelineDetail,

@@ -23,12 +23,11 @@ export async function recordSealed(tx: Tx, sealed: Sealed): Promise<void> {
 
 async function recordPack(tx: Tx, pack: PackRecord, indexed: boolean): Promise<void> {
   const known = await tx.get<{ state: string }>(`SELECT state FROM packs WHERE id = ?`, pack.id);
-  if (known?.state === "condemned") {
-    throw new CodedError(
-      "aborted",
-      `Pack ${pack.id} was given up by garbage collection meanwhile: send the data again`,
-      { details: { pack: pack.id } },
-    );
+  if (known !== undefined && known.state !== "live") {
+    const why = known.state === "lost" ? "was lost" : "was given up by garbage collection";
+    throw new CodedError("aborted", `Pack ${pack.id} ${why} meanwhile: send the data again`, {
+      details: { pack: pack.id },
+    });
   }
   if (known !== undefined) return;
   await tx.run(
@@ -47,6 +46,7 @@ async function recordPack(tx: Tx, pack: PackRecord, indexed: boolean): Promise<v
 interface LocationRow extends Record<string, string | number | Uint8Array | null> {
   hash: Buffer;
   pack: string;
+  state: string;
   frame_offset: number;
   frame_bytes: number;
   chunk_offset: number;
@@ -56,37 +56,54 @@ interface LocationRow extends Record<string, string | number | Uint8Array | null
 export interface FoundChunks {
   readonly found: ChunkRow[];
   readonly inline: { hash: Buffer; codec: number; bytes: number; data: Buffer }[];
+  /** In lost packs and nowhere else: worth an attempt to read, but nothing may rely on them. */
+  readonly lost: ChunkRow[];
 }
 
-/** Where chunks are: in packs already indexed, or inline. Unknown hashes are left out. */
+/**
+ * Where chunks are: in packs already indexed, or inline; a lost pack is named when there is no other
+ * copy. Unknown hashes are left out.
+ */
 export const findChunks: Procedure<{ hashes: Buffer[] }, FoundChunks> = async (tx, { hashes }) => {
-  const found: ChunkRow[] = [];
-  const inline: FoundChunks["inline"] = [];
+  const chunks: FoundChunks = { found: [], inline: [], lost: [] };
   for (const hash of hashes) {
     const row = await tx.get<LocationRow>(
-      `SELECT l.hash, p.id AS pack, l.frame_offset, l.frame_bytes, l.chunk_offset, l.bytes
-       FROM chunk_locations l JOIN packs p ON p.number = l.pack_number WHERE l.hash = ? AND p.state = 'live'`,
+      `SELECT l.hash, p.id AS pack, p.state, l.frame_offset, l.frame_bytes, l.chunk_offset, l.bytes
+       FROM chunk_locations l JOIN packs p ON p.number = l.pack_number
+       WHERE l.hash = ? AND p.state IN ('live', 'lost')`,
       hash,
     );
-    if (row !== undefined) {
-      found.push({
-        hash,
-        pack: row.pack,
-        frameOffset: row.frame_offset,
-        frameBytes: row.frame_bytes,
-        offset: row.chunk_offset,
-        bytes: row.bytes,
-      });
+    if (row?.state === "live") {
+      chunks.found.push(chunkRowOf(row));
       continue;
     }
     const kept = await tx.get<{ codec: number; bytes: number; data: Buffer }>(
       `SELECT codec, bytes, data FROM inline_chunks WHERE hash = ?`,
       hash,
     );
-    if (kept !== undefined) inline.push({ hash, ...kept });
+    if (kept !== undefined) chunks.inline.push({ hash, ...kept });
+    else if (row !== undefined) chunks.lost.push(chunkRowOf(row));
   }
-  return { found, inline };
+  return chunks;
 };
+
+function chunkRowOf(row: LocationRow): ChunkRow {
+  return {
+    hash: row.hash,
+    pack: row.pack,
+    frameOffset: row.frame_offset,
+    frameBytes: row.frame_bytes,
+    offset: row.chunk_offset,
+    bytes: row.bytes,
+  };
+}
+
+/**
+ * A pack was found missing or damaged: the same bytes put again are stored again, and replace it.
+ * True when it was not known to be lost. Garbage collection's own packs stay as they are.
+ */
+export const markPackLost: Procedure<{ pack: string }, boolean> = async (tx, { pack }) =>
+  (await tx.run(`UPDATE packs SET state = 'lost' WHERE id = ? AND state = 'live'`, pack)) > 0;
 
 interface PackRow extends Record<string, string | number | Uint8Array | null> {
   id: string;
@@ -96,13 +113,13 @@ interface PackRow extends Record<string, string | number | Uint8Array | null> {
   chunks: number;
 }
 
-/** Packs whose chunks are not in the index yet, oldest first. */
+/** Packs whose chunks are not in the index yet, oldest first; of a lost one, part may still be read. */
 export const listUnindexedPacks: Procedure<{ limit: number }, PackRecord[]> = async (
   tx,
   { limit },
 ) =>
   await tx.all<PackRow>(
-    `SELECT id, class, session, bytes, chunks FROM packs WHERE indexed = 0 AND state = 'live' ORDER BY number LIMIT ?`,
+    `SELECT id, class, session, bytes, chunks FROM packs WHERE indexed = 0 AND state IN ('live', 'lost') ORDER BY number LIMIT ?`,
     limit,
   );
 
@@ -120,11 +137,14 @@ export const indexPackSlice: Procedure<
   if (input.done) await tx.run(`UPDATE packs SET indexed = 1 WHERE id = ?`, input.pack);
 };
 
+/** A chunk stays where it is known to be, unless that pack is lost. */
 async function addLocations(tx: Tx, packNumber: number, rows: readonly ChunkRow[]): Promise<void> {
   for (const row of rows) {
     await tx.run(
       `INSERT INTO chunk_locations (hash, pack_number, frame_offset, frame_bytes, chunk_offset, bytes) VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT (hash) DO NOTHING`,
+       ON CONFLICT (hash) DO UPDATE SET pack_number = excluded.pack_number, frame_offset = excluded.frame_offset,
+         frame_bytes = excluded.frame_bytes, chunk_offset = excluded.chunk_offset, bytes = excluded.bytes
+       WHERE NOT EXISTS (SELECT 1 FROM packs p WHERE p.number = chunk_locations.pack_number AND p.state = 'live')`,
       row.hash,
       packNumber,
       row.frameOffset,
@@ -182,7 +202,7 @@ export const takeInlineBatch: Procedure<
   return { chunks, totalBytes };
 };
 
-/** Replaces inline chunks by the packs that now hold them. */
+/** Replaces inline chunks by the packs that now hold them; one whose pack was lost meanwhile stays. */
 export const finishDrain: Procedure<
   { owner: string; packs: PackRecord[]; rows: ChunkRow[]; hashes: Buffer[] },
   void
@@ -199,7 +219,14 @@ export const finishDrain: Procedure<
       input.rows.filter((chunk) => chunk.pack === pack.id),
     );
   }
-  for (const hash of input.hashes) await tx.run(`DELETE FROM inline_chunks WHERE hash = ?`, hash);
+  for (const hash of input.hashes) {
+    await tx.run(
+      `DELETE FROM inline_chunks WHERE hash = ? AND EXISTS (
+         SELECT 1 FROM chunk_locations l JOIN packs p ON p.number = l.pack_number
+         WHERE l.hash = inline_chunks.hash AND p.state = 'live')`,
+      hash,
+    );
+  }
   await tx.run(`UPDATE leases SET until_micros = 0 WHERE name = 'drain'`);
 };
 
