@@ -23,6 +23,7 @@ export interface EmbeddedWorkerHost extends WorkerHost {
 /** The worker of a daemon talks straight to pps and pfs: no loopback, no copies. */
 export function embeddedWorkerHost(pps: PpsDeps): EmbeddedWorkerHost {
   const held = new Map<string, Assignment>();
+  const views = new RecentViews(pps);
   const assignmentOf = (task: ClaimedTask): Assignment =>
     present(held.get(task.token), `assignment of task ${task.task} of job ${task.jobId}`);
   return {
@@ -32,7 +33,7 @@ export function embeddedWorkerHost(pps: PpsDeps): EmbeddedWorkerHost {
       for (const assignment of await claimTasks(pps, { worker, count })) {
         held.set(assignment.claim.token, assignment);
         try {
-          tasks.push(await claimedTask(pps, assignment));
+          tasks.push(await claimedTask(views, assignment));
         } catch (error) {
           held.delete(assignment.claim.token);
           await reportTask(
@@ -48,7 +49,7 @@ export function embeddedWorkerHost(pps: PpsDeps): EmbeddedWorkerHost {
       await renewTask(pps, assignmentOf(task).claim);
     },
     async *listView(ref, signal) {
-      const view = await viewOf(pps, ref);
+      const view = await views.open(ref);
       for await (const file of view.below("")) {
         signal.throwIfAborted();
         yield {
@@ -60,7 +61,7 @@ export function embeddedWorkerHost(pps: PpsDeps): EmbeddedWorkerHost {
       }
     },
     async *readFile(ref, path, signal) {
-      const view = await viewOf(pps, ref);
+      const view = await views.open(ref);
       const file = present(await view.find(path), `file /${path} of a view`);
       yield* view.read(file, { start: 0, end: file.bytes }, signal);
     },
@@ -87,10 +88,10 @@ export function embeddedWorkerHost(pps: PpsDeps): EmbeddedWorkerHost {
   };
 }
 
-async function claimedTask(pps: PpsDeps, assignment: Assignment): Promise<ClaimedTask> {
+async function claimedTask(views: RecentViews, assignment: Assignment): Promise<ClaimedTask> {
   const { claim, transform, inputs, parentOutput } = assignment;
   const shown: ClaimedTask["inputs"][number][] = [];
-  for (const input of inputs) shown.push({ name: input.name, view: await refOf(pps, input.view) });
+  for (const input of inputs) shown.push({ name: input.name, view: await views.refOf(input.view) });
   return {
     ...claim,
     leaseMs: taskLeaseMs,
@@ -100,14 +101,43 @@ async function claimedTask(pps: PpsDeps, assignment: Assignment): Promise<Claime
     stdin: transform.stdin,
     acceptReturnCode: transform.acceptReturnCode,
     inputs: shown,
-    ...(parentOutput === undefined ? {} : { parentOutput: await refOf(pps, parentOutput) }),
+    ...(parentOutput === undefined ? {} : { parentOutput: await views.refOf(parentOutput) }),
   };
 }
 
-async function refOf(pps: PpsDeps, spec: ViewSpec): Promise<ViewRef> {
-  return { digest: (await openView(pps.pfs, spec)).digest, token: JSON.stringify(spec) };
-}
+/** Views of finished commits never change; one that folds many deltas is worth keeping. */
+const viewsMax = 8;
 
-async function viewOf(pps: PpsDeps, ref: ViewRef): Promise<View> {
-  return await openView(pps.pfs, JSON.parse(ref.token) as ViewSpec);
+class RecentViews {
+  private readonly pps: PpsDeps;
+  private readonly views = new Map<string, Promise<View>>();
+
+  constructor(pps: PpsDeps) {
+    this.pps = pps;
+  }
+
+  /** The view of a token, opened when it was not used lately. */
+  async open({ token }: ViewRef): Promise<View> {
+    const known = this.views.get(token);
+    const view = known ?? openView(this.pps.pfs, JSON.parse(token) as ViewSpec);
+    this.views.delete(token);
+    this.views.set(token, view);
+    for (const oldest of this.views.keys()) {
+      if (this.views.size <= viewsMax) break;
+      this.views.delete(oldest);
+    }
+    try {
+      return await view;
+    } catch (error) {
+      this.views.delete(token);
+      throw error;
+    }
+  }
+
+  /** What a worker is given to name a view. */
+  async refOf(spec: ViewSpec): Promise<ViewRef> {
+    const token = JSON.stringify(spec);
+    const view = await this.open({ token, digest: "" });
+    return { digest: view.digest, token };
+  }
 }

@@ -6,6 +6,7 @@ export type { OutboxEvent } from "./procedures/outbox.ts";
 export type { FoundChunks, InlineBatch } from "./procedures/packs.ts";
 export type { PipelineDetail } from "./procedures/pipelines.ts";
 export type { NewRun, StagedRun } from "./procedures/staging.ts";
+export type { LogPiece } from "./procedures/task-logs.ts";
 export type { TaskClaim } from "./procedures/tasks.ts";
 export {
   areConsistent,

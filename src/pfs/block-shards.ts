@@ -50,9 +50,13 @@ export async function blocksInShard(
 }
 
 /** All blocks of a file with their shard hashes: Adler-32 of the path with its leading slash and the block id. */
-export async function hashedBlocks(deps: PfsDeps, file: BlockFile): Promise<HashedBlock[]> {
+export async function hashedBlocks(
+  deps: PfsDeps,
+  file: BlockFile,
+  signal?: AbortSignal,
+): Promise<HashedBlock[]> {
   const blocks = await blocksOf(file);
-  const ids = await blockIds(deps, blocks);
+  const ids = await blockIds(deps, blocks, signal);
   return blocks.map((block, i) => ({
     start: block.start,
     end: block.end,
@@ -95,7 +99,11 @@ function blockEndsOf(piece: Piece, offset: number, fileBytes: number): readonly 
 }
 
 /** SHA-512 ids of blocks, remembered in the metadata; computed only where a block shard asks. */
-async function blockIds(deps: PfsDeps, blocks: readonly Block[]): Promise<string[]> {
+async function blockIds(
+  deps: PfsDeps,
+  blocks: readonly Block[],
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
   const keys = blocks.map((block) =>
     sha256Of(
       block.parts.map((part) =>
@@ -107,7 +115,7 @@ async function blockIds(deps: PfsDeps, blocks: readonly Block[]): Promise<string
   const fresh: { key: Buffer; id: string }[] = [];
   const ids: string[] = [];
   for (const [i, block] of blocks.entries()) {
-    const id = known[i] ?? (await computeBlockId(deps, block));
+    const id = known[i] ?? (await computeBlockId(deps, block, signal));
     if (known[i] === null) fresh.push({ key: keys[i]!, id });
     ids.push(id);
   }
@@ -118,9 +126,12 @@ async function blockIds(deps: PfsDeps, blocks: readonly Block[]): Promise<string
 /** A millisecond or two of hashing; then others have their turn. */
 const hashedAtOnceBytes = MiB;
 
-async function computeBlockId(deps: PfsDeps, block: Block): Promise<string> {
+async function computeBlockId(
+  deps: PfsDeps,
+  block: Block,
+  signal = new AbortController().signal,
+): Promise<string> {
   const hasher = createHash("sha512");
-  const { signal } = new AbortController();
   for await (const bytes of deps.storage.readPieces(partsOf(block), signal)) {
     for (let start = 0; start < bytes.length; start += hashedAtOnceBytes) {
       hasher.update(bytes.subarray(start, start + hashedAtOnceBytes));

@@ -33,8 +33,7 @@ export async function inspectCommit(
 ): Promise<CommitInfo> {
   const { info } = await deps.metadata.call("findCommit", name);
   if (info.state === "finished") return info;
-  const runs = await deps.metadata.call("listRuns", { uid: info.uid, fromSeq: 0 });
-  return { ...info, sizeBytes: runs.reduce((sum, run) => sum + run.bytes, 0) };
+  return { ...info, sizeBytes: await deps.metadata.call("stagedBytes", { uid: info.uid }) };
 }
 
 /** Commits that match, per repo by branch and number; `block` waits until there is one. */

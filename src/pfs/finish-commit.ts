@@ -1,4 +1,4 @@
-import { CodedError } from "../base/errors.ts";
+import { CodedError, codedErrorFrom, isCoded } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
 import type { CommitInfo, CommitName } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
@@ -24,6 +24,8 @@ export interface FinishOptions {
   /** How long to wait for an open parent. */
   readonly waitMs: number;
   readonly signal: AbortSignal;
+  /** The job that finishes its own output. */
+  readonly jobId?: string;
 }
 
 /**
@@ -63,7 +65,12 @@ export async function finishByUid(
   const deadlineMs = deps.clock.monotonicMs() + options.waitMs;
   for (;;) {
     options.signal.throwIfAborted();
-    const start = await deps.metadata.call("beginFinish", { uid, token, leaseMs });
+    const start = await deps.metadata.call("beginFinish", {
+      uid,
+      token,
+      leaseMs,
+      ...(options.jobId === undefined ? {} : { jobId: options.jobId }),
+    });
     switch (start.kind) {
       case "ended":
         giveCommitHints(deps, uid);
@@ -179,14 +186,20 @@ async function renewUntil(
   }
 }
 
-/** Finishes commits that were closing when their daemon died. Those that wait for a parent stay. */
+/**
+ * Finishes commits that were closing when their daemon died or gave up. One that conflicts with what
+ * its parent came to be is cancelled: nobody is there to choose another path.
+ */
 export async function resumeFinishes(deps: PfsDeps, signal: AbortSignal): Promise<void> {
   for (const uid of await deps.metadata.call("listExpiredClosing", { limit: 100 })) {
-    await finishByUid(deps, uid, { waitMs: 0, signal }).catch((error: unknown) => {
-      deps.log.debug(
-        { commit: uid, error: String(error) },
-        "a closing commit was not finished yet",
-      );
-    });
+    try {
+      await finishByUid(deps, uid, { waitMs: 0, signal });
+    } catch (error) {
+      const facts = { commit: uid, error: codedErrorFrom(error).message };
+      deps.log.warn(facts, "a closing commit could not be finished");
+      const conflicts = isCoded(error, "failed_precondition") && "path" in error.details;
+      if (conflicts) await deps.metadata.call("discardCommit", { uid, keep: true });
+      giveCommitHints(deps, uid);
+    }
   }
 }

@@ -12,12 +12,12 @@ const waitMs = 10_000;
  */
 export async function endOutput(
   deps: PfsDeps,
-  output: { uid: string; how: "finish" | "cancel" },
+  output: { uid: string; jobId: string; how: "finish" | "cancel" },
   signal: AbortSignal,
 ): Promise<void> {
-  const { uid, how } = output;
+  const { uid, jobId, how } = output;
   if (how === "finish") {
-    await finishByUid(deps, uid, { waitMs, signal });
+    await finishByUid(deps, uid, { waitMs, signal, jobId });
     return;
   }
   try {

@@ -1,4 +1,4 @@
-import { isCoded } from "../base/errors.ts";
+import { CodedError, isCoded } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
 import type { CommitInfo, CommitName } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
@@ -68,14 +68,19 @@ export interface PutCommitInput {
   readonly signal: AbortSignal;
 }
 
-/** Makes one finished commit that holds just these files: all of it happens or nothing. */
+/**
+ * Makes one finished commit that holds just these files: all of it happens or nothing.
+ *
+ * @throws CodedError `failed_precondition` when a path conflicts, or the parent is open after `waitMs`:
+ *   the commit then finishes by itself once the parent has ended
+ */
 export async function putCommit(
   deps: PfsDeps,
   _principal: Principal,
   input: PutCommitInput,
 ): Promise<CommitInfo> {
   const answered = await answerOf<CommitInfo>(deps, input.key);
-  if (answered !== undefined) return await finishByUid(deps, answered.uid, input);
+  if (answered !== undefined) return await finishWhole(deps, answered.uid, input);
   await deps.metadata.call("inspectRepo", { name: input.repo });
   const uid = randomHex(deps.random);
   const stamp = { uid, modifiedMicros: deps.clock.nowMicros() };
@@ -89,21 +94,31 @@ export async function putCommit(
     return await deps.metadata.call("startClosing", { ...commit, ...staged, ...keyOf(input) });
   });
   giveCommitHints(deps, info.uid);
-  return await finishOrDiscard(deps, info.uid, input);
+  return await finishWhole(deps, info.uid, input);
 }
 
 /** Either the commit finishes, now or once its parent has ended, or it leaves no trace. */
-async function finishOrDiscard(
+async function finishWhole(
   deps: PfsDeps,
   uid: string,
   options: FinishOptions & { readonly key?: string },
 ): Promise<CommitInfo> {
   try {
-    return await finishByUid(deps, uid, options);
+    const info = await finishByUid(deps, uid, options);
+    if (info.state === "finished") return info;
+    throw new CodedError(
+      "failed_precondition",
+      `commit ${info.repo}/${info.id} was cancelled before it could finish: nothing of it is on the branch. Put the files again`,
+      {
+        details: { repo: info.repo, commit: info.id },
+      },
+    );
   } catch (error) {
     const waits = isCoded(error, "failed_precondition") && "waitingFor" in error.details;
-    if (!waits && !options.signal.aborted)
-      await deps.metadata.call("discardCommit", { uid, ...keyOf(options) });
+    if (!waits && !options.signal.aborted) {
+      await deps.metadata.call("discardCommit", { uid, keep: false, ...keyOf(options) });
+      giveCommitHints(deps, uid);
+    }
     throw error;
   }
 }

@@ -7,13 +7,13 @@ import type { PfsDeps } from "./pfs-deps.ts";
 export async function createRepo(
   deps: PfsDeps,
   _principal: Principal,
-  input: { name: string; provenance: string[] },
+  input: { name: string; provenance: string[]; key?: string },
 ): Promise<RepoInfo> {
   if (input.name === "")
     throw new CodedError("invalid_argument", "repo cannot be nil: give the repo a name");
   const info = await deps.metadata.call("createRepo", {
+    ...input,
     name: parseRepoName(input.name),
-    provenance: input.provenance,
   });
   deps.hints.give("repos");
   return info;

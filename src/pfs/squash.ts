@@ -14,7 +14,13 @@ import type { PfsDeps } from "./pfs-deps.ts";
  */
 export async function stageSquash(
   deps: PfsDeps,
-  input: { uid: string; key: string; deltas: readonly Pick<StagedRun, "entries" | "root">[] },
+  input: {
+    uid: string;
+    key: string;
+    /** The job whose output this is, if it is one. */
+    jobId?: string;
+    deltas: readonly Pick<StagedRun, "entries" | "root">[];
+  },
 ): Promise<void> {
   const { run, sealed } = await squash(deps, input.deltas);
   await deps.metadata.call("stageRun", {
@@ -22,6 +28,7 @@ export async function stageSquash(
     run,
     sealed,
     key: input.key,
+    ...(input.jobId === undefined ? {} : { jobId: input.jobId }),
     answer: "{}",
   });
   giveCommitHints(deps, input.uid);

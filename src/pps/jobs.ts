@@ -1,4 +1,4 @@
-import { codedErrorFrom, isCoded } from "../base/errors.ts";
+import { codedErrorFrom, isCoded, type ErrorCode } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
 import type { ParallelismSpec } from "../model/pipeline-spec.ts";
 import type { JobDetail } from "../metadata/index.ts";
@@ -10,17 +10,28 @@ import type { PpsDeps } from "./pps-deps.ts";
  * Starts a job whose predecessor has ended: opens its output commit and divides its inputs into
  * tasks. Does nothing while it waits, and nothing the second time.
  */
-export async function startJob(deps: PpsDeps, id: string): Promise<void> {
+export async function startJob(deps: PpsDeps, id: string, signal: AbortSignal): Promise<void> {
   try {
-    await divideAndStart(deps, id);
+    await divideAndStart(deps, id, signal);
   } catch (error) {
-    // What is gone does not come back: trying again would keep the job for ever.
-    if (!isCoded(error, "not_found")) throw error;
-    await deps.pfs.metadata.call("failJob", { id, error: error.message });
+    if (!isCoded(error) || !hopeless.has(error.code)) throw error;
+    await deps.pfs.metadata.call("failJob", {
+      id,
+      error: `its inputs cannot be read: ${error.message}`,
+    });
+    giveEndHints(deps, id);
   }
 }
 
-async function divideAndStart(deps: PpsDeps, id: string): Promise<void> {
+/** What does not get better by trying again: the job would stay for ever, and its line behind it. */
+const hopeless: ReadonlySet<ErrorCode> = new Set([
+  "not_found",
+  "data_loss",
+  "failed_precondition",
+  "invalid_argument",
+]);
+
+async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): Promise<void> {
   const { metadata, hints, random } = deps.pfs;
   const job = await metadata.call("jobDetail", { id });
   if (job === undefined || job.waits || job.outputUid !== null || job.info.state !== "creating")
@@ -29,11 +40,11 @@ async function divideAndStart(deps: PpsDeps, id: string): Promise<void> {
   const empty = job.inputs.some((input, i) => isEmptyInput(job, input, i));
   const moduli = empty
     ? job.inputs.map(() => 1)
-    : await moduliFor(
-        deps.pfs,
-        dividedInputs(job, fromUids),
-        workersOf(deps, job.info.parallelismSpec),
-      );
+    : await moduliFor(deps.pfs, {
+        inputs: dividedInputs(job, fromUids),
+        workers: workersOf(deps, job.info.parallelismSpec),
+        signal,
+      });
   await metadata.call("startJob", {
     id,
     outputUid: randomHex(random),
@@ -95,7 +106,7 @@ export function workersOf(deps: Pick<PpsDeps, "slots">, spec: ParallelismSpec): 
  * failed job is cancelled, and stays readable by id with what its other tasks wrote.
  */
 export async function publishJob(deps: PpsDeps, id: string, signal: AbortSignal): Promise<void> {
-  const { metadata, hints } = deps.pfs;
+  const { metadata } = deps.pfs;
   const { outputUid, outputs, error } = await metadata.call("taskOutputs", { jobId: id });
   if (outputUid === null) return;
   try {
@@ -103,14 +114,19 @@ export async function publishJob(deps: PpsDeps, id: string, signal: AbortSignal)
     const failure = error ?? conflict;
     if (failure !== undefined) await metadata.call("noteJobError", { id, error: failure });
     const how = failure === undefined ? "finish" : "cancel";
-    await endOutput(deps.pfs, { uid: outputUid, how }, signal);
+    await endOutput(deps.pfs, { uid: outputUid, jobId: id, how }, signal);
   } catch (error) {
     // The repo of the output was deleted: trying again would keep the job for ever.
     if (!isCoded(error, "not_found")) throw error;
     await metadata.call("failJob", { id, error: error.message });
   }
-  hints.give("events");
-  hints.give("jobs");
+  giveEndHints(deps, id);
+}
+
+function giveEndHints(deps: PpsDeps, id: string): void {
+  deps.pfs.hints.give("events");
+  deps.pfs.hints.give("jobs");
+  deps.pfs.hints.give(`ended:${id}`);
 }
 
 /** Stages what the tasks wrote; gives back why that cannot be a commit, if so. */
@@ -123,7 +139,9 @@ async function stage(
   try {
     await stageSquash(deps.pfs, {
       uid,
-      key: `publish:${id}`,
+      jobId: id,
+      // The output commit is new each time a job of this id is started.
+      key: `publish:${uid}`,
       deltas: outputs.filter((output) => output.entries !== null || output.root !== null),
     });
   } catch (error) {

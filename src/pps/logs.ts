@@ -1,7 +1,6 @@
 import { CodedError } from "../base/errors.ts";
-import type { JobInfo } from "../model/job.ts";
 import type { Principal } from "../model/principal.ts";
-import type { TaskClaim } from "../metadata/index.ts";
+import type { LogPiece, TaskClaim } from "../metadata/index.ts";
 import { inspectJob } from "./pipelines.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 
@@ -15,7 +14,7 @@ export async function appendTaskLog(deps: PpsDeps, claim: TaskClaim, bytes: Buff
  * The log of a job, attempt by attempt in task order, each line prefixed `<task> | ` (contract 3.7).
  * With `follow`, goes on until the job has ended, in the order in which lines come.
  *
- * @throws CodedError `not_found` when there is no such job
+ * @throws CodedError `not_found` when there is no such job, or it ran nothing
  */
 export async function* readLogs(
   deps: PpsDeps,
@@ -24,19 +23,22 @@ export async function* readLogs(
   options: { follow: boolean; signal: AbortSignal },
 ): AsyncGenerator<Buffer, void, void> {
   const job = await inspectJob(deps, principal, id, { waitMs: 0, signal: options.signal });
-  if (job.state === "empty")
+  if (job.state === "empty") {
     throw new CodedError(
       "not_found",
       `job ${job.id} has no logs: its input commit added no data, so nothing ran`,
       { details: { job: job.id } },
     );
+  }
+  const pieces = options.follow
+    ? followedPieces(deps, job.id, options.signal)
+    : storedPieces(deps, job.id);
   const attempts = new Map<string, AttemptLog>();
-  for (let current = job; ;) {
-    const ended = hasEnded(current);
-    yield* newLines(deps, current, attempts);
-    if (!options.follow || ended) break;
-    await somethingNew(deps, job.id, options.signal);
-    current = await inspectJob(deps, principal, job.id, { waitMs: 0, signal: options.signal });
+  for await (const { task, attempt, bytes } of pieces) {
+    const key = `${task}/${attempt}`;
+    const log = attempts.get(key) ?? new AttemptLog(task);
+    attempts.set(key, log);
+    yield* log.linesOf(bytes);
   }
   for (const log of attempts.values()) {
     const rest = log.takeRest();
@@ -44,34 +46,34 @@ export async function* readLogs(
   }
 }
 
-function hasEnded(job: JobInfo): boolean {
-  return job.state !== "creating" && job.state !== "running";
+async function* storedPieces(deps: PpsDeps, jobId: string): AsyncGenerator<LogPiece, void, void> {
+  let after = { task: -1, attempt: 0, number: 0 };
+  for (;;) {
+    const pieces = await deps.pfs.metadata.call("readLog", { jobId, after });
+    const last = pieces.at(-1);
+    if (last === undefined) return;
+    yield* pieces;
+    after = { task: last.task, attempt: last.attempt, number: last.number };
+  }
 }
 
-async function* newLines(
+async function* followedPieces(
   deps: PpsDeps,
-  job: JobInfo,
-  attempts: Map<string, AttemptLog>,
-): AsyncGenerator<Buffer, void, void> {
-  for (const task of job.tasks ?? []) {
-    for (const { attempt } of task.attempts) {
-      const key = `${task.task}/${attempt}`;
-      const log = attempts.get(key) ?? new AttemptLog(task.task);
-      attempts.set(key, log);
-      for (;;) {
-        const pieces = await deps.pfs.metadata.call("readLog", {
-          jobId: job.id,
-          task: task.task,
-          attempt,
-          afterSeq: log.seq,
-        });
-        for (const piece of pieces) {
-          log.seq = piece.seq;
-          yield* log.linesOf(piece.bytes);
-        }
-        if (pieces.length === 0) break;
-      }
+  jobId: string,
+  signal: AbortSignal,
+): AsyncGenerator<LogPiece, void, void> {
+  let after = 0;
+  for (;;) {
+    // Looked at before the pieces: what a job wrote last is there once it has ended.
+    const isGoing = await deps.pfs.metadata.call("isJobGoing", { id: jobId });
+    for (;;) {
+      const pieces = await deps.pfs.metadata.call("followLog", { jobId, after });
+      if (pieces.length === 0) break;
+      yield* pieces;
+      after = pieces.at(-1)!.number;
     }
+    if (!isGoing) return;
+    await somethingNew(deps, jobId, signal);
   }
 }
 
@@ -80,7 +82,10 @@ async function somethingNew(deps: PpsDeps, id: string, signal: AbortSignal): Pro
   const wake = (): void => {
     round.abort();
   };
-  const stops = [deps.pfs.hints.listen(`log:${id}`, wake), deps.pfs.hints.listen("jobs", wake)];
+  const stops = [
+    deps.pfs.hints.listen(`log:${id}`, wake),
+    deps.pfs.hints.listen(`ended:${id}`, wake),
+  ];
   await deps.pfs.clock.sleep(1_000, AbortSignal.any([round.signal, signal])).catch(() => undefined);
   for (const stop of stops) stop();
   signal.throwIfAborted();
@@ -91,7 +96,6 @@ const lineBytesMax = 64 * 1024;
 
 /** The log of one attempt, cut into prefixed lines as it comes. */
 class AttemptLog {
-  seq = 0;
   private readonly prefix: Buffer;
   private rest: Buffer = Buffer.alloc(0);
 

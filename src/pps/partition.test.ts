@@ -53,11 +53,17 @@ const table: readonly (readonly [string, readonly Asked[], number, readonly numb
   ["more workers than data", [file(2), block(2)], 1_000, [2, 2]],
 ];
 
+const never = new AbortController().signal;
+
 describe("moduliFor()", () => {
   for (const [what, asked, workers, expected] of table) {
     it(`moduliFor() gives ${JSON.stringify(expected)} for ${workers} workers: ${what}`, async (t) => {
       const pfs = openTestPfs(t);
-      const moduli = await moduliFor(pfs.deps, await divided(pfs, asked), workers);
+      const moduli = await moduliFor(pfs.deps, {
+        inputs: await divided(pfs, asked),
+        workers,
+        signal: never,
+      });
       assert.deepEqual(moduli, expected);
     });
   }
@@ -68,7 +74,10 @@ describe("moduliFor()", () => {
     const id = await pfs.commit("r0", { one: "x" });
     const { info } = await pfs.deps.metadata.call("findCommit", { repo: "r0", id });
     const view = { uid: info.uid, fromUid: input!.view.uid };
-    assert.deepEqual(await moduliFor(pfs.deps, [{ ...input!, view }], 4), [1]);
+    assert.deepEqual(
+      await moduliFor(pfs.deps, { inputs: [{ ...input!, view }], workers: 4, signal: never }),
+      [1],
+    );
   });
 });
 

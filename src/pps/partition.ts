@@ -12,6 +12,13 @@ export interface DividedInput {
   readonly isFixed: boolean;
 }
 
+/** What is to be divided, and among how many tasks. */
+export interface Division {
+  readonly inputs: readonly DividedInput[];
+  readonly workers: number;
+  readonly signal: AbortSignal;
+}
+
 /** What shards never split, with the hash that decides where each goes. */
 type Parts = Awaited<ReturnType<typeof shardPartsOf>>;
 
@@ -21,8 +28,7 @@ type Parts = Awaited<ReturnType<typeof shardPartsOf>>;
  */
 export async function moduliFor(
   pfs: PfsDeps,
-  inputs: readonly DividedInput[],
-  workers: number,
+  { inputs, workers, signal }: Division,
 ): Promise<number[]> {
   const moduli = inputs.map(() => 1);
   const fixed = inputs.map((input) => input.isFixed || input.partition === "REPO");
@@ -30,19 +36,15 @@ export async function moduliFor(
   while (moduli.reduce((product, modulus) => product * modulus, 1) < workers) {
     const next = largestShard(inputs, moduli, fixed);
     if (next === undefined) break;
-    if (!parts.has(next))
-      parts.set(
-        next,
-        await shardPartsOf(
-          pfs,
-          inputs[next]!.view,
-          inputs[next]!.partition === "FILE" ? "FILE" : "BLOCK",
-        ),
-      );
+    if (!parts.has(next)) parts.set(next, await partsOf(pfs, inputs[next]!, signal));
     if (allShardsFilled(parts.get(next)!, moduli[next]! * 2)) moduli[next]! *= 2;
     else fixed[next] = true;
   }
   return moduli;
+}
+
+async function partsOf(pfs: PfsDeps, input: DividedInput, signal: AbortSignal): Promise<Parts> {
+  return await shardPartsOf(pfs, input.view, input.partition === "FILE" ? "FILE" : "BLOCK", signal);
 }
 
 function largestShard(

@@ -84,7 +84,7 @@ describe("createPipeline()", () => {
     it(`createPipeline() understands ${JSON.stringify(spec)}`, async (t) => {
       const pps = openTestPps(t);
       await pps.pfs.repo("a");
-      await createPipeline(pps.deps, localPrincipal, spec);
+      await createPipeline(pps.deps, localPrincipal, { document: spec });
       const info = await inspectPipeline(pps.deps, localPrincipal, "p");
       assert.deepEqual(info.inputs[0]?.method ?? info.parallelismSpec, shown);
       assert.equal(info.state, info.inputs.length === 0 ? "idle" : "running");
@@ -95,7 +95,7 @@ describe("createPipeline()", () => {
     it(`createPipeline() refuses ${JSON.stringify(spec)}`, async (t) => {
       const pps = openTestPps(t);
       await pps.pfs.repo("a");
-      await assert.rejects(createPipeline(pps.deps, localPrincipal, spec), {
+      await assert.rejects(createPipeline(pps.deps, localPrincipal, { document: spec }), {
         code: "invalid_argument",
         message,
       });

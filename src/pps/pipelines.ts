@@ -9,10 +9,13 @@ import type { PpsDeps } from "./pps-deps.ts";
 export async function createPipeline(
   deps: PpsDeps,
   _principal: Principal,
-  document: unknown,
+  request: { document: unknown; key?: string },
 ): Promise<PipelineInfo> {
   const { metadata, hints } = deps.pfs;
-  const info = await metadata.call("createPipeline", { spec: parsePipelineSpec(document) });
+  const info = await metadata.call("createPipeline", {
+    spec: parsePipelineSpec(request.document),
+    ...(request.key === undefined ? {} : { key: request.key }),
+  });
   hints.give("repos");
   hints.give("events");
   return { ...info, runner: deps.runner };

@@ -5,7 +5,10 @@ import { CodedError } from "../../base/errors.ts";
  *
  * @throws CodedError `invalid_argument` for another scheme or a bad url; `unavailable` when it cannot be fetched
  */
-export async function fetchUrl(url: string): Promise<AsyncIterable<Uint8Array>> {
+export async function fetchUrl(
+  url: string,
+  signal: AbortSignal,
+): Promise<AsyncIterable<Uint8Array>> {
   const parsed = URL.parse(url);
   if (parsed === null || !["http:", "https:"].includes(parsed.protocol)) {
     throw new CodedError(
@@ -13,7 +16,7 @@ export async function fetchUrl(url: string): Promise<AsyncIterable<Uint8Array>> 
       `Cannot fetch ${url}: only http and https urls can be fetched`,
     );
   }
-  const response = await fetch(parsed, { redirect: "follow" }).catch((error: unknown) => {
+  const response = await fetch(parsed, { redirect: "follow", signal }).catch((error: unknown) => {
     const reason =
       error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
     throw new CodedError(

@@ -7,7 +7,7 @@ import {
   type PpsDeps,
 } from "../../pps/index.ts";
 import { readJson } from "./json-body.ts";
-import { principalOf } from "./request-context.ts";
+import { keyOf, principalOf } from "./request-context.ts";
 
 interface PipelineParams {
   readonly pipeline: string;
@@ -16,7 +16,10 @@ interface PipelineParams {
 /** Pipelines. */
 export function registerPipelineRoutes(server: FastifyInstance, pps: PpsDeps): void {
   server.post("/pipelines", async (request, reply) => {
-    const info = await createPipeline(pps, principalOf(request), await readJson(request));
+    const info = await createPipeline(pps, principalOf(request), {
+      document: await readJson(request),
+      ...keyOf(request),
+    });
     void reply.code(201);
     return info;
   });

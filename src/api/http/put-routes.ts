@@ -62,11 +62,11 @@ export function registerPutRoutes(server: FastifyInstance, pfs: PfsDeps): void {
   };
   server.post<{ Params: CommitParams }>(
     "/repos/:repo/commits/:commit/files/*",
-    async (request, reply) => await intoCommit(request, reply, oneFile(request)),
+    async (request, reply) => await intoCommit(request, reply, oneFile(request, reply)),
   );
   server.put<{ Params: CommitParams }>(
     "/repos/:repo/commits/:commit/files/*",
-    async (request, reply) => await intoCommit(request, reply, oneFile(request, true)),
+    async (request, reply) => await intoCommit(request, reply, oneFile(request, reply, true)),
   );
   server.post<{ Params: CommitParams }>(
     "/repos/:repo/commits/:commit/tar",
@@ -74,11 +74,11 @@ export function registerPutRoutes(server: FastifyInstance, pfs: PfsDeps): void {
   );
   server.post<{ Params: BranchParams }>(
     "/repos/:repo/branches/:branch/files/*",
-    async (request, reply) => await asCommit(request, reply, oneFile(request)),
+    async (request, reply) => await asCommit(request, reply, oneFile(request, reply)),
   );
   server.put<{ Params: BranchParams }>(
     "/repos/:repo/branches/:branch/files/*",
-    async (request, reply) => await asCommit(request, reply, oneFile(request, true)),
+    async (request, reply) => await asCommit(request, reply, oneFile(request, reply, true)),
   );
   server.post<{ Params: BranchParams }>(
     "/repos/:repo/branches/:branch/tar",
@@ -88,12 +88,13 @@ export function registerPutRoutes(server: FastifyInstance, pfs: PfsDeps): void {
 
 async function* oneFile(
   request: FastifyRequest,
+  reply: FastifyReply,
   replace = false,
 ): AsyncGenerator<PutFile, void, void> {
   const query = readQuery(request, putQuery);
   const path = parseEntryPath((request.params as { "*"?: string })["*"] ?? "");
   const overwrite = query.overwrite || replace;
-  const source = query.url === undefined ? await wholeBody(request) : await fetchUrl(query.url);
+  const source = query.url === undefined ? await wholeBody(request) : await fetchUrl(query.url, signalOf(reply));
   yield { path, overwrite, ...formatOf(query), content: source };
 }
 

@@ -9,7 +9,7 @@ import {
   type PfsDeps,
 } from "../../pfs/index.ts";
 import { flag, manyTexts, readBody, readQuery } from "./json-body.ts";
-import { principalOf, type RepoParams } from "./request-context.ts";
+import { keyOf, principalOf, type RepoParams } from "./request-context.ts";
 
 const newRepo = z.strictObject({ name: z.string(), provenance: z.array(z.string()).default([]) });
 const listQuery = z.object({ provenance: manyTexts });
@@ -19,7 +19,10 @@ const branchQuery = z.object({ status: z.enum(["NORMAL", "ALL"]).default("NORMAL
 /** Repos and their branches. */
 export function registerRepoRoutes(server: FastifyInstance, pfs: PfsDeps): void {
   server.post("/repos", async (request, reply) => {
-    const info = await createRepo(pfs, principalOf(request), await readBody(request, newRepo));
+    const info = await createRepo(pfs, principalOf(request), {
+      ...(await readBody(request, newRepo)),
+      ...keyOf(request),
+    });
     void reply.code(201);
     return info;
   });

@@ -36,9 +36,9 @@ export const firstSchema: Migration = {
       parent_uid TEXT, state TEXT NOT NULL, archived BIGINT NOT NULL,
       started_micros BIGINT NOT NULL, finished_micros BIGINT, finish_number BIGINT,
       size_bytes BIGINT NOT NULL, next_seq BIGINT NOT NULL, delta BLOB, root BLOB,
-      token TEXT NOT NULL, lease_micros BIGINT NOT NULL)`,
+      whole BIGINT NOT NULL, job_id TEXT, token TEXT NOT NULL, lease_micros BIGINT NOT NULL)`,
     `CREATE UNIQUE INDEX commits_by_id ON commits (repo, branch, number)`,
-    `CREATE INDEX commits_by_parent ON commits (parent_uid)`,
+    `CREATE INDEX commits_by_parent ON commits (parent_uid, state)`,
     `CREATE INDEX commits_by_finish ON commits (repo, finish_number)`,
     `CREATE INDEX commits_by_state ON commits (state, lease_micros)`,
     `CREATE TABLE commit_upstreams (
@@ -69,14 +69,15 @@ export const firstSchema: Migration = {
     `CREATE TABLE tasks (
       job_id TEXT NOT NULL, task BIGINT NOT NULL, state TEXT NOT NULL, due_micros BIGINT NOT NULL,
       attempts BIGINT NOT NULL, failures BIGINT NOT NULL, token TEXT NOT NULL, PRIMARY KEY (job_id, task))`,
-    `CREATE INDEX tasks_by_due ON tasks (state, due_micros)`,
+    `CREATE INDEX tasks_by_due ON tasks (state, due_micros, job_id, task)`,
     `CREATE TABLE attempts (
       job_id TEXT NOT NULL, task BIGINT NOT NULL, attempt BIGINT NOT NULL, worker TEXT NOT NULL,
       token TEXT NOT NULL, state TEXT NOT NULL, error TEXT NOT NULL, started_micros BIGINT NOT NULL,
       finished_micros BIGINT, entries BLOB, root BLOB, log_bytes BIGINT NOT NULL,
       PRIMARY KEY (job_id, task, attempt))`,
     `CREATE TABLE log_pieces (
-      job_id TEXT NOT NULL, task BIGINT NOT NULL, attempt BIGINT NOT NULL, seq BIGINT NOT NULL,
-      bytes BLOB NOT NULL, PRIMARY KEY (job_id, task, attempt, seq))`,
+      job_id TEXT NOT NULL, number BIGINT NOT NULL, task BIGINT NOT NULL, attempt BIGINT NOT NULL,
+      bytes BLOB NOT NULL, PRIMARY KEY (job_id, number))`,
+    `CREATE INDEX log_pieces_by_attempt ON log_pieces (job_id, task, attempt, number)`,
   ],
 };

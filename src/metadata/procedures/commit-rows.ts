@@ -26,6 +26,10 @@ export interface CommitRow extends Record<string, string | number | Uint8Array |
   next_seq: number;
   delta: Buffer | null;
   root: Buffer | null;
+  /** 1: made by one request, with everything in it; never takes another write. */
+  whole: number;
+  /** The job that writes it; nobody else may. */
+  job_id: string | null;
   token: string;
   lease_micros: number;
 }
@@ -164,6 +168,34 @@ export async function infoOfRow(tx: Tx, row: CommitRow): Promise<CommitInfo> {
 /** `repo/branch/N`, as people type it. */
 export function nameOfRow(row: CommitRow): string {
   return `${row.repo}/${commitId(row.branch, row.number)}`;
+}
+
+/** Refuses anyone but the job that a commit belongs to, while that job goes on. */
+export function requireOwner(row: CommitRow, jobId: string | undefined): void {
+  if (
+    row.job_id === null ||
+    row.job_id === jobId ||
+    row.state === "finished" ||
+    row.state === "cancelled"
+  )
+    return;
+  throw new CodedError(
+    "failed_precondition",
+    `commit ${nameOfRow(row)} is being written by job ${row.job_id}: only the job can write to it and finish it\nWait with "pachctl inspect-job --block ${row.job_id}", or give it up with "pachctl finish-commit --cancel ${row.repo} ${commitId(row.branch, row.number)}"`,
+    { details: { repo: row.repo, commit: commitId(row.branch, row.number), job: row.job_id } },
+  );
+}
+
+/** The newest commit of a line that was not cancelled: what goes on after a cancelled one continues from. */
+export async function newestKept(tx: Tx, head: CommitRow): Promise<CommitRow | undefined> {
+  let row: CommitRow | undefined = head;
+  while (row?.state === "cancelled") {
+    row =
+      row.parent_uid === null
+        ? undefined
+        : await tx.get<CommitRow>(`SELECT * FROM commits WHERE uid = ?`, row.parent_uid);
+  }
+  return row;
 }
 
 /** Refuses unless the commit takes writes. */

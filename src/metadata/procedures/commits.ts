@@ -5,6 +5,7 @@ import {
   commitAt,
   headOf,
   infoOfRow,
+  newestKept,
   requireUid,
   resolveRow,
   type CommitRow,
@@ -40,8 +41,8 @@ export async function insertCommit(tx: Tx, input: NewCommit): Promise<CommitRow>
   await requireRepo(tx, input.repo);
   const place = await placeOf(tx, input.repo, input.parent);
   await tx.run(
-    `INSERT INTO commits (uid, repo, branch, number, parent_uid, state, archived, started_micros, size_bytes, next_seq, token, lease_micros)
-     VALUES (?, ?, ?, ?, ?, 'open', 0, ?, 0, 1, '', 0)`,
+    `INSERT INTO commits (uid, repo, branch, number, parent_uid, state, archived, started_micros, size_bytes, next_seq, whole, token, lease_micros)
+     VALUES (?, ?, ?, ?, ?, 'open', 0, ?, 0, 1, 0, '', 0)`,
     input.uid,
     input.repo,
     place.branch,
@@ -94,17 +95,6 @@ async function placeOf(
     );
   }
   return { branch: parsed.branch, number, parentUid: row.uid };
-}
-
-/** A branch goes on after a cancelled commit: the next one continues from what came before it. */
-async function newestKept(tx: Tx, head: CommitRow): Promise<CommitRow | undefined> {
-  let row: CommitRow | undefined = head;
-  while (row?.state === "cancelled")
-    row =
-      row.parent_uid === null
-        ? undefined
-        : await tx.get<CommitRow>(`SELECT * FROM commits WHERE uid = ?`, row.parent_uid);
-  return row;
 }
 
 function requireBranchName(branch: string): void {

@@ -2,7 +2,14 @@ import { CodedError } from "../../base/errors.ts";
 import { commitId, type CommitInfo } from "../../model/commit.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import type { Sealed } from "../sealed.ts";
-import { infoOfRow, nameOfRow, requireUid, type CommitRow } from "./commit-rows.ts";
+import {
+  infoOfRow,
+  nameOfRow,
+  newestKept,
+  requireOwner,
+  requireUid,
+  type CommitRow,
+} from "./commit-rows.ts";
 import { nextNumber } from "./counters.ts";
 import { emit } from "./outbox.ts";
 import { recordSealed } from "./packs.ts";
@@ -30,15 +37,16 @@ export type FinishStart =
 
 /** Moves a commit from open to closing under a token and a lease: from here on puts fail. */
 export const beginFinish: Procedure<
-  { uid: string; token: string; leaseMs: number },
+  { uid: string; token: string; leaseMs: number; jobId?: string },
   FinishStart
 > = async (tx, input) => {
   const row = await requireUid(tx, input.uid);
+  requireOwner(row, input.jobId);
   if (row.state === "finished" || row.state === "cancelled")
     return { kind: "ended", info: await infoOfRow(tx, row) };
   if (row.state === "closing" && row.lease_micros > tx.nowMicros && row.token !== input.token)
     return { kind: "busy" };
-  const parent = row.parent_uid === null ? undefined : await requireUid(tx, row.parent_uid);
+  const parent = await parentOf(tx, row);
   if (parent !== undefined && (parent.state === "open" || parent.state === "closing")) {
     return {
       kind: "parent_open",
@@ -60,6 +68,18 @@ export const beginFinish: Procedure<
   return { kind: "claimed", parentUid: parent?.uid ?? null, parentRoot: parent?.root ?? null };
 };
 
+/**
+ * The parent a commit is finished on. A commit made by one request knows nothing of its parent's
+ * writes, so it goes on without a parent that was cancelled; others share its fate.
+ */
+async function parentOf(tx: Tx, row: CommitRow): Promise<CommitRow | undefined> {
+  const parent = row.parent_uid === null ? undefined : await requireUid(tx, row.parent_uid);
+  if (row.whole === 0 || parent?.state !== "cancelled") return parent;
+  const kept = await newestKept(tx, parent);
+  await tx.run(`UPDATE commits SET parent_uid = ? WHERE uid = ?`, kept?.uid ?? null, row.uid);
+  return kept;
+}
+
 /** Prolongs the lease of a closing commit. */
 export const renewFinish: Procedure<{ uid: string; token: string; leaseMs: number }, void> = async (
   tx,
@@ -74,13 +94,21 @@ export const renewFinish: Procedure<{ uid: string; token: string; leaseMs: numbe
   if (changed === 0) throw lostToken(uid);
 };
 
-/** Gives a closing commit back: it is open again and takes writes. */
+/** A commit made by one request is tried again after this long. */
+const retryAfterMicros = 2_000_000;
+
+/**
+ * Gives a closing commit back: it is open again and takes writes. One made by a single request stays
+ * closing, for whoever comes by.
+ */
 export const abandonFinish: Procedure<{ uid: string; token: string }, void> = async (
   tx,
   { uid, token },
 ) => {
   await tx.run(
-    `UPDATE commits SET state = 'open', token = '', lease_micros = 0 WHERE uid = ? AND token = ? AND state = 'closing'`,
+    `UPDATE commits SET state = CASE WHEN whole = 1 THEN 'closing' ELSE 'open' END, token = '', lease_micros = ?
+     WHERE uid = ? AND token = ? AND state = 'closing'`,
+    tx.nowMicros + retryAfterMicros,
     uid,
     token,
   );
@@ -115,7 +143,7 @@ export const publishCommit: Procedure<
     row.repo,
   );
   await tx.run(`DELETE FROM staged_runs WHERE uid = ?`, row.uid);
-  await endJobOfCommit(tx, row.uid, "success");
+  await endJobOfCommit(tx, row, "success");
   await emit(tx, "commit_finished", row.uid);
   return await infoOfRow(tx, await requireUid(tx, row.uid));
 };
@@ -143,15 +171,16 @@ async function markCancelled(tx: Tx, row: CommitRow): Promise<void> {
     await nextNumber(tx, "finishes"),
     row.uid,
   );
-  await endJobOfCommit(tx, row.uid, "failure");
+  await endJobOfCommit(tx, row, "failure");
   await emit(tx, "commit_finished", row.uid);
 }
 
 /** A job has ended exactly when its output commit has: both change in one transaction. */
-async function endJobOfCommit(tx: Tx, uid: string, state: "success" | "failure"): Promise<void> {
+async function endJobOfCommit(tx: Tx, row: CommitRow, state: "success" | "failure"): Promise<void> {
+  if (row.job_id === null) return;
   const job = await tx.get<{ id: string; state: string; started_micros: number }>(
-    `SELECT id, state, started_micros FROM jobs WHERE output_uid = ? AND state IN ('creating', 'running', 'empty')`,
-    uid,
+    `SELECT id, state, started_micros FROM jobs WHERE id = ? AND state IN ('creating', 'running', 'empty')`,
+    row.job_id,
   );
   if (job === undefined) return;
   if (job.state !== "empty") {
@@ -162,38 +191,63 @@ async function endJobOfCommit(tx: Tx, uid: string, state: "success" | "failure")
       finished,
       job.id,
     );
+    await endOpenTasks(tx, job.id);
   }
   await emit(tx, "job_finished", job.id);
 }
 
+/** Tasks of a job whose commit was cancelled under it would run for nothing. */
+async function endOpenTasks(tx: Tx, jobId: string): Promise<void> {
+  const error = "its output commit was cancelled";
+  await tx.run(
+    `UPDATE attempts SET state = 'failure', error = ?, finished_micros = ? WHERE job_id = ? AND state = 'running'`,
+    `stopped: ${error}`,
+    tx.nowMicros,
+    jobId,
+  );
+  const stopped = await tx.run(
+    `UPDATE tasks SET state = 'failure', token = '' WHERE job_id = ? AND state IN ('unassigned', 'assigned')`,
+    jobId,
+  );
+  if (stopped > 0)
+    await tx.run(`UPDATE jobs SET error = ? WHERE id = ? AND error = ''`, error, jobId);
+}
+
 /**
- * Removes a commit that could not be finished and that nobody has built on: as if it had never been
- * started, and its request, by its key, never been made.
+ * Takes back a commit made by one request that can not be finished: as if it had never been started
+ * and its request, by its key, never been made; or, with `keep`, as a cancelled one. What was started
+ * on it goes on without it.
  */
-export const discardCommit: Procedure<{ uid: string; key?: string }, void> = async (
+export const discardCommit: Procedure<{ uid: string; keep: boolean; key?: string }, void> = async (
   tx,
-  { uid, key },
+  { uid, keep, key },
 ) => {
-  const child = await tx.get(`SELECT uid FROM commits WHERE parent_uid = ?`, uid);
-  const removed =
-    child === undefined
-      ? await tx.run(`DELETE FROM commits WHERE uid = ? AND state IN ('open', 'closing')`, uid)
-      : 0;
-  if (removed === 0) return;
+  const row = await tx.get<CommitRow>(
+    `SELECT * FROM commits WHERE uid = ? AND whole = 1 AND state = 'closing'`,
+    uid,
+  );
+  if (row === undefined) return;
+  await tx.run(`UPDATE commits SET parent_uid = ? WHERE parent_uid = ?`, row.parent_uid, uid);
+  if (key !== undefined) await forgetAnswer(tx, key);
+  if (keep) return await markCancelled(tx, row);
+  await tx.run(`DELETE FROM commits WHERE uid = ?`, uid);
   await tx.run(`DELETE FROM staged_runs WHERE uid = ?`, uid);
   await tx.run(`DELETE FROM commit_upstreams WHERE uid = ?`, uid);
-  if (key !== undefined) await forgetAnswer(tx, key);
 };
 
-/** Closing commits whose lease has run out: a daemon died while it finished them. */
-export const listExpiredClosing: Procedure<{ limit: number }, string[]> = async (tx, { limit }) =>
-  (
-    await tx.all<{ uid: string }>(
-      `SELECT uid FROM commits WHERE state = 'closing' AND lease_micros <= ? LIMIT ?`,
-      tx.nowMicros,
-      limit,
-    )
-  ).map((row) => row.uid);
+/**
+ * Closing commits that nobody is finishing, because a daemon died or gave up, and that can be: their
+ * parent has ended.
+ */
+export const listExpiredClosing: Procedure<{ limit: number }, string[]> = async (tx, { limit }) => {
+  const rows = await tx.all<{ uid: string }>(
+    `SELECT c.uid FROM commits c LEFT JOIN commits p ON p.uid = c.parent_uid
+     WHERE c.state = 'closing' AND c.lease_micros <= ? AND (p.uid IS NULL OR p.state IN ('finished', 'cancelled')) LIMIT ?`,
+    tx.nowMicros,
+    limit,
+  );
+  return rows.map((row) => row.uid);
+};
 
 function lostToken(uid: string): CodedError {
   return new CodedError(

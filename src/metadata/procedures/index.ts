@@ -24,9 +24,10 @@ import {
   listJobs,
   noteJobError,
   startJob,
+  isJobGoing,
 } from "./jobs.ts";
 import { listCommits } from "./list-commits.ts";
-import { claimEvents, finishEvent, postponeEvent } from "./outbox.ts";
+import { claimEvents, finishEvent, postponeEvent, renewEvent } from "./outbox.ts";
 import { endLeases } from "./sole-owner.ts";
 import {
   findBlockIds,
@@ -48,8 +49,8 @@ import {
 } from "./pipelines.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
-import { listRuns, stageRun, startClosing } from "./staging.ts";
-import { appendLog, readLog } from "./task-logs.ts";
+import { listRuns, stagedBytes, stageRun, startClosing } from "./staging.ts";
+import { appendLog, followLog, readLog } from "./task-logs.ts";
 import {
   claimTasks,
   releaseTask,
@@ -110,7 +111,11 @@ export const procedures = {
   postponeEvent,
   publishCommit,
   readLog,
+  followLog,
+  isJobGoing,
+  stagedBytes,
   releaseTask,
+  renewEvent,
   renewFinish,
   renewTask,
   reportTask,

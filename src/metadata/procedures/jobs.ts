@@ -298,14 +298,15 @@ export const startJob: Procedure<JobStart, void> = async (tx, input) => {
 async function insertOutputCommit(tx: Tx, job: JobRow, input: JobStart): Promise<void> {
   const place = await outputPlace(tx, job.output_repo, input);
   await tx.run(
-    `INSERT INTO commits (uid, repo, branch, number, parent_uid, state, archived, started_micros, size_bytes, next_seq, token, lease_micros)
-     VALUES (?, ?, ?, ?, ?, 'open', 0, ?, 0, 1, '', 0)`,
+    `INSERT INTO commits (uid, repo, branch, number, parent_uid, state, archived, started_micros, size_bytes, next_seq, whole, job_id, token, lease_micros)
+     VALUES (?, ?, ?, ?, ?, 'open', 0, ?, 0, 1, 0, ?, '', 0)`,
     input.outputUid,
     job.output_repo,
     place.branch,
     place.number,
     input.parentUid ?? null,
     tx.nowMicros,
+    job.id,
   );
   const ups = new Map<string, { repo: string; id: string }>();
   const inputs = await inputsOf(tx, job.id);
@@ -368,4 +369,13 @@ export const failJob: Procedure<{ id: string; error: string }, void> = async (
     id,
   );
   if (changed > 0) await emit(tx, "job_finished", id);
+};
+
+/** Whether a job has not ended yet; one that was deleted has. */
+export const isJobGoing: Procedure<{ id: string }, boolean> = async (tx, { id }) => {
+  const job = await tx.get(
+    `SELECT id FROM jobs WHERE id = ? AND state IN ('creating', 'running')`,
+    id,
+  );
+  return job !== undefined;
 };

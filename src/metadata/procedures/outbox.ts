@@ -71,3 +71,16 @@ export const postponeEvent: Procedure<
     owner,
   );
 };
+
+/** Prolongs the lease of an event that takes long. */
+export const renewEvent: Procedure<{ owner: string; id: string; leaseMs: number }, void> = async (
+  tx,
+  { owner, id, leaseMs },
+) => {
+  await tx.run(
+    `UPDATE outbox SET due_micros = ? WHERE id = ? AND owner = ?`,
+    tx.nowMicros + leaseMs * 1_000,
+    id,
+    owner,
+  );
+};

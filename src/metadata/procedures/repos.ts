@@ -2,6 +2,7 @@ import { CodedError } from "../../base/errors.ts";
 import { quote } from "../../base/quote.ts";
 import type { RepoInfo } from "../../model/repo.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
+import { findAnswer, keepAnswer } from "./requests.ts";
 
 interface RepoRow extends Record<string, string | number | Uint8Array | null> {
   name: string;
@@ -62,7 +63,9 @@ async function closure(
 export const createRepo: Procedure<
   { name: string; provenance: string[]; key?: string },
   RepoInfo
-> = async (tx, { name, provenance }) => {
+> = async (tx, { name, provenance, key }) => {
+  const answered = await findAnswer<RepoInfo>(tx, key);
+  if (answered !== undefined) return answered;
   for (const upstream of provenance) {
     const known = await tx.get(`SELECT name FROM repos WHERE name = ?`, upstream);
     if (known === undefined || new Set(provenance).size !== provenance.length) {
@@ -87,7 +90,9 @@ export const createRepo: Procedure<
   );
   for (const upstream of provenance)
     await tx.run(`INSERT INTO repo_upstreams (repo, upstream) VALUES (?, ?)`, name, upstream);
-  return await inspectRepo(tx, { name });
+  const info = await inspectRepo(tx, { name });
+  await keepAnswer(tx, key, info);
+  return info;
 };
 
 /** One repo with its whole provenance. */

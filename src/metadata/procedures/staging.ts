@@ -1,7 +1,7 @@
 import type { CommitInfo } from "../../model/commit.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import type { Sealed } from "../sealed.ts";
-import { infoOfRow, requireOpen, requireUid } from "./commit-rows.ts";
+import { infoOfRow, requireOpen, requireOwner, requireUid } from "./commit-rows.ts";
 import { insertCommit, type NewCommit } from "./commits.ts";
 import { recordSealed } from "./packs.ts";
 import { findAnswer, keepAnswer } from "./requests.ts";
@@ -20,11 +20,13 @@ export interface StagedRun extends NewRun {
 
 /** Acknowledges the writes of one request: they, their chunks and the answer under `key`, or nothing. */
 export const stageRun: Procedure<
-  { uid: string; run: NewRun; sealed: Sealed; key?: string; answer: string },
+  { uid: string; run: NewRun; sealed: Sealed; key?: string; answer: string; jobId?: string },
   void
 > = async (tx, input) => {
   if ((await findAnswer(tx, input.key)) !== undefined) return;
-  requireOpen(await requireUid(tx, input.uid));
+  const row = await requireUid(tx, input.uid);
+  requireOpen(row);
+  requireOwner(row, input.jobId);
   await recordSealed(tx, input.sealed);
   await appendRun(tx, input.uid, input.run);
   await keepAnswer(tx, input.key, JSON.parse(input.answer));
@@ -58,7 +60,7 @@ export const startClosing: Procedure<
   await recordSealed(tx, input.sealed);
   const row = await insertCommit(tx, input);
   await appendRun(tx, row.uid, input.run);
-  await tx.run(`UPDATE commits SET state = 'closing' WHERE uid = ?`, row.uid);
+  await tx.run(`UPDATE commits SET state = 'closing', whole = 1 WHERE uid = ?`, row.uid);
   const info = await infoOfRow(tx, await requireUid(tx, row.uid));
   await keepAnswer(tx, input.key, info);
   return info;
@@ -74,3 +76,12 @@ export const listRuns: Procedure<{ uid: string; fromSeq: number }, StagedRun[]> 
     uid,
     fromSeq,
   );
+
+/** Bytes staged in a commit so far. */
+export const stagedBytes: Procedure<{ uid: string }, number> = async (tx, { uid }) => {
+  const row = await tx.get<{ bytes: number | null }>(
+    `SELECT SUM(bytes) AS bytes FROM staged_runs WHERE uid = ?`,
+    uid,
+  );
+  return Number(row?.bytes ?? 0);
+};

@@ -1,41 +1,72 @@
 import type { Procedure } from "../metadata-store.ts";
 import { requireHeld, type TaskClaim } from "./tasks.ts";
 
-/** Adds to the log of an attempt. */
+/** Adds to the log of an attempt. Pieces are numbered per job, in the order they come. */
 export const appendLog: Procedure<TaskClaim & { bytes: Buffer }, void> = async (tx, input) => {
   await requireHeld(tx, input);
-  const row = await tx.get<{ seq: number | null }>(
-    `SELECT MAX(seq) AS seq FROM log_pieces WHERE job_id = ? AND task = ? AND attempt = ?`,
+  const row = await tx.get<{ number: number | null }>(
+    `SELECT MAX(number) AS number FROM log_pieces WHERE job_id = ?`,
     input.jobId,
-    input.task,
-    input.attempt,
   );
   await tx.run(
-    `INSERT INTO log_pieces (job_id, task, attempt, seq, bytes) VALUES (?, ?, ?, ?, ?)`,
+    `INSERT INTO log_pieces (job_id, number, task, attempt, bytes) VALUES (?, ?, ?, ?, ?)`,
     input.jobId,
+    (row?.number ?? 0) + 1,
     input.task,
     input.attempt,
-    (row?.seq ?? 0) + 1,
     input.bytes,
   );
 };
 
 export interface LogPiece {
+  readonly number: number;
   readonly task: number;
   readonly attempt: number;
-  readonly seq: number;
   readonly bytes: Buffer;
 }
 
-/** Log pieces of one attempt after a sequence number, about 1 MiB at a time. */
-export const readLog: Procedure<
-  { jobId: string; task: number; attempt: number; afterSeq: number },
-  LogPiece[]
-> = async (tx, input) =>
-  await tx.all<{ task: number; attempt: number; seq: number; bytes: Buffer }>(
-    `SELECT task, attempt, seq, bytes FROM log_pieces WHERE job_id = ? AND task = ? AND attempt = ? AND seq > ? ORDER BY seq LIMIT 16`,
-    input.jobId,
-    input.task,
-    input.attempt,
-    input.afterSeq,
+interface LogRow extends Record<string, string | number | Uint8Array | null> {
+  number: number;
+  task: number;
+  attempt: number;
+  bytes: Buffer;
+}
+
+/** Pieces read in one call. */
+const piecesMax = 16;
+
+/** The next pieces of a job's log in the order they came. */
+export const followLog: Procedure<{ jobId: string; after: number }, LogPiece[]> = async (
+  tx,
+  { jobId, after },
+) =>
+  await tx.all<LogRow>(
+    `SELECT number, task, attempt, bytes FROM log_pieces WHERE job_id = ? AND number > ? ORDER BY number LIMIT ?`,
+    jobId,
+    after,
+    piecesMax,
+  );
+
+/** Where a reader of a whole log stands. */
+export interface LogPlace {
+  readonly task: number;
+  readonly attempt: number;
+  readonly number: number;
+}
+
+/** The next pieces of a job's log, attempt by attempt in task order. */
+export const readLog: Procedure<{ jobId: string; after: LogPlace }, LogPiece[]> = async (
+  tx,
+  { jobId, after },
+) =>
+  await tx.all<LogRow>(
+    `SELECT number, task, attempt, bytes FROM log_pieces WHERE job_id = ?
+     AND (task > ? OR (task = ? AND (attempt > ? OR (attempt = ? AND number > ?)))) ORDER BY task, attempt, number LIMIT ?`,
+    jobId,
+    after.task,
+    after.task,
+    after.attempt,
+    after.attempt,
+    after.number,
+    piecesMax,
   );

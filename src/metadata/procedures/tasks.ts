@@ -36,11 +36,8 @@ export const claimTasks: Procedure<
   TaskClaim[]
 > = async (tx, input) => {
   const claims: TaskClaim[] = [];
-  const due = await tx.all<DueTask>(
-    `SELECT job_id, task, state, attempts, failures FROM tasks WHERE state IN ('unassigned', 'assigned') AND due_micros <= ? ORDER BY due_micros, job_id, task LIMIT ?`,
-    tx.nowMicros,
-    input.tokens.length,
-  );
+  const due = await dueTasks(tx, "assigned", input.tokens.length);
+  due.push(...(await dueTasks(tx, "unassigned", input.tokens.length - due.length)));
   for (const row of due) {
     const failures = row.failures + (row.state === "assigned" ? 1 : 0);
     const last = { jobId: row.job_id, task: row.task, attempt: row.attempts };
@@ -61,6 +58,20 @@ export const claimTasks: Procedure<
   }
   return claims;
 };
+
+/** One state at a time: the index then gives them in order. */
+async function dueTasks(
+  tx: Tx,
+  state: "assigned" | "unassigned",
+  limit: number,
+): Promise<DueTask[]> {
+  return await tx.all<DueTask>(
+    `SELECT job_id, task, state, attempts, failures FROM tasks WHERE state = ? AND due_micros <= ? ORDER BY due_micros, job_id, task LIMIT ?`,
+    state,
+    tx.nowMicros,
+    limit,
+  );
+}
 
 async function beginAttempt(
   tx: Tx,

@@ -57,7 +57,7 @@ export class TestPps {
     { program = copyAll, ...fields }: { program?: Program; [field: string]: unknown } = {},
   ): Promise<void> {
     this.programs.set(name, program);
-    await createPipeline(this.deps, localPrincipal, {
+    const document = {
       pipeline: { name },
       transform: { cmd: ["true"] },
       parallelism_spec: { constant: 1 },
@@ -66,7 +66,8 @@ export class TestPps {
         ...(isWholeInput(input) ? input : { method: input }),
       })),
       ...fields,
-    });
+    };
+    await createPipeline(this.deps, localPrincipal, { document });
   }
 
   /** Runs events and tasks until nothing is left to do, waiting for retries. */
