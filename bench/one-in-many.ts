@@ -1,14 +1,16 @@
 import { packTar, type TarFile } from "../src/client/index.ts";
 import type { Bed, Row } from "./bench.ts";
 import { race } from "./measure.ts";
+import { untilQuiet } from "./programs.ts";
 
 /** One changed file in a large repo, beside one in a small repo: cost follows the change, not the size. */
-export async function* oneInMany({ client }: Bed): AsyncGenerator<Row, void, void> {
+export async function* oneInMany({ client, daemon }: Bed): AsyncGenerator<Row, void, void> {
   const counts = { many: 200_000, few: 200 };
   for (const [repo, count] of Object.entries(counts)) {
     await client.repos.create(repo);
     await client.files.putTarCommit({ repo, branch: "master" }, "", () => packTar(lines(count)));
   }
+  await untilQuiet(daemon.pid);
   const changeOne = async (repo: keyof typeof counts, round: number): Promise<void> => {
     const commit = await client.commits.start(repo, "master");
     const path = nameOf((round * 7_919) % counts[repo]);

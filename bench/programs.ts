@@ -18,3 +18,17 @@ export function peakMemory(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   return (Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1_024) / 1e6;
 }
+
+/** Processor time of a process so far, in milliseconds; from /proc, in steps of ten. */
+function cpuMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+  return 10 * (Number(fields[11]) + Number(fields[12]));
+}
+
+/** Waits until a process does next to nothing for three seconds: a daemon indexes what a large put brought. */
+export async function untilQuiet(pid: number): Promise<void> {
+  for (let before = -Infinity, now = cpuMs(pid); now - before > 100; now = cpuMs(pid)) {
+    before = now;
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+  }
+}
