@@ -19,7 +19,7 @@ export async function applyDelta(
   sink: NodeSink,
 ): Promise<TreeRef> {
   const conflicts: Buffer[] = [];
-  const merge = async (before: Entry | undefined, entry: Entry): Promise<Entry | undefined> => {
+  const merge: Merge = (before, entry) => {
     if (entry.type === "none") return before;
     if (before !== undefined && before.type !== entry.type) {
       conflicts.push(entry.key);
@@ -27,18 +27,23 @@ export async function applyDelta(
       return before;
     }
     if (before !== undefined && entry.type === "dir") return before;
-    const isAppended = before !== undefined && !entry.reset;
-    const content = isAppended
-      ? await concatContents(before.content, entry.content, source, sink)
-      : entry.content;
-    return { ...entry, reset: false, clear: false, content };
+    const standing = { ...entry, reset: false, clear: false };
+    // Most entries are new: these are not waited for.
+    if (before === undefined || entry.reset) return standing;
+    return concatContents(before.content, entry.content, source, sink).then((content) => ({
+      ...standing,
+      content,
+    }));
   };
   const changed = await updateTree(root, changesOf(delta, merge), source, sink);
   if (conflicts.length > 0) throw typeConflict(conflicts);
   return changed;
 }
 
-type Merge = (before: Entry | undefined, entry: Entry) => Promise<Entry | undefined>;
+type Merge = (
+  before: Entry | undefined,
+  entry: Entry,
+) => Entry | undefined | Promise<Entry | undefined>;
 
 async function* changesOf(
   delta: AsyncIterable<Entry> | Iterable<Entry>,
@@ -48,7 +53,7 @@ async function* changesOf(
     yield {
       key: entry.key,
       clear: entry.clear,
-      merge: async (before) => await merge(before, entry),
+      merge: (before) => merge(before, entry),
     };
   }
 }

@@ -1,4 +1,5 @@
 import { assert, present } from "../../base/assert.ts";
+import { nextTurn, Turn } from "../../base/next-turn.ts";
 import { emptyContent, type Entry, type NodeSink, type NodeSource } from "../tree/entry.ts";
 import { isBelow, parentKey } from "../tree/key-range.ts";
 import { concatAll } from "../tree/list.ts";
@@ -34,13 +35,12 @@ export async function* foldGroups(
   sink: NodeSink,
 ): AsyncGenerator<Entry, void, void> {
   const above: Directory[] = [];
+  const turn = new Turn();
   for await (const { key, said } of groups) {
+    if (turn.isOver()) await nextTurn();
     while (above.length > 0 && !isBelow(key, above.at(-1)!.key)) above.pop();
     const covered = above.at(-1)?.clearRank ?? -1;
-    const cleared = Math.max(
-      -1,
-      ...said.filter(({ entry }) => entry.clear).map(({ rank }) => rank),
-    );
+    const cleared = said.findLast(({ entry }) => entry.clear)?.rank ?? -1;
     const clearRank = Math.max(covered, cleared);
     const counted = mode === "squash" ? said : said.filter(({ rank }) => rank >= clearRank);
     const type = typeOf(key, counted);

@@ -1,8 +1,10 @@
 import { assert } from "../../base/assert.ts";
+import { nextTurn, Turn } from "../../base/next-turn.ts";
 import { emptyContent, type Entry, type NodeSink, type NodeSource } from "../tree/entry.ts";
 import { isBelow } from "../tree/key-range.ts";
 import { foldGroups } from "./fold-groups.ts";
 import type { KeyGroup, Ranked } from "./merge-sorted.ts";
+import { sortInTurns } from "./sort-in-turns.ts";
 
 /**
  * The writes of one request, in the order they were made, as a delta in normal form: sorted, one
@@ -15,8 +17,14 @@ export async function normalizeRun(
   source: NodeSource,
   sink: NodeSink,
 ): Promise<Entry[]> {
-  const said = Array.from(entries, (entry, rank): Ranked => ({ entry, rank })).sort(compare);
-  const all = [...directoriesOf(said), ...said].sort(compare);
+  const written: Ranked[] = [];
+  const turn = new Turn();
+  for (const entry of entries) {
+    written.push({ entry, rank: written.length });
+    if (turn.isOver()) await nextTurn();
+  }
+  const said = await sortInTurns(written, compare);
+  const all = await sortInTurns((await directoriesOf(said)).concat(said), compare);
   const run: Entry[] = [];
   for await (const entry of foldGroups(grouped(all), "sequence", source, sink)) run.push(entry);
   return run;
@@ -37,10 +45,12 @@ function* grouped(sorted: readonly Ranked[]): Generator<KeyGroup> {
 }
 
 /** Each directory on the way to what is added, once, as made by the last write that needs it. */
-function directoriesOf(sorted: readonly Ranked[]): Ranked[] {
+async function directoriesOf(sorted: readonly Ranked[]): Promise<Ranked[]> {
+  const turn = new Turn();
   const directories: { entry: Entry; rank: number }[] = [];
   const path: { entry: Entry; rank: number }[] = [];
   for (const { entry, rank } of sorted) {
+    if (turn.isOver()) await nextTurn();
     while (path.length > 0 && !isBelow(entry.key, path.at(-1)!.entry.key)) path.pop();
     if (entry.type === "none") continue;
     // Ranks only grow on the way up: the first that is high enough proves those above it.

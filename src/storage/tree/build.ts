@@ -1,4 +1,5 @@
 import { assert } from "../../base/assert.ts";
+import { nextTurn, Turn } from "../../base/next-turn.ts";
 import type { Entry, NodeSink, TreeRef } from "./entry.ts";
 import { LevelStack } from "./level-stack.ts";
 import type { Child } from "./node-format.ts";
@@ -11,7 +12,9 @@ export async function buildTree(
 ): Promise<TreeRef> {
   const stack = new LevelStack<Entry, Child>(treeKind, sink);
   let previous: Buffer | undefined;
+  const turn = new Turn();
   for await (const entry of entries) {
+    if (turn.isOver()) await nextTurn();
     assert(
       previous === undefined || Buffer.compare(previous, entry.key) < 0,
       "entries come in order",

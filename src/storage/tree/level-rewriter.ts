@@ -1,4 +1,5 @@
 import { assert } from "../../base/assert.ts";
+import { nextTurn, Turn } from "../../base/next-turn.ts";
 import type { Entry, NodeSink } from "./entry.ts";
 import { isBefore, keyAfter, laterEnd, type KeyEnd } from "./key-range.ts";
 import { LevelWriter } from "./level-writer.ts";
@@ -26,6 +27,7 @@ export class LevelRewriter<Item extends Entry | Child> {
   readonly #level: number;
   readonly #reader: TreeReader;
   readonly #writer: LevelWriter<Entry, Child>;
+  readonly #turn = new Turn();
   #changes: AsyncIterator<ItemChange<Item>> | undefined;
   /** The next change; undefined after the last. */
   #change: ItemChange<Item> | undefined;
@@ -72,6 +74,7 @@ export class LevelRewriter<Item extends Entry | Child> {
     this.#replace(old.key, keyAfter(old.key));
     // Items of one level are all of one type; the reader cannot know which.
     for (const item of old.node.items as readonly Item[]) {
+      if (this.#turn.isOver()) await nextTurn();
       if (this.#orderOf(item) < 0) yield* this.#addNewBefore(item.key);
       const change = this.#orderOf(item) === 0 ? this.#change : undefined;
       const stays = this.#isGone(item.key) ? undefined : item;
@@ -99,6 +102,7 @@ export class LevelRewriter<Item extends Entry | Child> {
 
   async *#addNewBefore(end: KeyEnd): AsyncGenerator<Child> {
     while (this.#change !== undefined && isBefore(this.#change.key, end)) {
+      if (this.#turn.isOver()) await nextTurn();
       const added = await this.#take(this.#change, undefined);
       if (added === undefined) continue;
       this.#isTouched = true;

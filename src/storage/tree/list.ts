@@ -1,4 +1,5 @@
 import { assert, present } from "../../base/assert.ts";
+import { nextTurn, Turn } from "../../base/next-turn.ts";
 import {
   emptyContent,
   inlinePiecesMax,
@@ -21,7 +22,9 @@ export async function buildList(
 ): Promise<Content> {
   const first: Piece[] = [];
   let stack: ListStack | undefined;
+  const turn = new Turn();
   for await (const piece of pieces) {
+    if (turn.isOver()) await nextTurn();
     if (stack !== undefined) await stack.pushLeaf(piece);
     else if (first.push(piece) > inlinePiecesMax) {
       stack = new LevelStack(listKind, sink);
@@ -42,7 +45,11 @@ export async function appendToList(
   sink: NodeSink,
 ): Promise<Content> {
   const stack = await reopened(list, source, sink);
-  for await (const piece of pieces) await stack.pushLeaf(piece);
+  const turn = new Turn();
+  for await (const piece of pieces) {
+    if (turn.isOver()) await nextTurn();
+    await stack.pushLeaf(piece);
+  }
   return await listContent(stack);
 }
 
@@ -64,9 +71,22 @@ export async function concatAll(
 ): Promise<Content> {
   const [first = emptyContent, ...others] = contents.filter(({ bytes }) => bytes > 0);
   if (others.length === 0) return first;
+  const pieces = fewPieces([first, ...others]);
+  if (pieces !== undefined) return inlineContent(pieces);
   if (first.kind === "list")
     return await appendToList(first.list, allPieces(others, source), source, sink);
   return await buildList(allPieces([first, ...others], source), sink);
+}
+
+/** The pieces of contents that fit into an entry together; undefined when they do not. */
+function fewPieces(contents: readonly Content[]): Piece[] | undefined {
+  const all: Piece[] = [];
+  for (const content of contents) {
+    if (content.kind === "list" || all.length + content.pieces.length > inlinePiecesMax)
+      return undefined;
+    all.push(...content.pieces);
+  }
+  return all;
 }
 
 async function* allPieces(contents: readonly Content[], source: NodeSource): AsyncGenerator<Piece> {
