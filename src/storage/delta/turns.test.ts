@@ -14,7 +14,7 @@ import { foldDeltas } from "./fold-deltas.ts";
 import { normalizeRun } from "./normalize-run.ts";
 import { sortInTurns } from "./sort-in-turns.ts";
 
-const count = 50_000;
+const count = 20_000;
 const entriesPerTurnMax = 600;
 
 const entries = Array.from({ length: count }, (_, i): Entry => {
