@@ -19,8 +19,10 @@ describe("openFileCache()", () => {
     dir = `${home}/${++count}`;
     fetched = [];
   });
-  const open = async (bytesMax = 1_000): Promise<FileCache> =>
-    await openFileCache({ fs, dir, bytesMax });
+  const open = async (
+    bytesMax = 1_000,
+    bootId: string | undefined = "boot 1",
+  ): Promise<FileCache> => await openFileCache({ fs, dir, bytesMax, bootId });
   const contentOf = (digest: string, bytes: number): Buffer => Buffer.alloc(bytes, digest);
   const source = (digest: string, bytes: number) =>
     async function* (): AsyncGenerator<Uint8Array> {
@@ -66,6 +68,38 @@ describe("openFileCache()", () => {
     assert.deepEqual(await names(dir), ["aa-10"]);
     await use(cache, "aa", 10);
     assert.deepEqual(fetched, ["aa"]);
+  });
+  it("keeps what a killed process left, but nothing of it once the machine has started anew", async () => {
+    (await use(await open(1_000, "boot 1"), "aa", 10)).release();
+    await open(1_000, "boot 1");
+    assert.deepEqual(await names(dir), ["aa-10"]);
+    const cache = await open(1_000, "boot 2");
+    assert.deepEqual(await names(dir), []);
+    (await use(cache, "aa", 10)).release();
+    assert.deepEqual(fetched, ["aa", "aa"]);
+  });
+  it("keeps all after close(), until it is used without one", async () => {
+    const cache = await open(1_000, "boot 1");
+    (await use(cache, "aa", 10)).release();
+    await cache.close(never);
+    await (await open(1_000, "boot 2")).close(never);
+    assert.deepEqual(await names(dir), ["aa-10"]);
+    await open(1_000, "boot 3");
+    await open(1_000, "boot 4");
+    assert.deepEqual(await names(dir), []);
+  });
+  it("keeps nothing without close() where boots cannot be told apart, nor when close() was cut off", async () => {
+    const openAnywhere = async (): Promise<FileCache> =>
+      await openFileCache({ fs, dir, bytesMax: 1_000, bootId: undefined });
+    const first = await openAnywhere();
+    (await use(first, "aa", 10)).release();
+    await first.close(never);
+    const second = await openAnywhere();
+    assert.deepEqual(await names(dir), ["aa-10"]);
+    (await use(second, "bb", 10)).release();
+    await second.close(AbortSignal.abort());
+    await openAnywhere();
+    assert.deepEqual(await names(dir), []);
   });
   it("fetches again when the file on disk has another length or is gone", async () => {
     const cache = await open();
@@ -140,7 +174,9 @@ describe("openFileCache()", () => {
 });
 
 async function names(dir: string): Promise<string[]> {
-  return (await fs.readdir(dir)).filter((name) => name !== "incoming").toSorted();
+  return (await fs.readdir(dir))
+    .filter((name) => name !== "incoming" && name !== "state")
+    .toSorted();
 }
 
 async function* failingSource(stop: AbortController): AsyncGenerator<Uint8Array> {

@@ -5,7 +5,7 @@ import { CodedError } from "../base/errors.ts";
 /** The part of the file system that the cache uses. */
 export type CacheFs = Pick<
   typeof nodeFs,
-  "mkdir" | "open" | "readdir" | "rename" | "rm" | "stat" | "unlink"
+  "mkdir" | "open" | "readFile" | "readdir" | "rename" | "rm" | "stat" | "unlink"
 >;
 
 export interface FileCacheOptions {
@@ -14,6 +14,11 @@ export interface FileCacheOptions {
   readonly dir: string;
   /** Files not in use are evicted, least recently used first, to stay below; those in use may exceed it. */
   readonly bytesMax: number;
+  /**
+   * Changes whenever the machine starts anew; undefined when that cannot be known. What was written
+   * without a clean close survives the death of the process, but not that of the machine.
+   */
+  readonly bootId: string | undefined;
 }
 
 /** A file held in the cache. Read-only; may be hard-linked or cloned, never written. */
@@ -36,32 +41,49 @@ export interface FileCache {
     fetch: () => AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<HeldFile>;
+  /**
+   * Makes durable what was fetched, so that the next opener may trust it. When the signal fires first,
+   * the next opener does so only while the machine runs. No call may follow.
+   */
+  close(signal: AbortSignal): Promise<void>;
 }
 
 interface Entry {
   readonly name: string;
   readonly bytes: number;
   users: number;
+  isDurable: boolean;
 }
 
-/** Opens the cache with what an earlier process left in it; half-written files are dropped. */
+/** Says whether the files are durable: `durable`, or the boot during which they were last written. */
+const stateFile = "state";
+const durable = "durable";
+
+/**
+ * Opens the cache with what an earlier process left in it. Half-written files are dropped, and all of
+ * them when the machine may have stopped before they were durable.
+ */
 export async function openFileCache(options: FileCacheOptions): Promise<FileCache> {
   const { fs, dir } = options;
   await fs.mkdir(dir, { recursive: true });
   await fs.rm(`${dir}/incoming`, { recursive: true, force: true });
   await fs.mkdir(`${dir}/incoming`);
+  const state = await fs.readFile(`${dir}/${stateFile}`, "utf8").catch(() => undefined);
+  const isDurable = state === durable;
+  const isTrusted = isDurable || (options.bootId !== undefined && state === options.bootId);
   const found: { name: string; bytes: number; usedMs: number }[] = [];
   for (const name of await fs.readdir(dir)) {
     const bytes = bytesOfName(name);
     if (bytes === undefined) continue;
     const info = await fs.stat(`${dir}/${name}`);
-    if (info.size === bytes) found.push({ name, bytes, usedMs: info.mtimeMs });
+    if (isTrusted && info.size === bytes) found.push({ name, bytes, usedMs: info.mtimeMs });
     else await fs.unlink(`${dir}/${name}`);
   }
   const cache = new DiskFileCache(options);
   for (const { name, bytes } of found.toSorted((a, b) => a.usedMs - b.usedMs))
-    cache.add(name, bytes);
+    cache.add({ name, bytes, users: 0, isDurable });
   await cache.evict();
+  await writeState(options, options.bootId ?? "");
   return cache;
 }
 
@@ -74,6 +96,16 @@ function nameOf(digest: string, bytes: number): string {
 function bytesOfName(name: string): number | undefined {
   const match = /^[0-9a-f]+-(\d+)$/.exec(name);
   return match === null ? undefined : Number(match[1]);
+}
+
+async function writeState({ fs, dir }: FileCacheOptions, state: string): Promise<void> {
+  const file = await fs.open(`${dir}/${stateFile}`, "w");
+  try {
+    await file.writeFile(state);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 class DiskFileCache implements FileCache {
@@ -113,10 +145,19 @@ class DiskFileCache implements FileCache {
     }
   }
 
+  async close(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.busy.values());
+    for (const entry of this.entries.values()) {
+      if (signal.aborted) return;
+      if (!entry.isDurable) await this.makeDurable(entry);
+    }
+    await writeState(this.options, durable);
+  }
+
   /** Takes a file that is on disk into the books. */
-  add(name: string, bytes: number): void {
-    this.bytesHeld += bytes;
-    this.entries.set(name, { name, bytes, users: 0 });
+  add(entry: Entry): void {
+    this.bytesHeld += entry.bytes;
+    this.entries.set(entry.name, entry);
   }
 
   /** Removes files that nobody uses until the rest fits. */
@@ -159,7 +200,7 @@ class DiskFileCache implements FileCache {
       await fs.rm(incoming, { force: true });
       throw error;
     }
-    return this.hold({ name, bytes, users: 0 });
+    return this.hold({ name, bytes, users: 0, isDurable: false });
   }
 
   private async write(
@@ -200,6 +241,16 @@ class DiskFileCache implements FileCache {
         held = false;
       },
     };
+  }
+
+  private async makeDurable(entry: Entry): Promise<void> {
+    const file = await this.options.fs.open(`${this.options.dir}/${entry.name}`, "r");
+    try {
+      await file.sync();
+      entry.isDurable = true;
+    } finally {
+      await file.close();
+    }
   }
 
   private async isIntact(entry: Entry): Promise<boolean> {

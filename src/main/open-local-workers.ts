@@ -29,6 +29,7 @@ export async function openLocalWorkers(
     fs,
     dir: join(config.root, "cache"),
     bytesMax: cacheBytesMax,
+    bootId: await readBootId(),
   });
   const host = embeddedWorkerHost(pps);
   const name = `${hostname()}-${pps.session.slice(0, 8)}`;
@@ -65,6 +66,12 @@ export async function openLocalWorkers(
     async close(signal) {
       stop();
       await pool.close({ signal });
+      await filecache.close(signal);
     },
   };
+}
+
+/** Undefined where the system has none. */
+async function readBootId(): Promise<string | undefined> {
+  return await fs.readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => undefined);
 }

@@ -35,7 +35,12 @@ export async function openWorkerBench(change: Partial<WorkerOptions> = {}): Prom
     log: silentLog,
     mode: "namespaces",
   });
-  const filecache = await openFileCache({ fs, dir: `${home}/cache`, bytesMax: 1_000_000 });
+  const filecache = await openFileCache({
+    fs,
+    dir: `${home}/cache`,
+    bytesMax: 1_000_000,
+    bootId: undefined,
+  });
   const worker = await openWorker({
     name: "bench",
     host,
