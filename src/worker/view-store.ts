@@ -183,9 +183,10 @@ export class ViewStore {
 
   private async removeIdle(): Promise<void> {
     const idle = [...this.views].filter(([, stored]) => stored.users === 0);
-    for (const [digest, stored] of idle.slice(0, Math.max(0, idle.length - idleViewsMax))) {
-      if (stored.users > 0) continue;
-      this.views.delete(digest);
+    const removed = idle.slice(0, Math.max(0, idle.length - idleViewsMax));
+    // All at once, before anything waits: nobody may hold them any more, and those made anew stay.
+    for (const [digest] of removed) this.views.delete(digest);
+    for (const [, stored] of removed) {
       await removeTree(this.options.fs, stored.path).catch((error: Error) => {
         this.options.log.warn(
           { path: stored.path, error: error.message },
