@@ -7,7 +7,7 @@ import { CodedError } from "../base/errors.ts";
 import { Hints } from "../base/hints.ts";
 import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
-import { openSqliteMetadata } from "../metadata/index.ts";
+import { openSqliteMetadata, type SqliteMetadata } from "../metadata/index.ts";
 import { openLocalObjectStore } from "../objectstore/index.ts";
 import { OpenRoots, type PfsDeps } from "../pfs/index.ts";
 import { runEventLoop, type PpsDeps } from "../pps/index.ts";
@@ -20,6 +20,8 @@ import { openRunner } from "./open-runner.ts";
 
 export interface Daemon {
   readonly address: string;
+  /** Resolves with the reason when the daemon can do nothing useful any more and should be closed. */
+  readonly died: Promise<CodedError>;
   /** Stops taking requests and tasks, lets what runs end until the signal fires, then closes everything. */
   close(signal: AbortSignal): Promise<void>;
 }
@@ -52,7 +54,8 @@ async function openParts(
   opened: Opened,
 ): Promise<Daemon> {
   const { log, version, session } = identity;
-  const pfs = await openPfs(config, identity, opened);
+  const metadata = await openMetadata(config, identity, opened);
+  const pfs = await openPfs(config, identity, { metadata, opened });
   const runner = await openRunner(config, { random: pfs.random, log });
   opened.push(() => runner.close());
   const pps: PpsDeps = { pfs, session, slots: runner.slots, runner: runner.label };
@@ -79,6 +82,7 @@ async function openParts(
   );
   return {
     address: http.address,
+    died: metadata.died,
     async close(signal) {
       log.info({}, "pachd is stopping");
       closing = signal;
@@ -87,22 +91,29 @@ async function openParts(
   };
 }
 
-/** Opens the store and what stands on it. */
-async function openPfs(
+/** The lock of the metadata keeps two daemons apart: it comes first. */
+async function openMetadata(
   config: PachdConfig,
-  { log, session }: DaemonIdentity,
+  { log }: DaemonIdentity,
   opened: Opened,
-): Promise<PfsDeps> {
-  const clock = systemClock();
-  const random = systemRandom;
-  // The lock of the metadata keeps two daemons apart: it comes first.
+): Promise<SqliteMetadata> {
   const metadata = await openSqliteMetadata({
     path: join(config.root, "metadata", "mammoth.db"),
     log,
-    clock,
   });
   opened.push(() => metadata.close());
   await metadata.call("endLeases", {});
+  return metadata;
+}
+
+/** Opens the store and what stands on it and the metadata. */
+async function openPfs(
+  config: PachdConfig,
+  { log, session }: DaemonIdentity,
+  { metadata, opened }: { metadata: SqliteMetadata; opened: Opened },
+): Promise<PfsDeps> {
+  const clock = systemClock();
+  const random = systemRandom;
   const objects = await openLocalObjectStore({ root: join(config.root, "store"), fs, random });
   opened.push(() => objects.close());
   const compute = openPoolCompute();

@@ -20,7 +20,8 @@ async function main(): Promise<number> {
     if (config === "help") return say(pachdHelp);
     if (config === "version") return say(`${packageVersion()}\n`);
     daemon = await start(config);
-    await stopSignal();
+    const death = await Promise.race([stopSignal(), daemon.died]);
+    if (death !== undefined) throw death;
     return 0;
   } catch (error) {
     const coded = codedErrorFrom(error);

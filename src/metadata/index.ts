@@ -16,4 +16,5 @@ export {
 } from "./procedures/trigger.ts";
 export { openInlineSqliteMetadata } from "./sqlite/open-inline.ts";
 export { openSqliteMetadata } from "./sqlite/open-sqlite.ts";
+export type { SqliteMetadata } from "./sqlite/queued-store.ts";
 export type { ChunkRow, InlineChunk, PackClass, PackRecord, Sealed } from "./sealed.ts";

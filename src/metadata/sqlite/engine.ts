@@ -42,7 +42,10 @@ export class Engine {
     );
   }
 
-  /** Never rejects: what fails as a whole is the answer of every call. */
+  /**
+   * What fails as a whole is the answer of every call. Rejects only when it cannot be undone: the
+   * connection must not be used any more.
+   */
   async runGroup(calls: readonly Call[]): Promise<GroupResult> {
     this.lost = undefined;
     try {

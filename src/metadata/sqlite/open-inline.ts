@@ -25,6 +25,7 @@ export function openInlineSqliteMetadata(options: InlineSqliteOptions = {}): Sql
     // Cloned as on the way to a thread, so that caller and procedure share nothing here either.
     run: async (calls: Parameters<Engine["runGroup"]>[0]) =>
       structuredClone(await engine.runGroup(structuredClone(calls))),
+    died: new Promise<never>(() => undefined),
     close: async () => {
       closeDatabase(database, inMemory);
     },

@@ -119,6 +119,25 @@ describe("openSqliteMetadata()", () => {
     await assert.rejects(store.call("now", null), (thrown) => isCoded(thrown, "unavailable"));
     await store.close();
   });
+
+  it("says that its thread has died, and not that it was closed", async (t) => {
+    const dying = new URL(
+      "data:text/javascript,export const migrations = []; export const procedures = { die: async () => process.exit() };",
+    );
+    const store = await openSqliteMetadata({
+      path: await newPath(t),
+      log: silentLog,
+      module: dying,
+    });
+    const call = asTestStore(store).call("die" as "now", null);
+    await assert.rejects(call, (thrown) => isCoded(thrown, "unavailable"));
+    assert.ok(isCoded(await store.died, "unavailable"));
+    await store.close();
+    const closed = await openAt(await newPath(t));
+    await closed.close();
+    const died = closed.died.then(() => "died");
+    assert.notEqual(await Promise.race([died, new Promise(setImmediate)]), "died");
+  });
 });
 
 describe("stats()", () => {

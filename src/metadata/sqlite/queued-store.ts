@@ -19,12 +19,16 @@ export interface SqliteStats {
 
 /** A metadata store on SQLite. */
 export interface SqliteMetadata extends MetadataStore {
+  /** Resolves with the reason when the store can answer nothing any more, never because of `close`. */
+  readonly died: Promise<CodedError>;
   stats(): SqliteStats;
 }
 
 /** Runs groups in the order given. Rejects only when it can run nothing any more. */
 export interface GroupRunner {
   run(calls: readonly Call[]): Promise<GroupResult>;
+  /** Resolves when it can run nothing any more, though nobody closed it. */
+  readonly died: Promise<CodedError>;
   close(): Promise<void>;
 }
 
@@ -64,6 +68,10 @@ export class QueuedStore implements SqliteMetadata {
 
   constructor(deps: QueuedStoreDeps) {
     this.deps = deps;
+  }
+
+  get died(): Promise<CodedError> {
+    return this.deps.runner.died;
   }
 
   async call<N extends ProcedureName>(name: N, input: InputOf<N>): Promise<OutputOf<N>> {

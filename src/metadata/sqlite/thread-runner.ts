@@ -10,6 +10,8 @@ import type { ThreadData, ThreadReply, ThreadRequest } from "./sqlite-thread.ts"
 
 /** Runs groups in the database's thread. */
 export class ThreadRunner implements GroupRunner {
+  readonly died: Promise<CodedError>;
+  private readonly dead = Promise.withResolvers<CodedError>();
   private readonly worker: Worker;
   private readonly log: Log;
   private readonly opened = Promise.withResolvers<void>();
@@ -20,6 +22,7 @@ export class ThreadRunner implements GroupRunner {
 
   constructor(data: ThreadData, log: Log) {
     this.log = log;
+    this.died = this.dead.promise;
     // The thread's file ends as this one does: .ts in a checkout, .js in the package.
     const file = new URL(`./sqlite-thread${extname(import.meta.url)}`, import.meta.url);
     this.worker = new Worker(file, { workerData: data });
@@ -75,7 +78,8 @@ export class ThreadRunner implements GroupRunner {
 
   /** Whoever waits is told: what they asked for may or may not have happened. */
   private die(error: unknown): void {
-    if (error !== undefined || !this.closing) {
+    const isUnexpected = error !== undefined || !this.closing;
+    if (isUnexpected) {
       this.log.error({ err: error }, "the metadata database's thread has died");
     }
     this.death ??= new CodedError(
@@ -83,6 +87,7 @@ export class ThreadRunner implements GroupRunner {
       "The metadata database's thread has died. Look at the daemon's log, then start it again",
       { cause: error },
     );
+    if (isUnexpected) this.dead.resolve(this.death);
     this.opened.reject(this.death);
     for (const { reject } of this.running.splice(0)) reject(this.death);
   }
