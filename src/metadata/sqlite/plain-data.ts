@@ -23,6 +23,17 @@ export function compact(value: unknown): unknown {
   return structuredClone(value);
 }
 
+/** What the bytes and texts in plain data take, roughly; the rest of it is small. */
+export function bytesOf(value: unknown): number {
+  if (typeof value === "string") return value.length;
+  if (typeof value !== "object" || value === null) return 0;
+  if (value instanceof Uint8Array) return value.byteLength;
+  let bytes = 0;
+  if (value instanceof Map) for (const [key, one] of value) bytes += bytesOf(key) + bytesOf(one);
+  else for (const one of Object.values(value)) bytes += bytesOf(one);
+  return bytes;
+}
+
 /** Makes every Uint8Array in data that just came out of a clone a Buffer again, in place. */
 export function reviveBuffers(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;

@@ -2,9 +2,10 @@ import type { Clock } from "../../base/clock.ts";
 import { CodedError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { Semaphore } from "../../base/semaphore.ts";
+import { KiB, MiB } from "../../base/size.ts";
 import type { InputOf, MetadataStore, OutputOf, ProcedureName } from "../metadata-store.ts";
 import type { Answer, Call, GroupResult } from "./engine.ts";
-import { compact, reviveBuffers } from "./plain-data.ts";
+import { bytesOf, compact, reviveBuffers } from "./plain-data.ts";
 import { errorOf } from "./refusal.ts";
 
 /** Counted since the store was opened. */
@@ -42,7 +43,10 @@ export interface QueuedStoreDeps {
 }
 
 const callsPerGroupMax = 256;
-const callsMax = 1_024;
+/** Of the inputs of all calls inside. */
+const bytesMax = 32 * MiB;
+/** What a call counts at least, so that the number of calls is bounded too. */
+const bytesCountedMin = 32 * KiB;
 
 interface Waiting {
   readonly name: string;
@@ -53,11 +57,12 @@ interface Waiting {
 
 /**
  * Forms groups of whatever calls wait when the runner is free: a lone call leaves at once, and under
- * load each group takes all that came during the one before. At most 1 024 calls are inside; more wait.
+ * load each group takes all that came during the one before. At most 1 024 calls are inside,
+ * with inputs of 32 MiB (or one call with more); others wait.
  */
 export class QueuedStore implements SqliteMetadata {
   private readonly deps: QueuedStoreDeps;
-  private readonly room = new Semaphore(callsMax);
+  private readonly room = new Semaphore(bytesMax);
   private readonly waiting: Waiting[] = [];
   private groupsRunning = 0;
   private flushing = false;
@@ -83,7 +88,7 @@ export class QueuedStore implements SqliteMetadata {
     }
     const data = compact(input);
     this.unanswered++;
-    const leave = await this.room.acquire();
+    const leave = await this.room.acquire(Math.max(bytesOf(data), bytesCountedMin));
     try {
       const answer = await new Promise<Answer>((settle, fail) => {
         this.waiting.push({ name, input: data, settle, fail });

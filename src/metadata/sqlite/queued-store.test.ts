@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { systemClock } from "../../base/clock.ts";
+import { silentLog } from "../../base/log.ts";
+import { MiB } from "../../base/size.ts";
+import type { Call, GroupResult } from "./engine.ts";
+import { QueuedStore } from "./queued-store.ts";
+
+/** A store whose runner holds every group until `go`, and counts the calls it was given. */
+function openHeld(): { store: QueuedStore; go: () => void; taken: () => number } {
+  const gate = Promise.withResolvers<undefined>();
+  let taken = 0;
+  const runner = {
+    died: new Promise<never>(() => undefined),
+    run: async (calls: readonly Call[]): Promise<GroupResult> => {
+      taken += calls.length;
+      await gate.promise;
+      return { answers: calls.map(() => ({ output: [] })), committed: false };
+    },
+    close: async () => undefined,
+  };
+  const store = new QueuedStore({ runner, groupsMax: 1_000, clock: systemClock(), log: silentLog });
+  return {
+    store,
+    go: () => {
+      gate.resolve(undefined);
+    },
+    taken: () => taken,
+  };
+}
+
+const bounds = [
+  { what: "32 MiB of inputs", inputBytes: MiB, calls: 100, inside: 32 },
+  { what: "1 024 small calls", inputBytes: 10, calls: 1_500, inside: 1_024 },
+  { what: "one call that is larger than all", inputBytes: 33 * MiB, calls: 2, inside: 1 },
+];
+for (const { what, inputBytes, calls, inside } of bounds) {
+  it(`call() lets in ${what}; others wait, and are answered`, async () => {
+    const { store, go, taken } = openHeld();
+    const keys = [Buffer.alloc(inputBytes)];
+    const answers = Array.from(
+      { length: calls },
+      async () => await store.call("findBlockIds", { keys }),
+    );
+    await new Promise(setImmediate);
+    assert.equal(taken(), inside);
+    go();
+    await Promise.all(answers);
+    assert.equal(taken(), calls);
+    await store.close();
+  });
+}
