@@ -32,8 +32,12 @@ export function answerError(
     error.code === "internal"
       ? "The daemon failed in a way it should not: see its log"
       : error.message;
+  // An answer that failed before its first byte has said what it was going to be.
+  for (const name of ["content-length", "content-range", "accept-ranges", "etag"])
+    reply.removeHeader(name);
   void reply
     .code(errorCodes[error.code].http)
+    .type("application/json; charset=utf-8")
     .send({ error: { code: error.code, message, details: error.details } });
 }
 
