@@ -16,7 +16,7 @@ test("a file whose pack is gone is refused as lost, and read again once its byte
     assert.equal(answer.status, 201, await answer.text());
   };
   const get = async (name: string): Promise<Response> =>
-    await daemon.fetch(`/repos/data/commits/master/1/files/${name}`);
+    await daemon.fetch(`/repos/data/commits/master%2F1/files/${name}`);
   await put("first");
   await daemon.stop();
   rmSync(join(daemon.root, "store", "objects", "packs"), { recursive: true });
