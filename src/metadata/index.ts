@@ -8,12 +8,8 @@ export type { PipelineDetail } from "./procedures/pipelines.ts";
 export type { NewRun, StagedRun } from "./procedures/staging.ts";
 export type { LogPiece } from "./procedures/task-logs.ts";
 export type { TaskClaim } from "./procedures/tasks.ts";
-export {
-  areConsistent,
-  type NewJob,
-  type SourcedCommit,
-  type TriggerCommit,
-} from "./procedures/trigger.ts";
+export { areConsistent, type SourcedCommit } from "./procedures/sourced-commits.ts";
+export type { NewJob, TriggerCommit } from "./procedures/trigger.ts";
 export { openInlineSqliteMetadata } from "./sqlite/open-inline.ts";
 export { openSqliteMetadata } from "./sqlite/open-sqlite.ts";
 export type { SqliteMetadata } from "./sqlite/queued-store.ts";

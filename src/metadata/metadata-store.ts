@@ -29,8 +29,10 @@ export interface Tx {
 export type Procedure<Input, Output> = (tx: Tx, input: Input) => Promise<Output>;
 
 export type ProcedureName = keyof Procedures;
-export type InputOf<N extends ProcedureName> = Procedures[N] extends Procedure<infer I, infer _> ? I : never;
-export type OutputOf<N extends ProcedureName> = Procedures[N] extends Procedure<infer _, infer O> ? O : never;
+export type InputOf<N extends ProcedureName> =
+  Procedures[N] extends Procedure<infer I, infer _> ? I : never;
+export type OutputOf<N extends ProcedureName> =
+  Procedures[N] extends Procedure<infer _, infer O> ? O : never;
 
 /**
  * The metadata of a store: a list of named transactions and nothing else. Each call is atomic,

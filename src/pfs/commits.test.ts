@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { describe, it } from "node:test";
 import type { CommitName } from "../model/commit.ts";
+import { nextTurn } from "../base/next-turn.ts";
 import { localPrincipal } from "../model/principal.ts";
 import { cancelCommit, inspectCommit, listBranches, listCommits, startCommit } from "./commits.ts";
 import { finishCommit, resumeFinishes } from "./finish-commit.ts";
@@ -292,7 +293,7 @@ describe("putCommit()", () => {
         () => true,
         () => false,
       );
-    while (!(await isStarted()));
+    while (!(await isStarted())) await nextTurn();
     await pfs.put(r("master/0"), "d", "parent");
     await pfs.finish(r("master/0"));
     const conflict = { code: "failed_precondition", message: /^file type conflict: \/?d/ };

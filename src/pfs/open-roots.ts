@@ -25,15 +25,20 @@ export interface RootView {
 }
 
 interface OpenRoot {
-  /** What the cached root was built on: the parent's root address and how far the parent had come. */
+  /** What the root was built on: the root of the parent, as it was then. */
   readonly basis: string;
   nextSeq: number;
   root: TreeRef;
   readonly mem: MemNodes;
+  /** Bytes in `mem` when it was built: what is more has been replaced since, mostly. */
+  readonly builtBytes: number;
 }
 
-const keptMax = 8;
-const keptBytesMax = 48 * MiB;
+/** Roots kept, as long as their nodes are not more than this together. */
+const keptMax = 256;
+const keptBytesMax = 64 * MiB;
+/** A root is built anew once this much, and twice its own size, has been replaced. */
+const replacedBytesMax = 4 * MiB;
 
 /**
  * Roots of commits that are not finished: the parent's root with the staged runs applied, in memory.
@@ -69,55 +74,71 @@ export class OpenRoots {
 
   private async refresh(detail: CommitDetail): Promise<RootView> {
     const uid = detail.info.uid;
-    const parent =
-      detail.parentUid === null
-        ? undefined
-        : await this.metadata.call("commitByUid", { uid: detail.parentUid });
-    const base =
-      parent === undefined
-        ? { root: emptyTree, nodes: this.storage.nodes }
-        : await this.rootOf(parent);
+    const base = await this.parentRoot(detail);
     const basis = base.root.address.toString("hex");
-    let open = this.kept.get(uid);
-    if (open === undefined || open.basis !== basis)
-      open = { basis, nextSeq: 0, root: base.root, mem: openMemNodes() };
-    const nodes = overlayNodes(open.mem, base.nodes);
-    const runs = await this.metadata.call("listRuns", { uid, fromSeq: open.nextSeq });
-    const lastSeq = runs.at(-1)?.seq ?? open.nextSeq - 1;
+    const known = this.kept.get(uid);
+    const fromSeq = known?.basis === basis ? known.nextSeq : 0;
+    const runs = await this.metadata.call("listRuns", { uid, fromSeq });
+    const lastSeq = runs.at(-1)?.seq ?? fromSeq - 1;
     if (detail.nextSeq > 1 && lastSeq < detail.nextSeq - 1) return await this.rootOfEnded(uid);
-    open.root = await this.rootAfter(uid, { open, base, runs, nodes });
-    open.nextSeq = lastSeq + 1;
+    const open =
+      (known?.basis === basis ? await this.extended(known, base, runs) : undefined) ??
+      (await this.built(uid, base));
     this.keep(uid, open);
-    return { root: open.root, nodes };
+    return { root: open.root, nodes: overlayNodes(open.mem, base.nodes) };
   }
 
-  /** The open root with more runs applied. */
-  private async rootAfter(
-    uid: string,
-    {
-      open,
-      base,
-      runs,
-      nodes,
-    }: { open: OpenRoot; base: RootView; runs: StagedRun[]; nodes: NodeSource },
-  ): Promise<TreeRef> {
+  private async parentRoot(detail: CommitDetail): Promise<RootView> {
+    if (detail.parentUid === null) return { root: emptyTree, nodes: this.storage.nodes };
+    return await this.rootOf(await this.metadata.call("commitByUid", { uid: detail.parentUid }));
+  }
+
+  /** A kept root with more runs applied; undefined when it is better built anew. */
+  private async extended(
+    open: OpenRoot,
+    base: RootView,
+    runs: readonly StagedRun[],
+  ): Promise<OpenRoot | undefined> {
+    const replaced = open.mem.bytes - open.builtBytes;
+    if (replaced > Math.max(replacedBytesMax, 2 * open.builtBytes)) return undefined;
+    const nodes = overlayNodes(open.mem, base.nodes);
     try {
-      let { root } = open;
-      for (const run of runs)
-        root = await applyDelta(root, runEntries(run, this.storage.nodes), nodes, open.mem);
-      return root;
+      for (const run of runs) {
+        open.root = await applyDelta(
+          open.root,
+          runEntries(run, this.storage.nodes),
+          nodes,
+          open.mem,
+        );
+        open.nextSeq = run.seq + 1;
+      }
+      return open;
     } catch (error) {
-      if (!isCoded(error, "failed_precondition")) throw error;
       // A run that conflicts with an earlier one or the parent may have been taken back by a later one.
-      const all = await this.metadata.call("listRuns", { uid, fromSeq: 0 });
-      const deltas = all.map((run) => runEntries(run, this.storage.nodes));
-      const folded = foldDeltas(deltas, "sequence", nodes, open.mem);
-      return await applyDelta(base.root, folded, nodes, open.mem);
+      if (isCoded(error, "failed_precondition")) return undefined;
+      throw error;
     }
+  }
+
+  /** The root of all runs at once. */
+  private async built(uid: string, base: RootView): Promise<OpenRoot> {
+    const runs = await this.metadata.call("listRuns", { uid, fromSeq: 0 });
+    const mem = openMemNodes();
+    const nodes = overlayNodes(mem, base.nodes);
+    const deltas = runs.map((run) => runEntries(run, this.storage.nodes));
+    const root = await applyDelta(
+      base.root,
+      foldDeltas(deltas, "sequence", nodes, mem),
+      nodes,
+      mem,
+    );
+    const nextSeq = (runs.at(-1)?.seq ?? -1) + 1;
+    return { basis: base.root.address.toString("hex"), nextSeq, root, mem, builtBytes: mem.bytes };
   }
 
   /** Its staged runs are gone, so it has finished since the caller looked. */
   private async rootOfEnded(uid: string): Promise<RootView> {
+    this.kept.delete(uid);
     const { root } = await this.metadata.call("commitByUid", { uid });
     return {
       root: decodeTreeRef(present(root, `root of commit ${uid}, whose runs are gone`)),
@@ -125,13 +146,15 @@ export class OpenRoots {
     };
   }
 
+  /** Keeps the newest, whatever its size, and as many others as there is room for. */
   private keep(uid: string, open: OpenRoot): void {
     this.kept.delete(uid);
-    if (open.mem.bytes > keptBytesMax) return;
     this.kept.set(uid, open);
-    for (const oldest of this.kept.keys()) {
-      if (this.kept.size <= keptMax) break;
+    let bytes = [...this.kept.values()].reduce((sum, one) => sum + one.mem.bytes, 0);
+    for (const [oldest, { mem }] of this.kept) {
+      if (oldest === uid || (this.kept.size <= keptMax && bytes <= keptBytesMax)) break;
       this.kept.delete(oldest);
+      bytes -= mem.bytes;
     }
   }
 }

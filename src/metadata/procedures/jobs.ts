@@ -215,6 +215,16 @@ export const jobDetail: Procedure<{ id: string }, JobDetail | undefined> = async
   };
 };
 
+/**
+ * Whether more inputs have changed since `baseUids` than since the job just before. Each would be shown
+ * as a difference, and nobody would ever see what is new in one beside what is old in the other.
+ */
+async function missesPairs(tx: Tx, row: JobRow, baseUids: readonly string[]): Promise<boolean> {
+  const now = (await inputsOf(tx, row.id)).map((input) => input.commit_uid);
+  const before = (await inputsOf(tx, row.parent_id ?? "")).map((input) => input.commit_uid);
+  return baseUids.some((uid, i) => uid !== now[i] && before[i] === now[i]);
+}
+
 /** A failed job does not wedge the line: the next one starts from the last that succeeded. */
 async function baseOf(tx: Tx, row: JobRow): Promise<Pick<JobDetail, "base" | "waits">> {
   let parentId = row.parent_id;
@@ -230,6 +240,8 @@ async function baseOf(tx: Tx, row: JobRow): Promise<Pick<JobDetail, "base" | "wa
     if (parent.state !== "failure" && output?.state === "finished") {
       const inputs = (await hasSucceeded(tx, parent)) ? await inputsOf(tx, parent.id) : [];
       const inputUids = inputs.map((input) => input.commit_uid);
+      if (parent.id !== row.parent_id && (await missesPairs(tx, row, inputUids)))
+        return { base: undefined, waits: false };
       return { base: { id: parent.id, outputUid: output.uid, inputUids }, waits: false };
     }
     if (parent.state !== "failure" && output !== undefined && output.state !== "cancelled")

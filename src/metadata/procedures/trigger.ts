@@ -1,21 +1,11 @@
 import { CodedError } from "../../base/errors.ts";
-import { commitId } from "../../model/commit.ts";
 import type { Method } from "../../model/method.ts";
 import type { ParallelismSpec, Transform } from "../../model/pipeline-spec.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import type { CommitRow } from "./commit-rows.ts";
 import { nextNumber } from "./counters.ts";
+import { offered, parentOf, sourced, type SourcedCommit } from "./sourced-commits.ts";
 import { emit } from "./outbox.ts";
-
-/** A finished commit with all that it was made from. */
-export interface SourcedCommit {
-  readonly uid: string;
-  readonly repo: string;
-  readonly id: string;
-  readonly parentUid: string | null;
-  /** uid of the commit of each repo it was made from, and its own under its own repo. */
-  readonly sources: Readonly<Record<string, string>>;
-}
 
 /** A finished commit on an input of a pipeline, and what the other inputs offered when it finished. */
 export interface TriggerCommit {
@@ -70,86 +60,6 @@ async function triggerOf(tx: Tx, row: CommitRow, repos: readonly string[]): Prom
     others,
     parents,
   };
-}
-
-/** Commits of `repo` that go with `commit`: those its sources name, else all leaves at that time. */
-async function offered(
-  tx: Tx,
-  commit: SourcedCommit,
-  repo: string,
-  before: number,
-): Promise<SourcedCommit[]> {
-  const candidates: SourcedCommit[] = [];
-  for (const row of await candidateRows(tx, commit, repo, before)) {
-    const candidate = await sourced(tx, row);
-    if (areConsistent(commit, candidate)) candidates.push(candidate);
-  }
-  const continued = new Set(candidates.map((candidate) => candidate.parentUid));
-  return candidates.filter((candidate) => !continued.has(candidate.uid));
-}
-
-async function candidateRows(
-  tx: Tx,
-  commit: SourcedCommit,
-  repo: string,
-  before: number,
-): Promise<CommitRow[]> {
-  const finished = `c.state = 'finished' AND c.archived = 0 AND c.finish_number < ?`;
-  const pinned = commit.sources[repo];
-  if (pinned !== undefined)
-    return await tx.all<CommitRow>(
-      `SELECT c.* FROM commits c WHERE c.uid = ? AND ${finished}`,
-      pinned,
-      before,
-    );
-  for (const source of Object.values(commit.sources)) {
-    const rows = await tx.all<CommitRow>(
-      `SELECT c.* FROM commit_upstreams u JOIN commits c ON c.uid = u.uid WHERE u.upstream_uid = ? AND c.repo = ? AND ${finished} ORDER BY c.finish_number`,
-      source,
-      repo,
-      before,
-    );
-    if (rows.length > 0) return rows;
-  }
-  return await tx.all<CommitRow>(
-    `SELECT c.* FROM commits c WHERE c.repo = ? AND ${finished} AND NOT EXISTS (
-       SELECT 1 FROM commits k WHERE k.parent_uid = c.uid AND k.state = 'finished' AND k.archived = 0 AND k.finish_number < ?)
-     ORDER BY c.finish_number`,
-    repo,
-    before,
-    before,
-  );
-}
-
-/** Two commits go together when they name the same commit of every repo that both were made from. */
-export function areConsistent(a: SourcedCommit, b: SourcedCommit): boolean {
-  return Object.entries(a.sources).every(
-    ([repo, uid]) => b.sources[repo] === undefined || b.sources[repo] === uid,
-  );
-}
-
-async function sourced(tx: Tx, row: CommitRow): Promise<SourcedCommit> {
-  const sources: Record<string, string> = {};
-  for (const up of await tx.all<{ repo: string; upstream_uid: string }>(
-    `SELECT repo, upstream_uid FROM commit_upstreams WHERE uid = ?`,
-    row.uid,
-  )) {
-    sources[up.repo] = up.upstream_uid;
-  }
-  sources[row.repo] = row.uid;
-  return {
-    uid: row.uid,
-    repo: row.repo,
-    id: commitId(row.branch, row.number),
-    parentUid: row.parent_uid,
-    sources,
-  };
-}
-
-async function parentOf(tx: Tx, commit: SourcedCommit): Promise<SourcedCommit | undefined> {
-  if (commit.parentUid === null) return undefined;
-  const row = await tx.get<CommitRow>(`SELECT * FROM commits WHERE uid = ?`, commit.parentUid);
-  return row === undefined ? undefined : await sourced(tx, row);
 }
 
 /** A job about to be recorded; the id is a function of pipeline, transform and inputs. */
