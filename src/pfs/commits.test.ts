@@ -313,6 +313,40 @@ describe("putCommit()", () => {
     assert.equal((await later).id, "master/2");
     assert.equal(await pfs.get(r("master"), "f"), "xx");
   });
+
+  it("putCommit() goes on without a parent that was cancelled", async (t) => {
+    const pfs = await withRepo(t);
+    await pfs.start("r");
+    await pfs.put(r("master/0"), "gone", "x");
+    const waiting = put(pfs, "f", { waitMs: 60_000 });
+    for (let turn = 0; turn < 200; turn++) await nextTurn();
+    await pfs.cancel(r("master/0"));
+    assert.equal((await waiting).state, "finished");
+    assert.deepEqual(await pfs.files(r("master")), { f: "x" });
+  });
+
+  it("putCommit() leaves the branch free when it conflicts with what others put", async (t) => {
+    const pfs = await withRepo(t);
+    const paths = ["x1", "x1/y", "z1", "w1"];
+    const puts = await Promise.allSettled(
+      paths.map(async (path) => await put(pfs, path, { waitMs: 60_000 })),
+    );
+    const kept = paths.filter((_, i) => puts[i]!.status === "fulfilled");
+    assert.ok(kept.length >= 3);
+    await put(pfs, "last", { waitMs: 0 });
+    for (const path of [...kept, "last"]) assert.equal(await pfs.get(r("master"), path), "x");
+  });
+
+  it("putCommit() is cancelled when it turns out to conflict and nobody waits, and the branch goes on", async (t) => {
+    const pfs = await withRepo(t);
+    await pfs.start("r");
+    await assert.rejects(put(pfs, "x/y"), { message: /waits for its parent/ });
+    await pfs.put(r("master/0"), "x", "parent");
+    await pfs.finish(r("master/0"));
+    await resumeFinishes(pfs.deps, never);
+    assert.equal((await put(pfs, "f")).state, "finished");
+    assert.deepEqual(await pfs.files(r("master")), { f: "x", x: "parent" });
+  });
 });
 
 describe("listCommits(), listBranches()", () => {

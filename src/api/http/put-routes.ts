@@ -94,7 +94,8 @@ async function* oneFile(
   const query = readQuery(request, putQuery);
   const path = parseEntryPath((request.params as { "*"?: string })["*"] ?? "");
   const overwrite = query.overwrite || replace;
-  const source = query.url === undefined ? await wholeBody(request) : await fetchUrl(query.url, signalOf(reply));
+  const source =
+    query.url === undefined ? await wholeBody(request) : await fetchUrl(query.url, signalOf(reply));
   yield { path, overwrite, ...formatOf(query), content: source };
 }
 

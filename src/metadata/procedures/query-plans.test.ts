@@ -1,0 +1,57 @@
+// Goal: no statement of a hot procedure walks a table. Method: ask SQLite for the plan of every
+// statement text the procedures hold, and name the few that may scan, with the reason.
+import { strict as assert } from "node:assert";
+import { readdirSync, readFileSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { migrations } from "../migrations/index.ts";
+
+const folder = new URL("./", import.meta.url);
+
+/** Statements that look at every row on purpose, by a part of their text. */
+const mayScan = [
+  "FROM repos ORDER BY name", // list-repo shows them all
+  "FROM pipelines ORDER BY name", // list-pipeline shows them all
+  "FROM jobs ORDER BY number DESC", // list-job shows them all
+  "UPDATE outbox SET due_micros = ?, owner = '' WHERE owner <> ''", // once, at the start
+  "UPDATE leases SET until_micros = 0", // once, at the start; a handful of rows
+  "SUM(stored_bytes) AS total FROM inline_chunks", // once a drain, from its index
+];
+
+function statements(): string[] {
+  const found: string[] = [];
+  for (const file of readdirSync(folder)) {
+    if (!file.endsWith(".ts") || file.endsWith(".test.ts")) continue;
+    const source = readFileSync(new URL(file, folder), "utf8");
+    for (const [, text = ""] of source.matchAll(/`((?:SELECT|UPDATE|DELETE)[^`]*)`/g)) {
+      found.push(
+        text
+          .replaceAll(
+            "${finishedBefore}",
+            "c.state = 'finished' AND c.archived = 0 AND c.finish_number < ?",
+          )
+          .replaceAll("${commits}", "SELECT uid FROM commits WHERE repo = ?")
+          .replaceAll("${jobs}", "SELECT id FROM jobs WHERE pipeline = ?"),
+      );
+    }
+  }
+  return found;
+}
+
+test("no statement scans a table that grows, but for those that list it", () => {
+  const database = new DatabaseSync(":memory:");
+  for (const migration of migrations) for (const sql of migration.statements) database.exec(sql);
+  const all = statements();
+  assert.ok(all.length > 80);
+  const scans: string[] = [];
+  for (const sql of all) {
+    assert.doesNotMatch(sql, /\$\{/, sql);
+    const plan = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all() as { detail: string }[];
+    const scanned = plan.some(({ detail }) => /^SCAN (?!CONSTANT)(?!\()/.test(detail));
+    const byState = plan.some(({ detail }) => /SEARCH k .*commits_by_state/.test(detail));
+    if ((scanned || byState) && !mayScan.some((part) => sql.includes(part))) {
+      scans.push(`${sql}\n  ${plan.map(({ detail }) => detail).join("\n  ")}`);
+    }
+  }
+  assert.deepEqual(scans, []);
+});
