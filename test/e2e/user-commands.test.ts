@@ -55,12 +55,12 @@ const misdeeds: Readonly<Record<string, Misdeed>> = {
   },
   makes_fifo: { cmd: sh("mkfifo /pfs/out/a"), ends: "failure", says: /it is a named pipe/ },
   makes_socket: {
+    // Perl is on every machine that dpkg is; the checkout may lie where commands cannot see it.
     cmd: [
-      "sh",
-      "-c",
-      // Killed, because node would remove its socket.
-      `"$0" -e "net.createServer().listen('/pfs/out/a', () => process.kill(process.pid, 9))"; true`,
-      process.execPath,
+      "perl",
+      "-MIO::Socket::UNIX",
+      "-e",
+      "IO::Socket::UNIX->new(Local => '/pfs/out/a', Listen => 1) or die",
     ],
     ends: "failure",
     says: /it is a socket/,

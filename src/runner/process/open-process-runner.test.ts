@@ -82,7 +82,8 @@ describe("sandbox", { skip: skip ?? false }, () => {
     it(`refuses writing to ${place}`, async () => {
       assert.match(
         await sh(`touch '${place}/escaped' && echo WRITTEN`),
-        /^touch: .*(Read-only|Permission denied)[^]*"exitCode":1/,
+        // A checkout below /tmp is not even there.
+        /^touch: .*(Read-only|Permission denied|No such file)[^]*"exitCode":1/,
       );
     });
   }

@@ -91,9 +91,14 @@ export class TestDaemon {
     return ran.stdout;
   }
 
-  /** An HTTP request to the REST API. */
+  /** An HTTP request to the REST API. Reads are sent again when a connection of a daemon that was killed is met. */
   async fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    return await fetch(`http://${this.address}/api/v1${path}`, init);
+    const url = `http://${this.address}/api/v1${path}`;
+    const isRead = (init.method ?? "GET") === "GET";
+    return await fetch(url, init).catch(async (error: unknown) => {
+      if (!isRead || init.signal?.aborted === true) throw error;
+      return await fetch(url, init);
+    });
   }
 }
 
