@@ -1,3 +1,5 @@
+import { CodedError } from "../base/errors.ts";
+
 /** Lives open → closing → finished or cancelled. `closing` is shown to users as open. */
 export type CommitState = "open" | "closing" | "finished" | "cancelled";
 
@@ -35,4 +37,20 @@ export function parseCommitId(id: string): { branch: string; number: number } | 
 /** `branch/N`. */
 export function commitId(branch: string, number: number): string {
   return `${branch}/${number}`;
+}
+
+/**
+ * Refuses a write to a commit that has ended.
+ *
+ * @throws CodedError `failed_precondition` with `details.reason` `commit_finished`
+ */
+export function requireOpen(commit: CommitName & { branch: string; state: CommitState }): void {
+  const { repo, id, branch, state } = commit;
+  if (state === "open") return;
+  const end = state === "cancelled" ? "been cancelled" : "finished";
+  throw new CodedError(
+    "failed_precondition",
+    `commit ${repo}/${id} has already ${end}: it can not be written to\nStart a new one with "pachctl start-commit ${repo} ${branch}", or put with -c`,
+    { details: { repo, commit: id, reason: "commit_finished" } },
+  );
 }

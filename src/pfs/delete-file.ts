@@ -1,10 +1,9 @@
-import type { CommitName } from "../model/commit.ts";
+import { requireOpen, type CommitName } from "../model/commit.ts";
 import { keyOfPath, parsePath } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
 import { emptyContent, encodeRun, type Entry } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
-import { requireWritable } from "./writable.ts";
 
 /** Removes a path and everything below it from an open commit; what is not there is not an error. */
 export async function deleteFile(
@@ -13,7 +12,7 @@ export async function deleteFile(
   input: { commit: CommitName; path: string; key?: string },
 ): Promise<void> {
   const { info } = await deps.metadata.call("findCommit", input.commit);
-  requireWritable(info);
+  requireOpen(info);
   const cleared: Entry = {
     key: keyOfPath(parsePath(input.path)),
     type: "none",

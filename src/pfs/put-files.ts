@@ -1,6 +1,6 @@
 import { CodedError, isCoded } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
-import type { CommitInfo, CommitName } from "../model/commit.ts";
+import { requireOpen, type CommitInfo, type CommitName } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
 import type { CommitDetail, NewRun, Sealed } from "../metadata/index.ts";
 import type { Entry, Ingest } from "../storage/index.ts";
@@ -9,7 +9,6 @@ import { refuseTypeConflicts } from "./file-conflicts.ts";
 import { finishByUid, type FinishOptions } from "./finish-commit.ts";
 import { ingestFiles, ingesting, runOf, type PutFile } from "./ingest-files.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
-import { requireWritable } from "./writable.ts";
 
 export interface PutFilesInput {
   readonly commit: CommitName;
@@ -37,7 +36,7 @@ export async function putFiles(
   const answered = await answerOf<PutAnswer>(deps, input.key);
   if (answered !== undefined) return answered;
   const detail = await deps.metadata.call("findCommit", input.commit);
-  requireWritable(detail.info);
+  requireOpen(detail.info);
   const { uid } = detail.info;
   const stamp = { uid, modifiedMicros: deps.clock.nowMicros() };
   return await ingesting(deps.storage, async (ingest) => {

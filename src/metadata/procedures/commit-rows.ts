@@ -197,20 +197,3 @@ export async function newestKept(tx: Tx, head: CommitRow): Promise<CommitRow | u
   }
   return row;
 }
-
-/** Refuses unless the commit takes writes. */
-export function requireOpen(row: CommitRow): void {
-  if (row.state === "open") return;
-  const end = row.state === "cancelled" ? "been cancelled" : "finished";
-  throw new CodedError(
-    "failed_precondition",
-    `commit ${nameOfRow(row)} has already ${end}: it can not be written to\nStart a new one with "pachctl start-commit ${row.repo} ${row.branch}", or put with -c`,
-    {
-      details: {
-        repo: row.repo,
-        commit: commitId(row.branch, row.number),
-        reason: "commit_finished",
-      },
-    },
-  );
-}

@@ -30,7 +30,6 @@ export type FinishStart =
       readonly parent: string;
       readonly parentUid: string;
       readonly sinceMicros: number;
-      readonly job?: string;
     }
   /** Finished or cancelled, now or before. */
   | { readonly kind: "ended"; readonly info: CommitInfo };

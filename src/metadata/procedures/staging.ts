@@ -1,7 +1,7 @@
-import type { CommitInfo } from "../../model/commit.ts";
+import { commitId, requireOpen, type CommitInfo } from "../../model/commit.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import type { Sealed } from "../sealed.ts";
-import { infoOfRow, requireOpen, requireOwner, requireUid } from "./commit-rows.ts";
+import { infoOfRow, requireOwner, requireUid } from "./commit-rows.ts";
 import { insertCommit, type NewCommit } from "./commits.ts";
 import { recordSealed } from "./packs.ts";
 import { findAnswer, keepAnswer } from "./requests.ts";
@@ -25,7 +25,7 @@ export const stageRun: Procedure<
 > = async (tx, input) => {
   if ((await findAnswer(tx, input.key)) !== undefined) return;
   const row = await requireUid(tx, input.uid);
-  requireOpen(row);
+  requireOpen({ ...row, id: commitId(row.branch, row.number) });
   requireOwner(row, input.jobId);
   await recordSealed(tx, input.sealed);
   await appendRun(tx, input.uid, input.run);
