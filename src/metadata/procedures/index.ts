@@ -4,6 +4,7 @@ import {
   commitNames,
   findCommit,
   listBranches,
+  parentOfNext,
   startCommit,
 } from "./commits.ts";
 import {
@@ -105,6 +106,7 @@ export const procedures = {
   listUnindexedPacks,
   markPackLost,
   nextTriggers,
+  parentOfNext,
   noteJobError,
   pipelineDetail,
   pipelinesOfRepo,
@@ -129,3 +131,24 @@ export const procedures = {
 };
 
 export type Procedures = typeof procedures;
+
+/**
+ * Transactions that may be answered before they are on the disk: leases, hints of progress and what
+ * can be derived again. After a loss of power they may not have happened, as if nobody had asked; but
+ * no later transaction outlives the loss without them.
+ */
+export const relaxed: readonly (keyof Procedures)[] = [
+  "abandonFinish",
+  "beginFinish",
+  "claimEvents",
+  "claimTasks",
+  "finishEvent",
+  "forgetRequests",
+  "indexPackSlice",
+  "keepBlockIds",
+  "postponeEvent",
+  "renewEvent",
+  "renewFinish",
+  "renewTask",
+  "takeInlineBatch",
+];

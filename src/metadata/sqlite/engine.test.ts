@@ -15,7 +15,7 @@ const runSql = (...sql: string[]): Call => ({
 function openEngine(): { engine: Engine; database: DatabaseSync } {
   const database = new DatabaseSync(":memory:");
   database.exec(`CREATE TABLE counters (name TEXT PRIMARY KEY, value BIGINT NOT NULL)`);
-  return { engine: new Engine(database, procedures), database };
+  return { engine: new Engine(database, { procedures }), database };
 }
 
 function codeOf(answer: Answer | undefined): string {
@@ -61,18 +61,30 @@ describe("runGroup()", () => {
   it("refuses the whole group when SQLite gave up its transaction, even if a call hides it", async () => {
     const { engine, database } = openEngine();
     const hide = { name: "hide", input: null, nowMicros };
-    const hiding = new Engine(database, {
-      ...procedures,
-      // ROLLBACK stands for the failures at which SQLite rolls back by itself.
-      hide: async (tx: { run(sql: string): Promise<number> }) => {
-        await tx.run(`ROLLBACK`);
-        await tx.run(`INSERT INTO counters (name, value) VALUES ('stray', 1)`).catch(() => 0);
-      },
-    });
+    // ROLLBACK stands for the failures at which SQLite rolls back by itself.
+    const rollBack = async (tx: { run(sql: string): Promise<number> }): Promise<void> => {
+      await tx.run(`ROLLBACK`);
+      await tx.run(`INSERT INTO counters (name, value) VALUES ('stray', 1)`).catch(() => 0);
+    };
+    const hiding = new Engine(database, { procedures: { ...procedures, hide: rollBack } });
     const { answers } = await hiding.runGroup([increment("a"), hide, increment("b")]);
     assert.deepEqual(answers.map(codeOf), ["internal", "internal", "internal"]);
     const { answers: after } = await engine.runGroup([runSql(`SELECT name FROM counters`)]);
     assert.deepEqual(after, [{ output: [] }]);
+  });
+
+  it("waits for the disk unless every call of the group is relaxed", async () => {
+    const { database } = openEngine();
+    const engine = new Engine(database, { procedures, relaxed: ["increment"] });
+    const synchronous = async (...calls: Call[]): Promise<unknown> => {
+      await engine.runGroup(calls);
+      return database.prepare("PRAGMA synchronous").get()?.["synchronous"];
+    };
+    const [normal, full] = [1, 2];
+    assert.equal(await synchronous(increment("a")), normal);
+    assert.equal(await synchronous(increment("a"), runSql(`SELECT 1`)), full);
+    assert.equal(await synchronous(runSql(`SELECT 1`)), full);
+    assert.equal(await synchronous(increment("a"), increment("b")), normal);
   });
 
   it("tells whether the group had to reach the disk", async () => {

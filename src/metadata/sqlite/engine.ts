@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { assert } from "../../base/assert.ts";
 import type { Procedure, Row, SqlValue, Tx } from "../metadata-store.ts";
+import type { MetadataModule } from "./open-database.ts";
 import { asBuffer, compact, reviveBuffers } from "./plain-data.ts";
 import { type Refusal, refusalOf } from "./refusal.ts";
 
@@ -30,13 +31,19 @@ const statementsMax = 1_000;
 export class Engine {
   private readonly database: DatabaseSync;
   private readonly procedures: ReadonlyMap<string, Procedure<unknown, unknown>>;
+  private readonly relaxed: ReadonlySet<string>;
   private readonly statements = new Map<string, StatementSync>();
+  /** Whether the end of a transaction waits for the disk: SQLite's own default is that it does. */
+  private isSynced = true;
   /** Why SQLite gave up the transaction in the middle of a group. */
   private lost: Error | undefined;
 
-  /** `procedures` is a record of named transactions. */
-  constructor(database: DatabaseSync, procedures: object) {
+  constructor(
+    database: DatabaseSync,
+    { procedures, relaxed = [] }: Pick<MetadataModule, "procedures" | "relaxed">,
+  ) {
     this.database = database;
+    this.relaxed = new Set(relaxed);
     this.procedures = new Map(
       Object.entries(procedures) as [string, Procedure<unknown, unknown>][],
     );
@@ -49,6 +56,7 @@ export class Engine {
   async runGroup(calls: readonly Call[]): Promise<GroupResult> {
     this.lost = undefined;
     try {
+      this.sync(calls.some(({ name }) => !this.relaxed.has(name)));
       this.execute("BEGIN IMMEDIATE");
       const before = this.changes();
       const answers: Answer[] = [];
@@ -91,6 +99,13 @@ export class Engine {
       throw thrown;
     }
   };
+
+  /** Without, the log is still written in order: what is synced later takes along what came before. */
+  private sync(isSynced: boolean): void {
+    if (this.isSynced === isSynced) return;
+    this.database.exec(`PRAGMA synchronous = ${isSynced ? "FULL" : "NORMAL"}`);
+    this.isSynced = isSynced;
+  }
 
   private execute(sql: string): void {
     this.prepare(sql).run();

@@ -10,6 +10,8 @@ export interface MetadataModule {
   /** A record of procedures by name. */
   readonly procedures: object;
   readonly migrations: readonly Migration[];
+  /** Names of procedures whose answer need not wait for the disk. Default: none. */
+  readonly relaxed?: readonly string[];
 }
 
 /** The path of a database that lives in memory alone. */

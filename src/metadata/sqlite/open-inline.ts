@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { type Log, silentLog } from "../../base/log.ts";
 import { migrations } from "../migrations/index.ts";
-import { procedures } from "../procedures/index.ts";
+import { procedures, relaxed } from "../procedures/index.ts";
 import { Engine } from "./engine.ts";
 import { closeDatabase, inMemory, type MetadataModule, openDatabase } from "./open-database.ts";
 import { QueuedStore, type SqliteMetadata } from "./queued-store.ts";
@@ -18,9 +18,13 @@ export interface InlineSqliteOptions {
 
 /** Metadata in the memory of this thread, gone when closed: for tests, demos and simulations. */
 export function openInlineSqliteMetadata(options: InlineSqliteOptions = {}): SqliteMetadata {
-  const { clock = systemClock(), log = silentLog, module = { procedures, migrations } } = options;
+  const {
+    clock = systemClock(),
+    log = silentLog,
+    module = { procedures, migrations, relaxed },
+  } = options;
   const database = openDatabase(inMemory, module.migrations);
-  const engine = new Engine(database, module.procedures);
+  const engine = new Engine(database, module);
   const runner = {
     // Cloned as on the way to a thread, so that caller and procedure share nothing here either.
     run: async (calls: Parameters<Engine["runGroup"]>[0]) =>

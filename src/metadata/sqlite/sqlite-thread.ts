@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { present } from "../../base/assert.ts";
 import { migrations } from "../migrations/index.ts";
-import { procedures } from "../procedures/index.ts";
+import { procedures, relaxed } from "../procedures/index.ts";
 import { type Call, Engine, type GroupResult } from "./engine.ts";
 import { closeDatabase, type MetadataModule, openDatabase } from "./open-database.ts";
 import { type Refusal, refusalOf } from "./refusal.ts";
@@ -32,9 +32,11 @@ function reply(message: ThreadReply): void {
 
 async function open(): Promise<void> {
   const chosen =
-    module === undefined ? { procedures, migrations } : ((await import(module)) as MetadataModule);
+    module === undefined
+      ? { procedures, migrations, relaxed }
+      : ((await import(module)) as MetadataModule);
   const database = openDatabase(path, chosen.migrations);
-  const engine = new Engine(database, chosen.procedures);
+  const engine = new Engine(database, chosen);
   let last = Promise.resolve();
   port.on("message", (request: ThreadRequest) => {
     last = last.then(async () => {
