@@ -2,6 +2,7 @@ import { CodedError, codedErrorFrom, isCoded } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
 import type { CommitInfo, CommitName } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
+import type { StagedRun } from "../metadata/index.ts";
 import {
   applyDelta,
   buildTree,
@@ -76,7 +77,7 @@ export async function finishByUid(
         giveCommitHints(deps, uid);
         return start.info;
       case "claimed":
-        return await publish(deps, uid, token, start.parentRoot);
+        return await publish(deps, uid, token, start);
       case "busy":
         await waitFor(deps, uid, deps.clock.monotonicMs() + 500, options.signal);
         break;
@@ -131,13 +132,13 @@ async function publish(
   deps: PfsDeps,
   uid: string,
   token: string,
-  parentRoot: Buffer | null,
+  claimed: { parentRoot: Buffer | null; runs: readonly StagedRun[] | null },
 ): Promise<CommitInfo> {
   const done = new AbortController();
   const renewing = renewUntil(deps, uid, token, done.signal);
   try {
-    const info = await ingesting(deps.storage, async (ingest) => {
-      const runs = await deps.metadata.call("listRuns", { uid, fromSeq: 0 });
+    const { info, isAwaited } = await ingesting(deps.storage, async (ingest) => {
+      const runs = claimed.runs ?? (await deps.metadata.call("listRuns", { uid, fromSeq: 0 }));
       const fold = (): AsyncIterable<Entry> =>
         foldDeltas(
           runs.map((run) => runEntries(run, deps.storage.nodes)),
@@ -148,6 +149,7 @@ async function publish(
       const only = runs.length === 1 ? runs[0]?.root : undefined;
       // One run that is a tree already is the delta: it was written in normal form.
       const delta: TreeRef = only ? decodeTreeRef(only) : await buildTree(fold(), ingest.nodes);
+      const { parentRoot } = claimed;
       const base = parentRoot === null ? emptyTree : decodeTreeRef(parentRoot);
       const root = await applyDelta(base, fold(), deps.storage.nodes, ingest.nodes);
       const sealed = await ingest.seal();
@@ -161,7 +163,7 @@ async function publish(
       });
     });
     giveCommitHints(deps, uid);
-    deps.hints.give("events");
+    if (isAwaited) deps.hints.give("events");
     return info;
   } catch (error) {
     await deps.metadata.call("abandonFinish", { uid, token }).catch(() => undefined);

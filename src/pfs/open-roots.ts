@@ -47,7 +47,9 @@ const replacedBytesMax = 4 * MiB;
 export class OpenRoots {
   private readonly metadata: MetadataStore;
   private readonly storage: Storage;
-  private readonly kept = new Map<string, OpenRoot>();
+  private readonly kept = new Map<string, { readonly open: OpenRoot; readonly bytes: number }>();
+  /** Of the nodes of all roots kept, as they were when each was last used. */
+  private keptBytes = 0;
   private readonly turns = new Map<string, Promise<unknown>>();
 
   constructor(deps: { metadata: MetadataStore; storage: Storage }) {
@@ -76,11 +78,13 @@ export class OpenRoots {
     const uid = detail.info.uid;
     const base = await this.parentRoot(detail);
     const basis = base.root.address.toString("hex");
-    const known = this.kept.get(uid);
+    const known = this.kept.get(uid)?.open;
     const fromSeq = known?.basis === basis ? known.nextSeq : 0;
-    const runs = await this.metadata.call("listRuns", { uid, fromSeq });
+    if (detail.nextSeq <= 1) return base;
+    const isKnown = detail.nextSeq <= fromSeq;
+    const runs = isKnown ? [] : await this.metadata.call("listRuns", { uid, fromSeq });
     const lastSeq = runs.at(-1)?.seq ?? fromSeq - 1;
-    if (detail.nextSeq > 1 && lastSeq < detail.nextSeq - 1) return await this.rootOfEnded(uid);
+    if (lastSeq < detail.nextSeq - 1) return await this.rootOfEnded(uid);
     const open =
       (known?.basis === basis ? await this.extended(known, base, runs) : undefined) ??
       (await this.built(uid, base));
@@ -89,6 +93,8 @@ export class OpenRoots {
   }
 
   private async parentRoot(detail: CommitDetail): Promise<RootView> {
+    if (detail.parentRoot !== null)
+      return { root: decodeTreeRef(detail.parentRoot), nodes: this.storage.nodes };
     if (detail.parentUid === null) return { root: emptyTree, nodes: this.storage.nodes };
     return await this.rootOf(await this.metadata.call("commitByUid", { uid: detail.parentUid }));
   }
@@ -138,7 +144,7 @@ export class OpenRoots {
 
   /** Its staged runs are gone, so it has finished since the caller looked. */
   private async rootOfEnded(uid: string): Promise<RootView> {
-    this.kept.delete(uid);
+    this.forget(uid);
     const { root } = await this.metadata.call("commitByUid", { uid });
     return {
       root: decodeTreeRef(present(root, `root of commit ${uid}, whose runs are gone`)),
@@ -148,14 +154,19 @@ export class OpenRoots {
 
   /** Keeps the newest, whatever its size, and as many others as there is room for. */
   private keep(uid: string, open: OpenRoot): void {
-    this.kept.delete(uid);
-    this.kept.set(uid, open);
-    let bytes = [...this.kept.values()].reduce((sum, one) => sum + one.mem.bytes, 0);
-    for (const [oldest, { mem }] of this.kept) {
-      if (oldest === uid || (this.kept.size <= keptMax && bytes <= keptBytesMax)) break;
-      this.kept.delete(oldest);
-      bytes -= mem.bytes;
+    this.forget(uid);
+    this.kept.set(uid, { open, bytes: open.mem.bytes });
+    this.keptBytes += open.mem.bytes;
+    for (const oldest of this.kept.keys()) {
+      const hasRoom = this.kept.size <= keptMax && this.keptBytes <= keptBytesMax;
+      if (oldest === uid || hasRoom) break;
+      this.forget(oldest);
     }
+  }
+
+  private forget(uid: string): void {
+    this.keptBytes -= this.kept.get(uid)?.bytes ?? 0;
+    this.kept.delete(uid);
   }
 }
 

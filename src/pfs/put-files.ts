@@ -80,7 +80,9 @@ export async function putCommit(
 ): Promise<CommitInfo> {
   const answered = await answerOf<CommitInfo>(deps, input.key);
   if (answered !== undefined) return await finishWhole(deps, answered.uid, input);
-  await deps.metadata.call("inspectRepo", { name: input.repo });
+  const { repo, branch } = input;
+  // Before the body is read: a repo that is not there, a name that is none.
+  const base = await deps.metadata.call("parentOfNext", { repo, parent: branch });
   const uid = randomHex(deps.random);
   const stamp = { uid, modifiedMicros: deps.clock.nowMicros() };
   const info = await ingesting(deps.storage, async (ingest) => {
@@ -88,8 +90,8 @@ export async function putCommit(
       stamp,
       signal: input.signal,
     });
-    const staged = await sealRun(deps, ingest, put.entries, await headOf(deps, input));
-    const commit = { repo: input.repo, parent: input.branch, provenance: [], uid };
+    const staged = await sealRun(deps, ingest, put.entries, base);
+    const commit = { repo, parent: branch, provenance: [], uid };
     return await deps.metadata.call("startClosing", { ...commit, ...staged, ...keyOf(input) });
   });
   giveCommitHints(deps, info.uid);
@@ -132,28 +134,14 @@ function keyOf(input: { readonly key?: string }): { key?: string } {
   return input.key === undefined ? {} : { key: input.key };
 }
 
-/** The head of the branch, or undefined for a branch that does not exist yet. */
-async function headOf(
-  deps: PfsDeps,
-  target: { repo: string; branch: string },
-): Promise<CommitDetail | undefined> {
-  const branches = await deps.metadata.call("listBranches", { repo: target.repo, all: false });
-  if (!branches.includes(target.branch) && !target.branch.includes("/")) return undefined;
-  return await deps.metadata.call("findCommit", {
-    repo: target.repo,
-    id: target.branch,
-    matching: "exact",
-  });
-}
-
 /** Turns entries into a run and seals what it needs; refuses what conflicts with `base`. */
 async function sealRun(
   deps: PfsDeps,
   ingest: Ingest,
   entries: Entry[],
-  base: CommitDetail | undefined,
+  base: CommitDetail | null,
 ): Promise<{ run: NewRun; sealed: Sealed }> {
-  if (base !== undefined) await refuseTypeConflicts(deps.openRoots, base, entries);
+  if (base !== null) await refuseTypeConflicts(deps.openRoots, base, entries);
   const run = await runOf(ingest, entries);
   return { run, sealed: await ingest.seal() };
 }

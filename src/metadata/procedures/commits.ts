@@ -159,6 +159,8 @@ async function insertProvenance(tx: Tx, input: NewCommit): Promise<void> {
 export interface CommitDetail {
   readonly info: CommitInfo;
   readonly parentUid: string | null;
+  /** The parent's root, once it has one. */
+  readonly parentRoot: Buffer | null;
   readonly delta: Buffer | null;
   readonly root: Buffer | null;
   /** Staged runs exist with sequence numbers below this. */
@@ -171,14 +173,32 @@ export const findCommit: Procedure<CommitName & { matching?: Matching }, CommitD
   name,
 ) => await detailOf(tx, await resolveRow(tx, name, name.matching));
 
+/** The commit that one started now from `parent` would continue; null for the first of a branch. */
+export const parentOfNext: Procedure<
+  { repo: string; parent: string },
+  CommitDetail | null
+> = async (tx, { repo, parent }) => {
+  await requireRepo(tx, repo);
+  const { parentUid } = await placeOf(tx, repo, parent);
+  return parentUid === null ? null : await detailOf(tx, await requireUid(tx, parentUid));
+};
+
 /** One commit by uid. */
 export const commitByUid: Procedure<{ uid: string }, CommitDetail> = async (tx, { uid }) =>
   await detailOf(tx, await requireUid(tx, uid));
 
 async function detailOf(tx: Tx, row: CommitRow): Promise<CommitDetail> {
+  const parent =
+    row.parent_uid === null
+      ? undefined
+      : await tx.get<{ root: Buffer | null }>(
+          `SELECT root FROM commits WHERE uid = ?`,
+          row.parent_uid,
+        );
   return {
     info: await infoOfRow(tx, row),
     parentUid: row.parent_uid,
+    parentRoot: parent?.root ?? null,
     delta: row.delta,
     root: row.root,
     nextSeq: row.next_seq,
@@ -222,14 +242,20 @@ export const listBranches: Procedure<{ repo: string; all: boolean }, string[]> =
   { repo, all },
 ) => {
   await requireRepo(tx, repo);
-  const rows = await tx.all<{ branch: string; archived: number; state: string }>(
-    `SELECT c.branch, c.archived, c.state FROM commits c
-     JOIN (SELECT branch, MAX(number) AS number FROM commits WHERE repo = ? GROUP BY branch) h ON h.branch = c.branch AND h.number = c.number
-     WHERE c.repo = ? ORDER BY c.branch`,
+  // From branch to branch, not through the commits of each.
+  const names = await tx.all<{ branch: string }>(
+    `WITH RECURSIVE names (branch) AS (
+       SELECT MIN(branch) FROM commits WHERE repo = ?
+       UNION ALL SELECT (SELECT MIN(c.branch) FROM commits c WHERE c.repo = ? AND c.branch > names.branch) FROM names WHERE names.branch IS NOT NULL)
+     SELECT branch FROM names WHERE branch IS NOT NULL ORDER BY branch`,
     repo,
     repo,
   );
-  return rows
-    .filter((row) => all || (row.archived === 0 && row.state !== "cancelled"))
-    .map((row) => row.branch);
+  const listed: string[] = [];
+  for (const { branch } of names) {
+    const head = await headOf(tx, repo, branch);
+    const isShown = head !== undefined && head.archived === 0 && head.state !== "cancelled";
+    if (all || isShown) listed.push(branch);
+  }
+  return listed;
 };

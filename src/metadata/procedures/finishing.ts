@@ -14,6 +14,7 @@ import { nextNumber } from "./counters.ts";
 import { emit } from "./outbox.ts";
 import { recordSealed } from "./packs.ts";
 import { forgetAnswer } from "./requests.ts";
+import { listRuns, type StagedRun } from "./staging.ts";
 
 export type FinishStart =
   /** This caller computes the roots and publishes with the token. */
@@ -21,6 +22,8 @@ export type FinishStart =
       readonly kind: "claimed";
       readonly parentUid: string | null;
       readonly parentRoot: Buffer | null;
+      /** What was staged, when it is little; null: to be listed. */
+      readonly runs: StagedRun[] | null;
     }
   /** Somebody else does; look again later. */
   | { readonly kind: "busy" }
@@ -33,6 +36,9 @@ export type FinishStart =
     }
   /** Finished or cancelled, now or before. */
   | { readonly kind: "ended"; readonly info: CommitInfo };
+
+/** A claim comes with the staged runs when they are no more than this. */
+const runsGivenMax = 4;
 
 /** Moves a commit from open to closing under a token and a lease: from here on puts fail. */
 export const beginFinish: Procedure<
@@ -64,7 +70,13 @@ export const beginFinish: Procedure<
     tx.nowMicros + input.leaseMs * 1_000,
     input.uid,
   );
-  return { kind: "claimed", parentUid: parent?.uid ?? null, parentRoot: parent?.root ?? null };
+  const isLittle = row.next_seq <= runsGivenMax + 1;
+  return {
+    kind: "claimed",
+    parentUid: parent?.uid ?? null,
+    parentRoot: parent?.root ?? null,
+    runs: isLittle ? await listRuns(tx, { uid: row.uid, fromSeq: 0 }) : null,
+  };
 };
 
 /**
@@ -115,13 +127,14 @@ export const abandonFinish: Procedure<{ uid: string; token: string }, void> = as
 
 /**
  * The one step that makes a commit finished: its delta, its root, the chunks they need, the repo's
- * size and the event that starts pipelines become visible together.
+ * size and the event that starts pipelines become visible together. `isAwaited`: there are events to
+ * look for.
  *
  * @throws CodedError `aborted` when the token no longer holds
  */
 export const publishCommit: Procedure<
   { uid: string; token: string; delta: Buffer; root: Buffer; sizeBytes: number; sealed: Sealed },
-  CommitInfo
+  { info: CommitInfo; isAwaited: boolean }
 > = async (tx, input) => {
   const row = await requireUid(tx, input.uid);
   if (row.state !== "closing" || row.token !== input.token) throw lostToken(input.uid);
@@ -143,9 +156,26 @@ export const publishCommit: Procedure<
   );
   await tx.run(`DELETE FROM staged_runs WHERE uid = ?`, row.uid);
   await endJobOfCommit(tx, row, "success");
-  await emit(tx, "commit_finished", row.uid);
-  return await infoOfRow(tx, await requireUid(tx, row.uid));
+  const isAwaited = await emitFinished(tx, row);
+  return { info: await infoOfRow(tx, await requireUid(tx, row.uid)), isAwaited };
 };
+
+/**
+ * Leaves an event when somebody has to act on the end of a commit: a pipeline that reads the repo, a
+ * child that is closing, or the job it belongs to. One that comes later finds the commit ended.
+ */
+async function emitFinished(tx: Tx, row: CommitRow): Promise<boolean> {
+  const reader = await tx.get(
+    `SELECT pipeline FROM pipeline_inputs WHERE repo = ? LIMIT 1`,
+    row.repo,
+  );
+  const child = await tx.get(
+    `SELECT uid FROM commits WHERE parent_uid = ? AND state = 'closing' LIMIT 1`,
+    row.uid,
+  );
+  if (reader !== undefined || child !== undefined) await emit(tx, "commit_finished", row.uid);
+  return reader !== undefined || child !== undefined || row.job_id !== null;
+}
 
 /** Ends an open commit without making it a result; it stays readable by id. Children follow when they finish. */
 export const cancelCommit: Procedure<{ uid: string }, CommitInfo> = async (tx, { uid }) => {
@@ -171,7 +201,7 @@ async function markCancelled(tx: Tx, row: CommitRow): Promise<void> {
     row.uid,
   );
   await endJobOfCommit(tx, row, "failure");
-  await emit(tx, "commit_finished", row.uid);
+  await emitFinished(tx, row);
 }
 
 /** A job has ended exactly when its output commit has: both change in one transaction. */
