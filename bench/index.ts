@@ -8,9 +8,11 @@ import type { Bed, Bench, Row } from "./bench.ts";
 import { besideAPut } from "./beside-a-put.ts";
 import { cliStart } from "./cli-start.ts";
 import { commits } from "./commits.ts";
+import { flat } from "./flat.ts";
 import { largeFiles } from "./large-files.ts";
 import { manyFiles } from "./many-files.ts";
 import { memory } from "./memory.ts";
+import { metadataBytes } from "./metadata-bytes.ts";
 import { oneInMany } from "./one-in-many.ts";
 import { pipeline } from "./pipeline.ts";
 import { openSink } from "./sink.ts";
@@ -23,6 +25,8 @@ const benches: Readonly<Record<string, Bench>> = {
   "large-files": largeFiles,
   "many-files": manyFiles,
   commits,
+  flat,
+  "metadata-bytes": metadataBytes,
   "one-in-many": oneInMany,
   pipeline,
   "beside-a-put": besideAPut,
