@@ -14,6 +14,7 @@ import { runEventLoop, type PpsDeps } from "../pps/index.ts";
 import { openPoolCompute, openStorage } from "../storage/index.ts";
 import { closeInOrder } from "./close-in-order.ts";
 import type { PachdConfig } from "./config.ts";
+import { keepSession } from "./keep-session.ts";
 import { runMaintenance } from "./maintenance.ts";
 import { openLocalWorkers } from "./open-local-workers.ts";
 import { openRunner } from "./open-runner.ts";
@@ -60,7 +61,13 @@ async function openParts(
   opened.push(() => runner.close());
   const pps: PpsDeps = { pfs, session, slots: runner.slots, runner: runner.label };
   const stop = new AbortController();
-  const loops = [runEventLoop(pps, stop.signal), runMaintenance(pfs, stop.signal)];
+  const facts = { address: `${config.host}:${config.port}`, release: version };
+  await pfs.storage.renewSession(facts);
+  const loops = [
+    runEventLoop(pps, stop.signal),
+    runMaintenance(pfs, stop.signal),
+    keepSession(pfs, facts, stop.signal),
+  ];
   opened.push(() => {
     stop.abort();
     return Promise.all(loops);

@@ -25,6 +25,8 @@ export interface PackRecord {
 /** All that must be recorded in the transaction that makes new chunks visible. */
 export interface Sealed {
   readonly packs: readonly PackRecord[];
+  /** Ids of packs recorded before that hold what is relied on: they must still be there. */
+  readonly kept: readonly string[];
   readonly inline: readonly InlineChunk[];
 }
 

@@ -129,10 +129,13 @@ export async function ingesting<T>(
   work: (ingest: Ingest) => Promise<T>,
 ): Promise<T> {
   const ingest = storage.openIngest();
+  let failure: unknown;
   try {
     return await work(ingest);
   } catch (error) {
-    ingest.abort();
+    failure = error;
     throw error;
+  } finally {
+    ingest.end(failure);
   }
 }

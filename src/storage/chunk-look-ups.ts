@@ -9,6 +9,8 @@ const callsMax = 2;
 /** Where the metadata says a chunk is. */
 export type Located =
   | { readonly kind: "packed"; readonly row: ChunkRow }
+  /** In a pack that garbage collection is about to remove: as `lost`. */
+  | { readonly kind: "condemned"; readonly row: ChunkRow }
   /** In a pack found missing or damaged: it may be read, when it can be, but not be relied on. */
   | { readonly kind: "lost"; readonly row: ChunkRow }
   | { readonly kind: "inline"; readonly chunk: FoundChunks["inline"][number] };
@@ -65,10 +67,12 @@ export class ChunkLookUps {
   private async ask(batch: ReadonlyMap<string, Asked>): Promise<void> {
     try {
       const hashes = [...batch.values()].map(({ hash }) => hash);
-      const { found, inline, lost } = await this.metadata.call("findChunks", { hashes });
+      const { found, condemned, inline, lost } = await this.metadata.call("findChunks", { hashes });
       for (const row of found) batch.get(keyOf(row.hash))?.answer.resolve({ kind: "packed", row });
       for (const chunk of inline)
         batch.get(keyOf(chunk.hash))?.answer.resolve({ kind: "inline", chunk });
+      for (const row of condemned)
+        batch.get(keyOf(row.hash))?.answer.resolve({ kind: "condemned", row });
       for (const row of lost) batch.get(keyOf(row.hash))?.answer.resolve({ kind: "lost", row });
       for (const { answer } of batch.values()) answer.resolve(undefined);
     } catch (error) {

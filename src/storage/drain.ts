@@ -6,6 +6,7 @@ import { decompress } from "./compute-work.ts";
 import type { PackFrame } from "./pack-frame.ts";
 import { PackWriter, type PackWriterDeps } from "./pack-writer.ts";
 import { SessionChunks } from "./session-chunks.ts";
+import type { Session } from "./session.ts";
 
 /** Inline chunks are packed when they are more than this together, so many at a time. */
 const batchBytesMax = 16 * MiB;
@@ -14,7 +15,8 @@ const ageMicrosMax = 60_000_000;
 /** A drainer that takes longer than this may be taken for dead. */
 const leaseMs = 60_000;
 
-export interface DrainDeps extends Omit<PackWriterDeps, "chunks"> {
+export interface DrainDeps extends Omit<PackWriterDeps, "chunks" | "session"> {
+  readonly session: Session;
   readonly metadata: Pick<MetadataStore, "call">;
   readonly index: ChunkIndex;
 }
@@ -32,24 +34,30 @@ export async function drainInline(
   options: { force?: boolean } = {},
 ): Promise<number> {
   let drained = 0;
+  // The same to the end: a session that is taken for dead goes on under another name.
+  const owner = deps.session.id;
   for (;;) {
     signal.throwIfAborted();
     const olderThanMicros =
       options.force === true ? Number.MAX_SAFE_INTEGER : deps.clock.nowMicros() - ageMicrosMax;
-    const owner = deps.session;
     const { chunks } = await deps.metadata.call("takeInlineBatch", {
       owner,
       leaseMs,
       bytesMax: batchBytesMax,
       olderThanMicros,
     });
-    if (chunks.length === 0 || !(await drainBatch(deps, chunks))) return drained;
+    if (chunks.length === 0 || !(await drainBatch(deps, owner, chunks))) return drained;
     drained += chunks.length;
   }
 }
 
 /** False when another daemon has taken the drain over meanwhile. */
-async function drainBatch(deps: DrainDeps, chunks: readonly InlineChunk[]): Promise<boolean> {
+async function drainBatch(
+  deps: DrainDeps,
+  owner: string,
+  chunks: readonly InlineChunk[],
+): Promise<boolean> {
+  const leave = deps.session.enter();
   // Packs of its own: what it holds is known and indexed in the transaction that removes the inline rows.
   const own = { ...deps, chunks: new SessionChunks() };
   const writers = { data: new PackWriter("data", own), node: new PackWriter("node", own) };
@@ -61,7 +69,7 @@ async function drainBatch(deps: DrainDeps, chunks: readonly InlineChunk[]): Prom
     ];
     const rows = [...frames.data, ...frames.node].flatMap((frame) => frame.rows(frame.place!));
     await deps.metadata.call("finishDrain", {
-      owner: deps.session,
+      owner,
       packs: [...new Map(packs.map((pack) => [pack.id, pack])).values()],
       rows,
       hashes: chunks.map(({ hash }) => hash),
@@ -72,6 +80,7 @@ async function drainBatch(deps: DrainDeps, chunks: readonly InlineChunk[]): Prom
     deps.log.info({ err: error }, "the drain was taken over by another daemon");
     return false;
   } finally {
+    leave();
     await Promise.all([writers.data.close(), writers.node.close()]);
   }
 }

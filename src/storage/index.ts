@@ -5,6 +5,7 @@ export { normalizeRun } from "./delta/normalize-run.ts";
 export type { Ingest } from "./ingest.ts";
 export { openStorage, type Storage } from "./open-storage.ts";
 export type { PieceRange } from "./pack-reader.ts";
+export type { SessionFacts } from "./session.ts";
 export { aggregate } from "./tree/aggregate.ts";
 export { buildTree } from "./tree/build.ts";
 export { contentDigest } from "./tree/content-format.ts";

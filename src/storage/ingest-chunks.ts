@@ -42,6 +42,8 @@ export class IngestChunks {
   private readonly placing = new Set<Promise<void>>();
   private readonly wanted: Record<PackClass, Set<PackFrame>> = { data: new Set(), node: new Set() };
   private readonly packs = new Map<string, PackRecord>();
+  /** Packs that held chunks of this request already. */
+  private readonly kept = new Set<string>();
   private failure: { readonly error: unknown } | undefined;
 
   constructor(deps: IngestChunksDeps) {
@@ -82,14 +84,14 @@ export class IngestChunks {
   async seal(): Promise<Sealed> {
     await Promise.all(this.placing);
     this.throwIfFailed();
-    if (!this.isSpilled) return { packs: [], inline: await this.inlineChunks() };
+    if (!this.isSpilled) return { packs: [], kept: [], inline: await this.inlineChunks() };
     const { writers } = this.deps;
     await Promise.all([
       writers.data.sealed([...this.wanted.data]),
       writers.node.sealed([...this.wanted.node]),
     ]);
     this.throwIfFailed();
-    return { packs: [...this.packs.values()], inline: [] };
+    return { packs: [...this.packs.values()], kept: [...this.kept], inline: [] };
   }
 
   /** Lets go of what is held. */
@@ -149,11 +151,16 @@ export class IngestChunks {
     }
   }
 
-  /** True when a chunk is recorded, and not in a lost pack: durable, and nothing need be named. */
+  /**
+   * True when a recorded pack holds the chunk: it will be named. What is inline, or in a pack that is
+   * lost or condemned, is written again.
+   */
   private async isKept(hash: Buffer): Promise<boolean> {
     if (this.deps.chunks.frameOf(hash) !== undefined) return false;
     const located = await this.deps.index.find(hash);
-    return located !== undefined && located.kind !== "lost";
+    if (located?.kind !== "packed") return false;
+    this.kept.add(located.row.pack);
+    return true;
   }
 
   private async write(window: IngestWindow, chunks: readonly ScannedChunk[]): Promise<void> {

@@ -25,6 +25,9 @@ export interface Ingest {
   readonly nodes: NodeSink;
   /** Waits until every pack that holds a chunk of this ingest is durable. No put may follow. */
   seal(): Promise<Sealed>;
-  /** Gives up: what was packed becomes garbage. Safe after seal. */
-  abort(): void;
+  /**
+   * It is over: what has been packed and not recorded becomes garbage. Called at the end of each ingest,
+   * however it went; `error` is what the recording was refused with.
+   */
+  end(error?: unknown): void;
 }

@@ -1,3 +1,4 @@
+import { isCoded } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import type { RecordFormat } from "../chunking/index.ts";
 import type { Sealed } from "../metadata/index.ts";
@@ -7,6 +8,7 @@ import { cutStream } from "./ingest-cuts.ts";
 import type { Ingest } from "./ingest.ts";
 import type { NodeCache } from "./node-cache.ts";
 import { sharedChunkBytesMax } from "./pack-format.ts";
+import type { Session } from "./session.ts";
 import { emptyContent, type Content, type NodeSink, type Piece } from "./tree/entry.ts";
 import { buildList } from "./tree/list.ts";
 
@@ -14,6 +16,7 @@ export interface IngestDeps extends IngestChunksDeps {
   /** Memory for streams on their way in, of all requests. */
   readonly budget: IngestBudget;
   readonly nodes: NodeCache;
+  readonly session: Session;
 }
 
 /** Begins a request's worth of new bytes. */
@@ -25,10 +28,12 @@ class OpenIngest implements Ingest {
   readonly nodes: NodeSink;
   private readonly deps: IngestDeps;
   private readonly chunks: IngestChunks;
+  private readonly leave: () => void;
 
   constructor(deps: IngestDeps) {
     this.deps = deps;
     this.chunks = new IngestChunks(deps);
+    this.leave = deps.session.enter();
     this.nodes = { put: (node) => this.putNode(node) };
   }
 
@@ -60,8 +65,12 @@ class OpenIngest implements Ingest {
     return sealed;
   }
 
-  abort(): void {
+  end(error?: unknown): void {
     this.chunks.clear();
+    this.leave();
+    // A pack that is gone must not be relied on again when the request is repeated.
+    if (isCoded(error, "aborted") && typeof error.details["pack"] === "string")
+      this.deps.chunks.forgetPack(error.details["pack"]);
   }
 
   /** The pieces of a stream; one window is stored while the next is filled. */

@@ -15,6 +15,7 @@ import { openIngest } from "./open-ingest.ts";
 import { PackReader, type PieceRange } from "./pack-reader.ts";
 import { PackWriter } from "./pack-writer.ts";
 import { SessionChunks } from "./session-chunks.ts";
+import { Session, type SessionFacts } from "./session.ts";
 import type { NodeSource } from "./tree/entry.ts";
 
 /** Memory for streams on their way in, of all requests together. */
@@ -29,7 +30,7 @@ export interface StorageDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Id of this run of the daemon: packs belong to it. */
+  /** Id of this run of the daemon, the first: packs belong to it. */
   readonly session: string;
 }
 
@@ -52,6 +53,8 @@ export interface Storage {
    * then. Gives back how many left the metadata.
    */
   drainInline(signal: AbortSignal, options?: { force?: boolean }): Promise<number>;
+  /** Says that this session is still here. To be called first, and every two seconds. */
+  renewSession(facts: SessionFacts): Promise<void>;
   /** Gives up packs nobody waits for. No call may follow. */
   close(): Promise<void>;
 }
@@ -60,7 +63,8 @@ export interface Storage {
 export function openStorage(deps: StorageDeps): Storage {
   const chunks = new SessionChunks();
   const index = new ChunkIndex({ ...deps, chunks });
-  const writerDeps = { ...deps, chunks };
+  const session = new Session(deps.session, deps);
+  const writerDeps = { ...deps, chunks, session };
   const writers = {
     data: new PackWriter("data", writerDeps),
     node: new PackWriter("node", writerDeps),
@@ -70,6 +74,7 @@ export function openStorage(deps: StorageDeps): Storage {
   const closing = new AbortController();
   const ingestDeps = {
     compute: deps.compute,
+    session,
     index,
     chunks,
     writers,
@@ -84,10 +89,12 @@ export function openStorage(deps: StorageDeps): Storage {
     },
     readPieces: (pieces, signal) => reader.readPieces(pieces, signal),
     indexPending: (signal) => index.indexPending(signal),
-    drainInline: (signal, options) => drainInline({ ...deps, index }, signal, options),
+    drainInline: (signal, options) => drainInline({ ...deps, index, session }, signal, options),
+    renewSession: (facts) => session.renew(facts),
     async close() {
       closing.abort();
       await Promise.all([writers.data.close(), writers.node.close()]);
+      await session.end();
     },
   };
 }

@@ -86,7 +86,8 @@ export class PackReader {
   }
 
   private async readLocated(hash: Buffer, signal: AbortSignal): Promise<Buffer> {
-    // Every pack found missing or damaged is known as lost before the next look, so this ends.
+    // A pack found missing or damaged is known as lost, or was removed, before the next look.
+    const tried = new Set<string>();
     for (;;) {
       const located = await this.deps.index.locate(hash, signal);
       try {
@@ -97,9 +98,11 @@ export class PackReader {
         if (!isMissing && !isCoded(error, "data_loss")) throw error;
         const { pack } = located.row;
         if (located.kind === "packed") await this.deps.index.losePack(pack, error);
-        else if (isMissing)
-          throw new CodedError("data_loss", `pack ${pack} is missing`, { cause: error });
-        else throw error;
+        if (located.kind === "lost" || tried.has(pack))
+          throw isMissing
+            ? new CodedError("data_loss", `pack ${pack} is missing`, { cause: error })
+            : error;
+        tried.add(pack);
       }
     }
   }

@@ -12,6 +12,7 @@ import { OpenPack } from "./open-pack.ts";
 import { sharedChunkBytesMax, sharedFrameBytesMax } from "./pack-format.ts";
 import { PackFrame } from "./pack-frame.ts";
 import type { SessionChunks } from "./session-chunks.ts";
+import type { Session } from "./session.ts";
 
 /** A pack somebody waits for is sealed when nothing came for this long. */
 const quietMs = 5;
@@ -28,7 +29,8 @@ export interface PackWriterDeps {
   readonly log: Log;
   /** Where chunks on their way are known. */
   readonly chunks: SessionChunks;
-  readonly session: string;
+  /** Whom packs belong to. */
+  readonly session: Pick<Session, "id">;
 }
 
 interface SharedFrame {
@@ -261,7 +263,7 @@ export class PackWriter {
 
   private async finish(pack: OpenPack): Promise<void> {
     try {
-      const { id } = await pack.seal({ session: this.deps.session, class: this.class });
+      const { id } = await pack.seal({ session: this.deps.session.id, class: this.class });
       this.deps.chunks.keepSealed(id, pack.frames);
     } catch (error) {
       await this.failPack(pack, codedErrorFrom(error));

@@ -29,6 +29,7 @@ import {
 } from "./jobs.ts";
 import { listCommits } from "./list-commits.ts";
 import { claimEvents, finishEvent, postponeEvent, renewEvent } from "./outbox.ts";
+import { endSession, renewSession, sessionsBefore } from "./sessions.ts";
 import { endLeases } from "./sole-owner.ts";
 import {
   findBlockIds,
@@ -81,6 +82,7 @@ export const procedures = {
   deleteRepo,
   discardCommit,
   endLeases,
+  endSession,
   failJob,
   findBlockIds,
   findChunks,
@@ -119,8 +121,10 @@ export const procedures = {
   releaseTask,
   renewEvent,
   renewFinish,
+  renewSession,
   renewTask,
   reportTask,
+  sessionsBefore,
   stageRun,
   startClosing,
   startCommit,

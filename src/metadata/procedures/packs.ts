@@ -6,6 +6,7 @@ import { nextNumber } from "./counters.ts";
 /** Records sealed packs and inline chunks in the transaction that refers to them. Repeating is harmless. */
 export async function recordSealed(tx: Tx, sealed: Sealed): Promise<void> {
   for (const pack of sealed.packs) await recordPack(tx, pack, false);
+  for (const pack of sealed.kept) await requirePack(tx, pack);
   for (const chunk of sealed.inline) {
     await tx.run(
       `INSERT INTO inline_chunks (hash, class, bytes, codec, data, stored_bytes, created_micros) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -21,15 +22,14 @@ export async function recordSealed(tx: Tx, sealed: Sealed): Promise<void> {
   }
 }
 
-async function recordPack(tx: Tx, pack: PackRecord, indexed: boolean): Promise<void> {
-  const known = await tx.get<{ state: string }>(`SELECT state FROM packs WHERE id = ?`, pack.id);
-  if (known !== undefined && known.state !== "live") {
-    const why = known.state === "lost" ? "was lost" : "was given up by garbage collection";
-    throw new CodedError("aborted", `Pack ${pack.id} ${why} meanwhile: send the data again`, {
-      details: { pack: pack.id },
-    });
-  }
-  if (known !== undefined) return;
+/** Records a pack that a session has sealed; one that is known already must still be there. */
+export async function recordPack(tx: Tx, pack: PackRecord, indexed: boolean): Promise<void> {
+  if (await isThere(tx, pack.id)) return;
+  const session = await tx.get<{ ended: number }>(
+    `SELECT ended FROM sessions WHERE id = ?`,
+    pack.session,
+  );
+  if (session?.ended === 1) throw packGone(pack.id, "belongs to a session that was taken for dead");
   await tx.run(
     `INSERT INTO packs (number, id, class, session, bytes, chunks, state, indexed, created_micros) VALUES (?, ?, ?, ?, ?, ?, 'live', ?, ?)`,
     await nextNumber(tx, "packs"),
@@ -41,6 +41,31 @@ async function recordPack(tx: Tx, pack: PackRecord, indexed: boolean): Promise<v
     indexed ? 1 : 0,
     tx.nowMicros,
   );
+}
+
+async function requirePack(tx: Tx, id: string): Promise<void> {
+  if (!(await isThere(tx, id))) throw packGone(id, "was removed");
+}
+
+/**
+ * False when the pack is not known. A new reference brings back one that garbage collection has
+ * condemned: until it is deleted, in a transaction that looks again, nothing is lost.
+ *
+ * @throws CodedError `aborted` when it is lost or deleted
+ */
+async function isThere(tx: Tx, id: string): Promise<boolean> {
+  const known = await tx.get<{ state: string }>(`SELECT state FROM packs WHERE id = ?`, id);
+  if (known?.state === "lost") throw packGone(id, "was lost");
+  if (known?.state === "deleted") throw packGone(id, "was removed by garbage collection");
+  if (known?.state === "condemned")
+    await tx.run(`UPDATE packs SET state = 'live', epoch = 0 WHERE id = ?`, id);
+  return known !== undefined;
+}
+
+function packGone(id: string, why: string): CodedError {
+  return new CodedError("aborted", `Pack ${id} ${why} meanwhile: send the data again`, {
+    details: { pack: id },
+  });
 }
 
 interface LocationRow extends Record<string, string | number | Uint8Array | null> {
@@ -55,6 +80,8 @@ interface LocationRow extends Record<string, string | number | Uint8Array | null
 
 export interface FoundChunks {
   readonly found: ChunkRow[];
+  /** In packs that garbage collection has condemned: to be read while they are there, not relied on. */
+  readonly condemned: ChunkRow[];
   readonly inline: { hash: Buffer; codec: number; bytes: number; data: Buffer }[];
   /** In lost packs and nowhere else: worth an attempt to read, but nothing may rely on them. */
   readonly lost: ChunkRow[];
@@ -65,12 +92,12 @@ export interface FoundChunks {
  * copy. Unknown hashes are left out.
  */
 export const findChunks: Procedure<{ hashes: Buffer[] }, FoundChunks> = async (tx, { hashes }) => {
-  const chunks: FoundChunks = { found: [], inline: [], lost: [] };
+  const chunks: FoundChunks = { found: [], condemned: [], inline: [], lost: [] };
   for (const hash of hashes) {
     const row = await tx.get<LocationRow>(
       `SELECT l.hash, p.id AS pack, p.state, l.frame_offset, l.frame_bytes, l.chunk_offset, l.bytes
        FROM chunk_locations l JOIN packs p ON p.number = l.pack_number
-       WHERE l.hash = ? AND p.state IN ('live', 'lost')`,
+       WHERE l.hash = ? AND p.state IN ('live', 'condemned', 'lost')`,
       hash,
     );
     if (row?.state === "live") {
@@ -82,7 +109,8 @@ export const findChunks: Procedure<{ hashes: Buffer[] }, FoundChunks> = async (t
       hash,
     );
     if (kept !== undefined) chunks.inline.push({ hash, ...kept });
-    else if (row !== undefined) chunks.lost.push(chunkRowOf(row));
+    else if (row !== undefined)
+      chunks[row.state === "lost" ? "lost" : "condemned"].push(chunkRowOf(row));
   }
   return chunks;
 };
