@@ -111,6 +111,10 @@ export const registry: Readonly<Record<string, Entry>> = {
     summary: "Delete a pipeline.",
     load: async () => (await import("./commands/delete-pipeline.ts")).deletePipeline,
   },
+  "garbage-collect": {
+    summary: "Remove what nothing refers to any more.",
+    load: async () => (await import("./commands/garbage-collect.ts")).garbageCollect,
+  },
   version: {
     summary: "Print the versions of pachctl and pachd.",
     load: async () => (await import("./commands/version.ts")).version,

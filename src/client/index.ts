@@ -20,4 +20,5 @@ export type { JobCalls, ListJobsOptions } from "./jobs.ts";
 export { openClient, type Client, type ClientOptions } from "./open-client.ts";
 export type { PipelineCalls } from "./pipelines.ts";
 export type { CommitStatus, RepoCalls } from "./repos.ts";
+export type { StoreCalls } from "./store.ts";
 export { packTar, unpackTar, type TarFile, type UnpackedFile } from "./tar.ts";

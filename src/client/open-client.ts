@@ -8,6 +8,7 @@ import { fileCalls, type FileCalls } from "./files.ts";
 import { jobCalls, type JobCalls } from "./jobs.ts";
 import { pipelineCalls, type PipelineCalls } from "./pipelines.ts";
 import { repoCalls, type RepoCalls } from "./repos.ts";
+import { storeCalls, type StoreCalls } from "./store.ts";
 
 export interface ClientOptions {
   /** `host:port` of pachd. Default: 127.0.0.1:30650. */
@@ -34,6 +35,7 @@ export interface Client {
   readonly files: FileCalls;
   readonly pipelines: PipelineCalls;
   readonly jobs: JobCalls;
+  readonly store: StoreCalls;
   /** The version of the daemon. */
   version(options?: CallOptions): Promise<string>;
   /** Closes idle connections; calls under way fail. */
@@ -66,6 +68,7 @@ export function openClient(options: ClientOptions = {}): Client {
     files: fileCalls(connection),
     pipelines: pipelineCalls(connection),
     jobs: jobCalls(connection),
+    store: storeCalls(connection),
     async version({ signal } = {}) {
       const answer = await connection.json<{ version: string }>({
         method: "GET",

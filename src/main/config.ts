@@ -17,6 +17,8 @@ export interface PachdConfig {
   /** Listen beyond loopback without a token. */
   readonly insecure: boolean;
   readonly allowedHosts: readonly string[];
+  /** Garbage is collected this long after something was deleted; 0: only when asked. */
+  readonly gcEveryMs: number;
   readonly logLevel: string;
 }
 
@@ -32,6 +34,7 @@ Options:
   --token-file FILE    ask every request for the token in FILE
   --insecure           listen beyond loopback without a token
   --allow-host NAME    answer requests to this host name too (repeatable)
+  --gc-every DURATION  collect garbage so long after a deletion: 30s, 10m, 2h; 0 = only when asked (default 10m)
   --log-level LEVEL    debug, info, warn or error (LOG_LEVEL; default info)
   --version            print the version
   --help               print this
@@ -45,6 +48,7 @@ const optionsOf = {
   "token-file": { type: "string" },
   insecure: { type: "boolean", default: false },
   "allow-host": { type: "string", multiple: true, default: [] as string[] },
+  "gc-every": { type: "string" },
   "log-level": { type: "string" },
   version: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
@@ -81,6 +85,7 @@ export function parsePachdConfig(
     tokenFile: values["token-file"],
     insecure: values.insecure,
     allowedHosts: values["allow-host"],
+    gcEveryMs: durationMs("--gc-every", values["gc-every"] ?? "10m"),
     logLevel: logLevel(values["log-level"] ?? (env["LOG_LEVEL"] || "info")),
   };
   requireSafe(config);
@@ -117,6 +122,19 @@ function wholeNumber(name: string, text: string, min: number): number {
   throw new CodedError(
     "usage",
     `Cannot use ${name} ${text}: give a whole number of at least ${min}`,
+  );
+}
+
+const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** `30s`, `10m`, `2h` or `0`. */
+function durationMs(name: string, text: string): number {
+  const [, count = "", unit = ""] = /^(\d{1,6})([smh])$/.exec(text) ?? [];
+  if (text === "0") return 0;
+  if (unitMs[unit] !== undefined && Number(count) > 0) return Number(count) * unitMs[unit];
+  throw new CodedError(
+    "usage",
+    `Cannot use ${name} ${text}: give a duration such as 30s, 10m or 2h, or 0`,
   );
 }
 

@@ -14,6 +14,7 @@ import { runEventLoop, type PpsDeps } from "../pps/index.ts";
 import { openPoolCompute, openStorage } from "../storage/index.ts";
 import { closeInOrder } from "./close-in-order.ts";
 import type { PachdConfig } from "./config.ts";
+import { runGarbageCollection } from "./collect-garbage.ts";
 import { keepSession } from "./keep-session.ts";
 import { runMaintenance } from "./maintenance.ts";
 import { openLocalWorkers } from "./open-local-workers.ts";
@@ -67,6 +68,7 @@ async function openParts(
     runEventLoop(pps, stop.signal),
     runMaintenance(pfs, stop.signal),
     keepSession(pfs, facts, stop.signal),
+    runGarbageCollection(pfs, config.gcEveryMs, stop.signal),
   ];
   opened.push(() => {
     stop.abort();

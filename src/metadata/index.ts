@@ -1,5 +1,6 @@
 export type { InputOf, MetadataStore, OutputOf, ProcedureName } from "./metadata-store.ts";
 export type { CommitDetail } from "./procedures/commits.ts";
+export type { PackState, RefsPage, RefsTable } from "./procedures/garbage.ts";
 export type { JobDetail, JobPlan } from "./procedures/jobs.ts";
 export type { CommitSelector, ListCommitsInput } from "./procedures/list-commits.ts";
 export type { OutboxEvent } from "./procedures/outbox.ts";

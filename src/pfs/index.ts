@@ -1,3 +1,4 @@
+export { collectGarbage, isGarbageDue } from "./collect-garbage.ts";
 export { cancelCommit, inspectCommit, listBranches, listCommits, startCommit } from "./commits.ts";
 export { deleteFile } from "./delete-file.ts";
 export { inspectFile, listFiles, openFile } from "./files.ts";

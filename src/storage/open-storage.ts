@@ -7,7 +7,9 @@ import type { MetadataStore } from "../metadata/index.ts";
 import type { ObjectStore } from "../objectstore/index.ts";
 import { ChunkIndex } from "./chunk-index.ts";
 import type { Compute } from "./compute.ts";
+import type { GarbageReport } from "../model/garbage.ts";
 import { drainInline } from "./drain.ts";
+import { collectGarbage, type GarbageDeps } from "./garbage/collect-garbage.ts";
 import { IngestBudget } from "./ingest-budget.ts";
 import type { Ingest } from "./ingest.ts";
 import { NodeCache } from "./node-cache.ts";
@@ -53,6 +55,8 @@ export interface Storage {
    * then. Gives back how many left the metadata.
    */
   drainInline(signal: AbortSignal, options?: { force?: boolean }): Promise<number>;
+  /** Removes what nothing refers to any more, or tells what it would remove. See collectGarbage(). */
+  collectGarbage(options: { isDryRun: boolean }, signal: AbortSignal): Promise<GarbageReport>;
   /** Says that this session is still here. To be called first, and every two seconds. */
   renewSession(facts: SessionFacts): Promise<void>;
   /** Gives up packs nobody waits for. No call may follow. */
@@ -82,15 +86,33 @@ export function openStorage(deps: StorageDeps): Storage {
     smallBytes: new Semaphore(smallBytesMax),
     budget: new IngestBudget(streamBytesMax),
   };
+  let facts: SessionFacts = { address: "", release: "" };
+  const sources: NodeSource = {
+    get: (address) => nodes.getOrLoad(address, () => reader.readChunk(address, closing.signal)),
+  };
+  const settle = async (signal: AbortSignal): Promise<void> => {
+    await drainInline({ ...deps, index, session }, signal, { force: true });
+    await index.indexPending(signal);
+  };
+  const garbageDeps: GarbageDeps = {
+    ...deps,
+    session,
+    settle,
+    nodes: sources,
+    readChunk: (hash, signal, bytes) => reader.readChunk(hash, signal, bytes),
+    renewSession: () => session.renew(facts),
+  };
   return {
     openIngest: () => openIngest(ingestDeps),
-    nodes: {
-      get: (address) => nodes.getOrLoad(address, () => reader.readChunk(address, closing.signal)),
-    },
+    nodes: sources,
     readPieces: (pieces, signal) => reader.readPieces(pieces, signal),
     indexPending: (signal) => index.indexPending(signal),
     drainInline: (signal, options) => drainInline({ ...deps, index, session }, signal, options),
-    renewSession: (facts) => session.renew(facts),
+    collectGarbage: (options, signal) => collectGarbage(garbageDeps, options, signal),
+    renewSession(told) {
+      facts = told;
+      return session.renew(told);
+    },
     async close() {
       closing.abort();
       await Promise.all([writers.data.close(), writers.node.close()]);

@@ -222,9 +222,18 @@ export function decodePack(id: string, pack: Buffer): { rows: ChunkRow[]; frames
   return { rows, frames };
 }
 
+/** Where packs are in the object store. */
+export const packsPrefix = "packs/";
+
 /** The key of a pack's object. */
 export function packKey(id: string): string {
-  return `packs/${id.slice(0, 2)}/${id}`;
+  return `${packsPrefix}${id.slice(0, 2)}/${id}`;
+}
+
+/** The id of a pack by its key; undefined for an object that is none. */
+export function packIdOf(key: string): string | undefined {
+  const id = key.slice(-32);
+  return /^[0-9a-f]{32}$/.test(id) && packKey(id) === key ? id : undefined;
 }
 
 function damaged(how: string): CodedError {

@@ -11,6 +11,7 @@ import { registerJobRoutes } from "./job-routes.ts";
 import { registerPipelineRoutes } from "./pipeline-routes.ts";
 import { registerPutRoutes } from "./put-routes.ts";
 import { registerRepoRoutes } from "./repo-routes.ts";
+import { registerStoreRoutes } from "./store-routes.ts";
 
 export interface HttpServerOptions {
   readonly pps: PpsDeps;
@@ -67,6 +68,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
       registerPutRoutes(v1, options.pps.pfs);
       registerPipelineRoutes(v1, options.pps);
       registerJobRoutes(v1, options.pps);
+      registerStoreRoutes(v1, options.pps.pfs);
       v1.get("/version", () => ({ version: options.version }));
     },
     { prefix: "/api/v1" },

@@ -11,6 +11,7 @@ import {
   type CommitRow,
 } from "./commit-rows.ts";
 import { nextNumber } from "./counters.ts";
+import { discardRefs } from "./garbage.ts";
 import { emit } from "./outbox.ts";
 import { recordSealed } from "./packs.ts";
 import { forgetAnswer } from "./requests.ts";
@@ -259,6 +260,7 @@ export const discardCommit: Procedure<{ uid: string; keep: boolean; key?: string
   await tx.run(`UPDATE commits SET parent_uid = ? WHERE parent_uid = ?`, row.parent_uid, uid);
   if (key !== undefined) await forgetAnswer(tx, key);
   if (keep) return await markCancelled(tx, row);
+  await discardRefs(tx, "uid", uid);
   await tx.run(`DELETE FROM commits WHERE uid = ?`, uid);
   await tx.run(`DELETE FROM staged_runs WHERE uid = ?`, uid);
   await tx.run(`DELETE FROM commit_upstreams WHERE uid = ?`, uid);

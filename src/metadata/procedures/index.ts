@@ -27,6 +27,26 @@ import {
   startJob,
   isJobGoing,
 } from "./jobs.ts";
+import {
+  beginGarbageRun,
+  condemnPacks,
+  countChunks,
+  deletePacks,
+  deleteUnknown,
+  dropLocations,
+  emptyTrash,
+  endGarbageRun,
+  forgetDeleted,
+  garbageDue,
+  listLocations,
+  listPacks,
+  listRefs,
+  moveChunks,
+  pardonPacks,
+  raiseEpoch,
+  trashIds,
+  unknownPacks,
+} from "./garbage.ts";
 import { listCommits } from "./list-commits.ts";
 import { claimEvents, finishEvent, postponeEvent, renewEvent } from "./outbox.ts";
 import { endSession, renewSession, sessionsBefore } from "./sessions.ts";
@@ -65,6 +85,24 @@ import { createJobs, nextTriggers } from "./trigger.ts";
 
 /** Every named transaction there is: the whole contract between the product and its metadata. */
 export const procedures = {
+  beginGarbageRun,
+  condemnPacks,
+  countChunks,
+  deletePacks,
+  deleteUnknown,
+  dropLocations,
+  emptyTrash,
+  endGarbageRun,
+  forgetDeleted,
+  garbageDue,
+  listLocations,
+  listPacks,
+  listRefs,
+  moveChunks,
+  pardonPacks,
+  raiseEpoch,
+  trashIds,
+  unknownPacks,
   abandonFinish,
   ancestry,
   appendLog,

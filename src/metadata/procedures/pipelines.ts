@@ -1,3 +1,4 @@
+import { discardAttempts } from "./garbage.ts";
 import { CodedError } from "../../base/errors.ts";
 import type { JobState, PipelineInfo, PipelineState } from "../../model/job.ts";
 import type { PipelineSpec } from "../../model/pipeline-spec.ts";
@@ -169,6 +170,7 @@ export const deletePipeline: Procedure<{ name: string }, { jobs: string[] }> = a
   }
   const jobs = `SELECT id FROM jobs WHERE pipeline = ?`;
   await tx.run(`DELETE FROM log_pieces WHERE job_id IN (${jobs})`, name);
+  await discardAttempts(tx, name);
   await tx.run(`DELETE FROM attempts WHERE job_id IN (${jobs})`, name);
   await tx.run(`DELETE FROM tasks WHERE job_id IN (${jobs})`, name);
   await tx.run(`DELETE FROM job_inputs WHERE job_id IN (${jobs})`, name);

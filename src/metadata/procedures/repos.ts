@@ -2,6 +2,7 @@ import { CodedError } from "../../base/errors.ts";
 import { quote } from "../../base/quote.ts";
 import type { RepoInfo } from "../../model/repo.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
+import { discardRefs } from "./garbage.ts";
 import { findAnswer, keepAnswer } from "./requests.ts";
 
 interface RepoRow extends Record<string, string | number | Uint8Array | null> {
@@ -139,6 +140,7 @@ export const deleteRepo: Procedure<{ name: string; force: boolean }, void> = asy
     );
   }
   if (!force) await refuseWhilePipelineWrites(tx, name);
+  await discardRefs(tx, "repo", name);
   const commits = `SELECT uid FROM commits WHERE repo = ?`;
   await tx.run(`DELETE FROM staged_runs WHERE uid IN (${commits})`, name);
   await tx.run(`DELETE FROM commit_upstreams WHERE uid IN (${commits})`, name);
