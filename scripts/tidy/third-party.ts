@@ -7,8 +7,10 @@ import { isTest, type SourceFile } from "./source-file.ts";
  */
 const packages: Readonly<Record<string, readonly string[]>> = {
   commander: ["src/cli/"],
+  "@aws-sdk/client-s3": ["src/objectstore/s3/"],
   fastify: ["src/api/http/"],
   "node:sqlite": ["src/metadata/sqlite/"],
+  pg: ["src/metadata/postgres/"],
   pino: ["src/main/"],
   "pino-pretty": ["src/main/"],
   piscina: ["src/storage/"],

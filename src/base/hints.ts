@@ -9,9 +9,21 @@ export const recheckMs = 2_000;
  */
 export class Hints {
   private readonly listeners = new Map<string, Set<() => void>>();
+  private readonly relay: (topic: string) => void;
+
+  /** @param relay told of every hint, to pass it on to other daemons */
+  constructor(relay: (topic: string) => void = () => undefined) {
+    this.relay = relay;
+  }
 
   /** Wakes everyone who waits on `topic`. */
   give(topic: string): void {
+    this.wake(topic);
+    this.relay(topic);
+  }
+
+  /** The same for a hint from another daemon, which is not passed on. */
+  wake(topic: string): void {
     for (const wake of this.listeners.get(topic) ?? []) wake();
   }
 

@@ -2,11 +2,18 @@ import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { CodedError } from "../base/errors.ts";
+import { GiB, KiB, MiB } from "../base/size.ts";
 
 /** How pachd is set up: command line first, then environment, then defaults. */
 export interface PachdConfig {
   /** Folder that holds everything: metadata, objects, caches. Default: a folder under the user's data directory. */
   readonly root: string;
+  /** `postgres://…` of a database shared with other daemons; undefined: one of its own below the root. */
+  readonly database: string | undefined;
+  /** `file:///dir` or `s3://bucket/prefix?endpoint=…`; undefined: a folder below the root. */
+  readonly objectStore: string | undefined;
+  /** Bytes of objects far away that are kept on the local disk. */
+  readonly objectCacheBytes: number;
   readonly host: string;
   readonly port: number;
   /** Tasks that run at once. Default: one per CPU. */
@@ -28,6 +35,11 @@ Runs the Mammoth daemon until SIGTERM or SIGINT.
 
 Options:
   --root DIR           where everything is kept (PACH_ROOT; default ~/.local/share/mammoth)
+  --database URL       postgres://user:password@host/database instead of a database in DIR (PACH_DATABASE);
+                       several daemons may share one, and an object store
+  --object-store URL   file:///dir or s3://bucket/prefix?endpoint=https://…&region=… instead of a folder in DIR
+                       (PACH_OBJECT_STORE)
+  --object-cache SIZE  how much of an s3:// store is kept below DIR (default 10GiB; 0 = nothing)
   --address HOST:PORT  where to listen (PACH_ADDRESS; default 127.0.0.1:30650; port 0 takes a free one)
   --slots N            tasks that run at once (default: one per CPU)
   --no-sandbox         run commands without namespaces: root only, one at a time, nothing is read-only
@@ -42,6 +54,9 @@ Options:
 
 const optionsOf = {
   root: { type: "string" },
+  database: { type: "string" },
+  "object-store": { type: "string" },
+  "object-cache": { type: "string" },
   address: { type: "string" },
   slots: { type: "string" },
   "no-sandbox": { type: "boolean", default: false },
@@ -75,6 +90,9 @@ export function parsePachdConfig(
   const { host, port } = parseAddress(values.address ?? (env["PACH_ADDRESS"] || "127.0.0.1:30650"));
   const config: PachdConfig = {
     root: resolve(machine.cwd, values.root ?? (env["PACH_ROOT"] || defaultRoot(env))),
+    objectStore: values["object-store"] ?? (env["PACH_OBJECT_STORE"] || undefined),
+    objectCacheBytes: sizeBytes("--object-cache", values["object-cache"] ?? "10GiB"),
+    database: databaseUrl(values.database ?? (env["PACH_DATABASE"] || undefined)),
     host,
     port,
     slots:
@@ -103,6 +121,15 @@ function parseOptions(
       `${(error as Error).message.split(". ")[0]}: "pachd --help" lists the options`,
     );
   }
+}
+
+/** Never shown: it may hold a password. */
+function databaseUrl(text: string | undefined): string | undefined {
+  if (text === undefined || (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text))) return text;
+  throw new CodedError(
+    "usage",
+    "Cannot use --database: give an address such as postgres://user:password@host:5432/mammoth",
+  );
 }
 
 /** `host:port`, `[v6]:port`. */
@@ -135,6 +162,19 @@ function durationMs(name: string, text: string): number {
   throw new CodedError(
     "usage",
     `Cannot use ${name} ${text}: give a duration such as 30s, 10m or 2h, or 0`,
+  );
+}
+
+const unitBytes: Readonly<Record<string, number>> = { KiB, MiB, GiB };
+
+/** `512MiB`, `10GiB` or `0`. */
+function sizeBytes(name: string, text: string): number {
+  const [, count = "", unit = ""] = /^(\d{1,6})([KMG]iB)$/.exec(text) ?? [];
+  if (text === "0") return 0;
+  if (unitBytes[unit] !== undefined && Number(count) > 0) return Number(count) * unitBytes[unit];
+  throw new CodedError(
+    "usage",
+    `Cannot use ${name} ${text}: give a size such as 512MiB or 10GiB, or 0`,
   );
 }
 

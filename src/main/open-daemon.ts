@@ -1,14 +1,9 @@
-import * as fs from "node:fs/promises";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { openHttpServer } from "../api/index.ts";
 import { systemClock } from "../base/clock.ts";
 import { CodedError } from "../base/errors.ts";
-import { Hints } from "../base/hints.ts";
 import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
-import { openSqliteMetadata, type SqliteMetadata } from "../metadata/index.ts";
-import { openLocalObjectStore } from "../objectstore/index.ts";
 import { OpenRoots, type PfsDeps } from "../pfs/index.ts";
 import { runEventLoop, type PpsDeps } from "../pps/index.ts";
 import { openPoolCompute, openStorage } from "../storage/index.ts";
@@ -17,6 +12,8 @@ import type { PachdConfig } from "./config.ts";
 import { runGarbageCollection } from "./collect-garbage.ts";
 import { keepSession } from "./keep-session.ts";
 import { runMaintenance } from "./maintenance.ts";
+import { openObjectStore } from "./open-object-store.ts";
+import { openMetadata, type OpenedMetadata } from "./open-metadata.ts";
 import { openLocalWorkers } from "./open-local-workers.ts";
 import { openRunner } from "./open-runner.ts";
 
@@ -56,8 +53,9 @@ async function openParts(
   opened: Opened,
 ): Promise<Daemon> {
   const { log, version, session } = identity;
-  const metadata = await openMetadata(config, identity, opened);
-  const pfs = await openPfs(config, identity, { metadata, opened });
+  const found = await openMetadata(config, log);
+  opened.push(() => found.metadata.close());
+  const pfs = await openPfs(config, identity, { ...found, opened });
   const runner = await openRunner(config, { random: pfs.random, log });
   opened.push(() => runner.close());
   const pps: PpsDeps = { pfs, session, slots: runner.slots, runner: runner.label };
@@ -91,7 +89,7 @@ async function openParts(
   );
   return {
     address: http.address,
-    died: metadata.died,
+    died: found.died,
     async close(signal) {
       log.info({}, "pachd is stopping");
       closing = signal;
@@ -100,37 +98,22 @@ async function openParts(
   };
 }
 
-/** The lock of the metadata keeps two daemons apart: it comes first. */
-async function openMetadata(
-  config: PachdConfig,
-  { log }: DaemonIdentity,
-  opened: Opened,
-): Promise<SqliteMetadata> {
-  const metadata = await openSqliteMetadata({
-    path: join(config.root, "metadata", "mammoth.db"),
-    log,
-  });
-  opened.push(() => metadata.close());
-  await metadata.call("endLeases", {});
-  return metadata;
-}
-
 /** Opens the store and what stands on it and the metadata. */
 async function openPfs(
   config: PachdConfig,
   { log, session }: DaemonIdentity,
-  { metadata, opened }: { metadata: SqliteMetadata; opened: Opened },
+  { metadata, hints, opened }: OpenedMetadata & { opened: Opened },
 ): Promise<PfsDeps> {
   const clock = systemClock();
   const random = systemRandom;
-  const objects = await openLocalObjectStore({ root: join(config.root, "store"), fs, random });
+  const objects = await openObjectStore(config, { clock, random });
   opened.push(() => objects.close());
   const compute = openPoolCompute();
   opened.push(() => compute.close());
   const storage = openStorage({ objects, metadata, compute, clock, random, session, log });
   opened.push(() => storage.close());
   const openRoots = new OpenRoots({ metadata, storage });
-  return { metadata, storage, clock, random, hints: new Hints(), log, openRoots };
+  return { metadata, storage, clock, random, hints, log, openRoots };
 }
 
 async function readToken(file: string | undefined): Promise<string | undefined> {

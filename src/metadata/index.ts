@@ -11,6 +11,7 @@ export type { LogPiece } from "./procedures/task-logs.ts";
 export type { TaskClaim } from "./procedures/tasks.ts";
 export { areConsistent, type SourcedCommit } from "./procedures/sourced-commits.ts";
 export type { NewJob, TriggerCommit } from "./procedures/trigger.ts";
+export { openSharedMetadata } from "./open-postgres.ts";
 export { openInlineSqliteMetadata } from "./sqlite/open-inline.ts";
 export { openSqliteMetadata } from "./sqlite/open-sqlite.ts";
 export type { SqliteMetadata } from "./sqlite/queued-store.ts";

@@ -10,6 +10,9 @@ const folder = new URL("./", import.meta.url);
 
 /** Statements that look at every row on purpose, by a part of their text. */
 const mayScan = [
+  // Garbage collection looks at all packs, and empties the trash.
+  "FROM trash",
+  "SUM(chunks) AS chunks",
   "FROM repos ORDER BY name", // list-repo shows them all
   "FROM pipelines ORDER BY name", // list-pipeline shows them all
   "FROM jobs ORDER BY number DESC", // list-job shows them all

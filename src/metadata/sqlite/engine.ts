@@ -1,8 +1,8 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { assert } from "../../base/assert.ts";
 import type { Procedure, Row, SqlValue, Tx } from "../metadata-store.ts";
-import type { MetadataModule } from "./open-database.ts";
-import { asBuffer, compact, reviveBuffers } from "./plain-data.ts";
+import type { MetadataModule } from "../migrations/module.ts";
+import { asBuffer, compact, reviveBuffers } from "../plain-data.ts";
 import { type Refusal, refusalOf } from "./refusal.ts";
 
 /** One call of a named transaction, as it crosses the thread. */

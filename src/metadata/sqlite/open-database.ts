@@ -1,18 +1,9 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { assert } from "../../base/assert.ts";
 import { CodedError } from "../../base/errors.ts";
 import type { Migration } from "../migrations/index.ts";
 import { codedFromSqlite, isBusy } from "./refusal.ts";
-
-/** What an adapter runs: the named transactions and the schema they need. */
-export interface MetadataModule {
-  /** A record of procedures by name. */
-  readonly procedures: object;
-  readonly migrations: readonly Migration[];
-  /** Names of procedures whose answer need not wait for the disk. Default: none. */
-  readonly relaxed?: readonly string[];
-}
 
 /** The path of a database that lives in memory alone. */
 export const inMemory = ":memory:";
@@ -62,17 +53,29 @@ function migrate(database: DatabaseSync, path: string, migrations: readonly Migr
     migrations.every(({ version }, i) => version === i + 1),
     "migrations are numbered 1, 2, 3 …",
   );
-  database.exec(
-    `BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)`,
-  );
+  database.exec(`CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)`);
   const row = database.prepare(`SELECT max(version) AS version FROM schema_version`).get();
   const found = Number(row?.["version"] ?? 0);
   if (found > migrations.length) throw tooNew(path, found, migrations.length);
+  if (found === migrations.length) return;
+  if (found > 0 && path !== inMemory) backUp(database, path, [found, migrations.length]);
+  database.exec(`BEGIN IMMEDIATE`);
   for (const { version, statements } of migrations.slice(found)) {
     for (const statement of statements) database.exec(statement);
     database.prepare(`INSERT INTO schema_version (version) VALUES (?)`).run(BigInt(version));
   }
   database.exec(`COMMIT`);
+}
+
+/** A whole copy beside the database, before anything is changed: `mammoth.db.v1-before-v2`. */
+function backUp(database: DatabaseSync, path: string, [from, to]: [number, number]): void {
+  const copy = `${path}.v${from}-before-v${to}`;
+  // What an attempt left that was cut short.
+  rmSync(copy, { force: true });
+  database.prepare(`VACUUM INTO ?`).run(copy);
+  const file = openSync(copy, "r");
+  fsyncSync(file);
+  closeSync(file);
 }
 
 function tooNew(path: string, found: number, known: number): CodedError {

@@ -3,7 +3,8 @@ import { type Log, silentLog } from "../../base/log.ts";
 import { migrations } from "../migrations/index.ts";
 import { procedures, relaxed } from "../procedures/index.ts";
 import { Engine } from "./engine.ts";
-import { closeDatabase, inMemory, type MetadataModule, openDatabase } from "./open-database.ts";
+import type { MetadataModule } from "../migrations/module.ts";
+import { closeDatabase, inMemory, openDatabase } from "./open-database.ts";
 import { QueuedStore, type SqliteMetadata } from "./queued-store.ts";
 
 /** How metadata in memory is opened; everything has a default. */

@@ -5,7 +5,7 @@ import { Semaphore } from "../../base/semaphore.ts";
 import { KiB, MiB } from "../../base/size.ts";
 import type { InputOf, MetadataStore, OutputOf, ProcedureName } from "../metadata-store.ts";
 import type { Answer, Call, GroupResult } from "./engine.ts";
-import { bytesOf, compact, reviveBuffers } from "./plain-data.ts";
+import { bytesOf, compact, reviveBuffers } from "../plain-data.ts";
 import { errorOf } from "./refusal.ts";
 
 /** Counted since the store was opened. */

@@ -4,7 +4,8 @@ import { present } from "../../base/assert.ts";
 import { migrations } from "../migrations/index.ts";
 import { procedures, relaxed } from "../procedures/index.ts";
 import { type Call, Engine, type GroupResult } from "./engine.ts";
-import { closeDatabase, type MetadataModule, openDatabase } from "./open-database.ts";
+import type { MetadataModule } from "../migrations/module.ts";
+import { closeDatabase, openDatabase } from "./open-database.ts";
 import { type Refusal, refusalOf } from "./refusal.ts";
 
 /** What the thread is started with. */

@@ -76,7 +76,7 @@ function describeAtomicity(open: Open): void {
     const settled = await Promise.allSettled(calls);
     const values = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     assert.deepEqual(
-      values,
+      values.map(Number).toSorted((a, b) => a - b),
       Array.from({ length: 20 }, (_, i) => i + 1),
     );
     assert.equal(await store.call("readCounter", { name: "shared" }), 20);
@@ -227,7 +227,7 @@ function describeClosing(open: Open): void {
     await assert.rejects(store.call("increment", { name: "n" }), (thrown) =>
       isCoded(thrown, "unavailable"),
     );
-    assert.equal((await Promise.all(calls)).at(-1), 2_000);
+    assert.equal(Math.max(...(await Promise.all(calls))), 2_000);
     await closed;
     await store.close();
     await assert.rejects(store.call("increment", { name: "n" }), (thrown) =>

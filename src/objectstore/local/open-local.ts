@@ -11,10 +11,17 @@ import { fileError } from "./file-errors.ts";
 import { LocalWriter } from "./local-writer.ts";
 import { OpenFiles, type OpenFile } from "./open-files.ts";
 
+const draftKeptMs = 24 * 3_600 * 1_000;
+
 /** How a store on the local disk is opened. */
 export interface LocalObjectStoreOptions {
-  /** The store's folder, made when missing. One process at a time may have it open. */
+  /** The store's folder, made when missing. */
   readonly root: string;
+  /**
+   * Other processes may have it open too: their drafts are left alone until they are a day old. Default:
+   * no, all drafts go.
+   */
+  readonly isShared?: boolean;
   /** `node:fs/promises` in production. */
   readonly fs: FileSystem;
   readonly random: Random;
@@ -23,7 +30,7 @@ export interface LocalObjectStoreOptions {
 }
 
 /**
- * Objects as files `<root>/objects/<key>`; drafts in `<root>/tmp`, emptied here. Needs nothing of the
+ * Objects as files `<root>/objects/<key>`; drafts in `<root>/tmp`, cleared here. Needs nothing of the
  * file system but rename and fsync, no links and no locks. A key must not be a folder of another.
  *
  * @throws CodedError `permission_denied`, `resource_exhausted`, when the folders cannot be made
@@ -46,9 +53,11 @@ class LocalObjectStore implements ObjectStore {
   private readonly drafts: string;
   private readonly folders: DurableFolders;
   private readonly files: OpenFiles;
+  private readonly isShared: boolean;
   private closed = false;
 
-  constructor({ root, fs, random, filesMax = 64 }: LocalObjectStoreOptions) {
+  constructor({ root, fs, random, isShared = false, filesMax = 64 }: LocalObjectStoreOptions) {
+    this.isShared = isShared;
     this.fs = fs;
     this.random = random;
     this.objects = join(root, "objects");
@@ -61,7 +70,20 @@ class LocalObjectStore implements ObjectStore {
     await this.folders.ensure(this.objects);
     await this.folders.ensure(this.drafts);
     for (const name of await this.fs.readdir(this.drafts))
-      await this.fs.unlink(join(this.drafts, name));
+      await this.clearDraft(join(this.drafts, name));
+  }
+
+  private async clearDraft(path: string): Promise<void> {
+    try {
+      const { mtimeMs } = await this.fs.stat(path);
+      // By the clock of the disk itself, which the drafts of all processes share.
+      const { mtimeMs: nowMs } = await this.fs.stat(this.drafts);
+      if (this.isShared && nowMs - mtimeMs < draftKeptMs) return;
+      await this.fs.unlink(path);
+    } catch (thrown) {
+      // Another process was faster.
+      if (!hasErrno(thrown, "ENOENT")) throw thrown;
+    }
   }
 
   async create(key: string, { signal }: { signal?: AbortSignal }): Promise<ObjectWriter> {

@@ -1,0 +1,75 @@
+import { CodedError } from "../../base/errors.ts";
+
+/** What PostgreSQL says went wrong: a class and code of five characters. */
+export function sqlStateOf(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error) || !("code" in thrown) || typeof thrown.code !== "string")
+    return undefined;
+  return /^[0-9A-Z]{5}$/.test(thrown.code) && !/^E[A-Z]+$/.test(thrown.code)
+    ? thrown.code
+    : undefined;
+}
+
+// https://www.postgresql.org/docs/current/errcodes-appendix.html
+const serializationFailure = "40001";
+const deadlock = "40P01";
+const uniqueViolation = "23505";
+
+/** Another transaction was faster: the same call may succeed when it is repeated. */
+export function isRace(thrown: unknown): boolean {
+  const state = sqlStateOf(thrown) ?? "";
+  return [serializationFailure, deadlock, uniqueViolation].includes(state);
+}
+
+const netErrors = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENOENT",
+]);
+
+/** The connection is gone or none can be had: nothing is wrong with the call. */
+export function isLostConnection(thrown: unknown): boolean {
+  if (!(thrown instanceof Error)) return false;
+  const state = sqlStateOf(thrown);
+  // 08: connection exceptions; 57P: the server is going down or coming up; 53300: too many connections.
+  if (state !== undefined)
+    return state.startsWith("08") || state.startsWith("57P") || state === "53300";
+  const code = "code" in thrown ? String(thrown.code) : "";
+  return (
+    netErrors.has(code) || /connection|timeout exceeded|client was closed/i.test(thrown.message)
+  );
+}
+
+/** The CodedError for PostgreSQL's own failures; undefined for a wrong statement, which is a bug. */
+export function codedFromPostgres(thrown: unknown, what: string): CodedError | undefined {
+  if (!(thrown instanceof Error)) return undefined;
+  const coded = (
+    as: "aborted" | "unavailable" | "resource_exhausted" | "permission_denied" | "data_loss",
+    message: string,
+  ): CodedError => new CodedError(as, `${what} failed: ${message}`, { cause: thrown });
+  const reason = thrown.message.split("\n", 1)[0] ?? "";
+  const state = sqlStateOf(thrown) ?? "";
+  if (isRace(thrown)) return coded("aborted", `another call was faster (${reason}). Repeat it`);
+  if (isLostConnection(thrown))
+    return coded(
+      "unavailable",
+      `PostgreSQL cannot be reached (${reason}). Look at the server and the network, then repeat it`,
+    );
+  if (state.startsWith("53"))
+    return coded(
+      "resource_exhausted",
+      `PostgreSQL has run out of something (${reason}). Give it more, then repeat it`,
+    );
+  if (state.startsWith("28") || state === "42501" || state === "3D000" || state === "25006")
+    return coded(
+      "permission_denied",
+      `PostgreSQL refuses (${reason}). Look at the user, the password and the database in --database`,
+    );
+  if (state.startsWith("XX") || state.startsWith("58"))
+    return coded("data_loss", `the database is damaged (${reason}). Look at the server's log`);
+  return undefined;
+}
