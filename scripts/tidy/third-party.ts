@@ -8,6 +8,7 @@ import { isTest, type SourceFile } from "./source-file.ts";
 const packages: Readonly<Record<string, readonly string[]>> = {
   commander: ["src/cli/"],
   "@aws-sdk/client-s3": ["src/objectstore/s3/"],
+  diff: ["src/cli/"],
   fastify: ["src/api/http/"],
   "node:sqlite": ["src/metadata/sqlite/"],
   pg: ["src/metadata/postgres/"],

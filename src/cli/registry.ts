@@ -56,6 +56,10 @@ export const registry: Readonly<Record<string, Entry>> = {
     summary: "List the branches of a repo.",
     load: async () => (await import("./commands/list-branch.ts")).listBranch,
   },
+  "revert-commit": {
+    summary: "Make an earlier commit's files the head of a branch again.",
+    load: async () => (await import("./commands/revert-commit.ts")).revertCommit,
+  },
   "flush-commit": {
     summary: "Wait for everything that commits cause.",
     load: async () => (await import("./commands/flush-commit.ts")).flushCommit,
@@ -76,6 +80,10 @@ export const registry: Readonly<Record<string, Entry>> = {
   "list-file": {
     summary: "List a directory.",
     load: async () => (await import("./commands/list-file.ts")).listFile,
+  },
+  "diff-file": {
+    summary: "Show what differs between two commits.",
+    load: async () => (await import("./commands/diff-file.ts")).diffFile,
   },
   "delete-file": {
     summary: "Delete a file or directory in a commit.",

@@ -2,7 +2,8 @@ import { CodedError } from "../base/errors.ts";
 import type { CommitInfo, CommitName } from "../model/commit.ts";
 import type { CallOptions, Connection } from "./connection.ts";
 import type { CommitStatus } from "./repos.ts";
-import { commitText, commitUrl, repoUrl } from "./urls.ts";
+import type { BranchName } from "./files.ts";
+import { commitText, commitUrl, part, repoUrl } from "./urls.ts";
 
 /** A commit, or with `id` left out all commits of a repo. */
 export interface CommitRange {
@@ -47,6 +48,12 @@ export interface CommitCalls {
   /** Waits, without limit, until the parent is finished. */
   finish(commit: CommitName, options?: FinishOptions): Promise<CommitInfo>;
   cancel(commit: CommitName, options?: CallOptions): Promise<CommitInfo>;
+  /**
+   * A new head of a branch with the files of an earlier commit of the repo.
+   *
+   * @throws CodedError `failed_precondition` when the head is open
+   */
+  revert(branch: BranchName, commit: string, options?: CallOptions): Promise<CommitInfo>;
   /** @throws CodedError `not_found` */
   inspect(commit: CommitName, options?: CallOptions): Promise<CommitInfo>;
   /** Per repo, oldest first. */
@@ -71,6 +78,14 @@ export function commitCalls(connection: Connection): CommitCalls {
         signal,
       }),
     finish: (commit, options = {}) => finishCommit(connection, commit, options),
+    revert: ({ repo, branch }, commit, { signal } = {}) =>
+      connection.json<CommitInfo>({
+        method: "POST",
+        path: `${repoUrl(repo)}/branches/${part(branch)}/revert`,
+        json: { commit },
+        ...connection.idempotent(),
+        signal,
+      }),
     cancel: (commit, { signal } = {}) =>
       connection.json<CommitInfo>({
         method: "POST",

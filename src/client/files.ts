@@ -1,6 +1,6 @@
 import type { RecordFormat } from "../chunking/index.ts";
 import type { CommitInfo, CommitName } from "../model/commit.ts";
-import type { FileInfo } from "../model/file.ts";
+import type { FileDifference, FileInfo } from "../model/file.ts";
 import type { Shard } from "../model/shard.ts";
 import type { Body } from "./body.ts";
 import type { CallOptions, Connection, Query } from "./connection.ts";
@@ -79,6 +79,16 @@ export interface FileCalls {
   getTar(commit: CommitName, path: string, options?: ViewOptions): Promise<AsyncIterable<Buffer>>;
   /** One file or directory, with the names of its children. */
   inspect(commit: CommitName, path: string, options?: ViewOptions): Promise<FileInfo>;
+  /**
+   * Files at or below a path that differ between two commits, in pages of at most 10 000.
+   *
+   * @throws CodedError `not_found` when neither commit has the path
+   */
+  diff(
+    repo: string,
+    range: { readonly a: string; readonly b: string; readonly path?: string },
+    options?: CallOptions,
+  ): AsyncIterable<FileDifference>;
   /** A directory's entries by path, in pages of at most 10 000; with `recurse` everything below it. */
   list(
     commit: CommitName,
@@ -125,6 +135,7 @@ export function fileCalls(connection: Connection): FileCalls {
         query: viewQuery(options),
         signal: options.signal,
       }),
+    diff: (repo, range, options = {}) => diffPages(connection, repo, { ...range, ...options }),
     list: (commit, path, options = {}) =>
       listPages(connection, `${commitUrl(commit)}/list/${rest(path)}`, options),
   };
@@ -178,6 +189,24 @@ async function* listPages(
       path,
       query: { ...query, after },
       signal: options.signal,
+    });
+    yield* page.files;
+    after = page.next;
+  } while (after !== undefined);
+}
+
+async function* diffPages(
+  connection: Connection,
+  repo: string,
+  { a, b, path = "", signal }: { a: string; b: string; path?: string } & CallOptions,
+): AsyncGenerator<FileDifference, void, void> {
+  let after: string | undefined;
+  do {
+    const page: { files: FileDifference[]; next?: string } = await connection.json({
+      method: "GET",
+      path: `${repoUrl(repo)}/diff/${rest(path)}`,
+      query: { a, b, after },
+      signal,
     });
     yield* page.files;
     after = page.next;

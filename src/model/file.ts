@@ -1,5 +1,20 @@
 import type { CommitName } from "./commit.ts";
 
+/** One side of a difference. */
+export interface FileVersion {
+  readonly sizeBytes: number;
+  /** Hex digest of the content. */
+  readonly digest: string;
+}
+
+/** A file that is not the same in two commits: without `before` it was added, without `after` deleted. */
+export interface FileDifference {
+  /** Without a leading slash. */
+  readonly path: string;
+  readonly before?: FileVersion;
+  readonly after?: FileVersion;
+}
+
 export type FileType = "file" | "dir";
 
 /** A file or directory at a commit. Times are microseconds since 1970. */

@@ -1,6 +1,7 @@
 export { collectGarbage, isGarbageDue } from "./collect-garbage.ts";
 export { cancelCommit, inspectCommit, listBranches, listCommits, startCommit } from "./commits.ts";
 export { deleteFile } from "./delete-file.ts";
+export { diffFiles } from "./diff-files.ts";
 export { inspectFile, listFiles, openFile } from "./files.ts";
 export { finishCommit, resumeFinishes } from "./finish-commit.ts";
 export { flushCommits } from "./flush-commit.ts";
@@ -11,6 +12,7 @@ export { stageOutput } from "./output-staging.ts";
 export type { PfsDeps } from "./pfs-deps.ts";
 export { putCommit, putFiles } from "./put-files.ts";
 export { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
+export { revertCommit } from "./revert-commit.ts";
 export { shardPartsOf } from "./shard-parts.ts";
 export { stageSquash } from "./squash.ts";
 export { openView, type View, type ViewQuery, type ViewSpec } from "./view.ts";

@@ -99,7 +99,7 @@ export async function putCommit(
 }
 
 /** Either the commit finishes, now or once its parent has ended, or it leaves no trace. */
-async function finishWhole(
+export async function finishWhole(
   deps: PfsDeps,
   uid: string,
   options: FinishOptions & { readonly key?: string },

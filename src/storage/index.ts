@@ -9,6 +9,8 @@ export type { SessionFacts } from "./session.ts";
 export { aggregate } from "./tree/aggregate.ts";
 export { buildTree } from "./tree/build.ts";
 export { contentDigest } from "./tree/content-format.ts";
+export { diff, type Difference } from "./tree/diff.ts";
+export { isBelow, keyAfter, parentKey, subtreeEnd } from "./tree/key-range.ts";
 export {
   emptyContent,
   emptyTree,

@@ -6,6 +6,7 @@ import {
   flushCommits,
   inspectCommit,
   listCommits,
+  revertCommit,
   startCommit,
   type PfsDeps,
 } from "../../pfs/index.ts";
@@ -15,6 +16,7 @@ import {
   keyOf,
   principalOf,
   signalOf,
+  type BranchParams,
   type CommitParams,
   type RepoParams,
 } from "./request-context.ts";
@@ -24,6 +26,7 @@ const newCommit = z.strictObject({
   parent: z.string(),
   provenance: z.array(commitName).default([]),
 });
+const revertBody = z.strictObject({ commit: z.string() });
 const listQuery = z.object({
   include: manyTexts,
   exclude: manyTexts,
@@ -55,6 +58,22 @@ export function registerCommitRoutes(server: FastifyInstance, pfs: PfsDeps): voi
     void reply.code(201);
     return info;
   });
+  server.post<{ Params: BranchParams }>(
+    "/repos/:repo/branches/:branch/revert",
+    async (request, reply) => {
+      const { repo, branch } = request.params;
+      const { commit } = await readBody(request, revertBody);
+      const info = await revertCommit(pfs, principalOf(request), {
+        repo,
+        branch,
+        to: { repo, id: commit },
+        ...keyOf(request),
+        signal: signalOf(reply),
+      });
+      void reply.code(201);
+      return info;
+    },
+  );
   server.get("/commits", async (request, reply) => {
     const query = readQuery(request, listQuery);
     const commits = await listCommits(pfs, principalOf(request), {

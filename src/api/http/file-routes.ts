@@ -5,6 +5,7 @@ import { CodedError } from "../../base/errors.ts";
 import type { CommitName } from "../../model/commit.ts";
 import {
   deleteFile,
+  diffFiles,
   inspectFile,
   listFiles,
   openFile,
@@ -13,7 +14,13 @@ import {
   type ViewQuery,
 } from "../../pfs/index.ts";
 import { count, flag, readQuery } from "./json-body.ts";
-import { keyOf, principalOf, signalOf, type CommitParams } from "./request-context.ts";
+import {
+  keyOf,
+  principalOf,
+  signalOf,
+  type CommitParams,
+  type RepoParams,
+} from "./request-context.ts";
 import { writeTar } from "./tar-out.ts";
 
 const viewQuery = z.object({
@@ -27,6 +34,13 @@ const viewQuery = z.object({
 const pageMax = 10_000;
 const listQuery = viewQuery.extend({
   recurse: flag,
+  after: z.string().optional(),
+  limit: count.default(1_000),
+});
+
+const diffQuery = z.object({
+  a: z.string(),
+  b: z.string(),
   after: z.string().optional(),
   limit: count.default(1_000),
 });
@@ -53,6 +67,17 @@ export function registerFileRoutes(server: FastifyInstance, pfs: PfsDeps): void 
     return await listFiles(pfs, principalOf(request), {
       ...file,
       query: { ...file.query, ...page },
+    });
+  });
+  server.get<{ Params: RepoParams & { "*"?: string } }>("/repos/:repo/diff/*", async (request) => {
+    const { repo, "*": path = "" } = request.params;
+    const { a, b, after, limit } = readQuery(request, diffQuery);
+    return await diffFiles(pfs, principalOf(request), {
+      a: { repo, id: a },
+      b: { repo, id: b },
+      path,
+      limit: Math.max(1, Math.min(pageMax, limit)),
+      ...(after === undefined ? {} : { after }),
     });
   });
   server.get<{ Params: CommitParams }>(`${base}/tar/*`, async (request, reply) => {

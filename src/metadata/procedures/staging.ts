@@ -1,7 +1,8 @@
+import { CodedError } from "../../base/errors.ts";
 import { commitId, requireOpen, type CommitInfo } from "../../model/commit.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import type { Sealed } from "../sealed.ts";
-import { infoOfRow, requireOwner, requireUid } from "./commit-rows.ts";
+import { infoOfRow, requireOwner, requireUid, type CommitRow } from "./commit-rows.ts";
 import { insertCommit, type NewCommit } from "./commits.ts";
 import { recordSealed } from "./packs.ts";
 import { findAnswer, keepAnswer } from "./requests.ts";
@@ -50,21 +51,33 @@ async function appendRun(tx: Tx, uid: string, run: NewRun): Promise<void> {
 /**
  * Starts a commit that holds just this run and is already closing: whoever comes by finishes it, so
  * after a crash the whole request has happened or none of it.
+ *
+ * @throws CodedError `aborted` when the parent would not be the expected one
  */
 export const startClosing: Procedure<
-  NewCommit & { run: NewRun; sealed: Sealed; key?: string },
+  NewCommit & { run: NewRun; sealed: Sealed; key?: string; expectedParent?: string },
   CommitInfo
 > = async (tx, input) => {
   const answered = await findAnswer<CommitInfo>(tx, input.key);
   if (answered !== undefined) return answered;
   await recordSealed(tx, input.sealed);
   const row = await insertCommit(tx, input);
+  requireParent(row, input.expectedParent);
   await appendRun(tx, row.uid, input.run);
   await tx.run(`UPDATE commits SET state = 'closing', whole = 1 WHERE uid = ?`, row.uid);
   const info = await infoOfRow(tx, await requireUid(tx, row.uid));
   await keepAnswer(tx, input.key, info);
   return info;
 };
+
+function requireParent(row: CommitRow, expected: string | undefined): void {
+  if (expected === undefined || row.parent_uid === expected) return;
+  throw new CodedError(
+    "aborted",
+    `Cannot commit to ${row.repo}/${row.branch}: another commit came first. Repeat it`,
+    { details: { repo: row.repo, reason: "parent_changed" } },
+  );
+}
 
 /** Runs staged in a commit, from a sequence number on. */
 export const listRuns: Procedure<{ uid: string; fromSeq: number }, StagedRun[]> = async (

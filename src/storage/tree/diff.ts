@@ -1,5 +1,6 @@
 import { sameContent } from "./content-format.ts";
 import type { Entry, NodeSource, TreeRef } from "./entry.ts";
+import { isBefore, type KeyEnd } from "./key-range.ts";
 import type { Child } from "./node-format.ts";
 import { readNode } from "./tree-reader.ts";
 
@@ -10,6 +11,16 @@ export interface Difference {
   readonly after?: Entry;
 }
 
+/** Which keys are compared, and where the nodes of the second tree are when they are elsewhere. */
+export interface DiffOptions {
+  /** The first key. Default: the first of all. */
+  readonly from?: Buffer;
+  /** Where to end, exclusive. Default: nowhere. */
+  readonly end?: KeyEnd;
+  /** Default: where the nodes of the first tree are. */
+  readonly sourceOfB?: NodeSource;
+}
+
 /**
  * What differs between two trees, in order of keys. Times and commits do not count. Equal subtrees are
  * told by their digests and not read: the cost follows the change.
@@ -18,8 +29,10 @@ export async function* diff(
   a: TreeRef,
   b: TreeRef,
   source: NodeSource,
+  { from = Buffer.alloc(0), end = null, sourceOfB = source }: DiffOptions = {},
 ): AsyncGenerator<Difference, void, void> {
-  const [left, right] = [new Frontier(a, source), new Frontier(b, source)];
+  const range = { from, end };
+  const [left, right] = [new Frontier(a, source, range), new Frontier(b, sourceOfB, range)];
   for (;;) {
     const [before, after] = [left.head, right.head];
     if (before === undefined && after === undefined) return;
@@ -93,11 +106,17 @@ type Head =
 /** What is left of a tree, opened only where it was asked to be. One path in memory. */
 class Frontier {
   readonly #source: NodeSource;
+  readonly #range: { readonly from: Buffer; readonly end: KeyEnd };
   /** The heads to come, innermost level last, each level with its next head last. */
   readonly #levels: Head[][];
 
-  constructor(ref: TreeRef, source: NodeSource) {
+  constructor(
+    ref: TreeRef,
+    source: NodeSource,
+    range: { readonly from: Buffer; readonly end: KeyEnd },
+  ) {
     this.#source = source;
+    this.#range = range;
     this.#levels = ref.count === 0 ? [] : [[{ kind: "node", rank: ref.level + 1, child: ref }]];
   }
 
@@ -118,10 +137,18 @@ class Frontier {
     const level = head.rank - 1;
     const node = await readNode(head.child.address, level, this.#source);
     this.step();
-    const heads: Head[] =
-      node.kind === "leaf"
-        ? node.items.map((entry) => ({ kind: "entry", rank: 0, entry }))
-        : node.items.map((child) => ({ kind: "node", rank: level, child }));
-    this.#levels.push(heads.reverse());
+    const { from, end } = this.#range;
+    const heads: Head[] = [];
+    for (const item of node.items) {
+      // The key of a node is its last: the one that reaches the end may still begin before it.
+      if (Buffer.compare(item.key, from) >= 0 && (level > 0 || isBefore(item.key, end)))
+        heads.push(
+          "address" in item
+            ? { kind: "node", rank: level, child: item }
+            : { kind: "entry", rank: 0, entry: item },
+        );
+      if (!isBefore(item.key, end)) break;
+    }
+    if (heads.length > 0) this.#levels.push(heads.reverse());
   }
 }
