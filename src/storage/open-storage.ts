@@ -10,6 +10,10 @@ import type { Compute } from "./compute.ts";
 import type { GarbageReport } from "../model/garbage.ts";
 import { drainInline } from "./drain.ts";
 import { collectGarbage, type GarbageDeps } from "./garbage/collect-garbage.ts";
+import { findOrphans, type Orphan } from "./garbage/orphans.ts";
+import { adoptOrphans } from "./verify/adopt-orphans.ts";
+import { verifyPacks, type VerifiedPack } from "./verify/verify-packs.ts";
+import { TreeVerifier } from "./verify/verify-tree.ts";
 import { IngestBudget } from "./ingest-budget.ts";
 import type { Ingest } from "./ingest.ts";
 import { NodeCache } from "./node-cache.ts";
@@ -36,6 +40,20 @@ export interface StorageDeps {
   readonly session: string;
 }
 
+/** Looking after what is stored, a part at a time. */
+export interface Verifying {
+  verifyPacks(options: { readData: boolean }, signal: AbortSignal): AsyncIterable<VerifiedPack>;
+  openTreeVerifier(badPacks: ReadonlySet<string>, signal: AbortSignal): TreeVerifier;
+  findOrphans(signal: AbortSignal): Promise<Orphan[]>;
+  adoptOrphans(
+    orphans: readonly Orphan[],
+    wanted: ReadonlyMap<string, Buffer>,
+    signal: AbortSignal,
+  ): Promise<string[]>;
+  /** From here on the pack's chunks are stored again when they come again. */
+  losePack(id: string, problem: string): Promise<void>;
+}
+
 /** Chunks and nodes of all commits: written by ingests, read by hash. */
 export interface Storage {
   /** Begins a request's worth of new bytes. */
@@ -57,6 +75,8 @@ export interface Storage {
   drainInline(signal: AbortSignal, options?: { force?: boolean }): Promise<number>;
   /** Removes what nothing refers to any more, or tells what it would remove. See collectGarbage(). */
   collectGarbage(options: { isDryRun: boolean }, signal: AbortSignal): Promise<GarbageReport>;
+  /** What fsck works with. */
+  readonly verifying: Verifying;
   /** Says that this session is still here. To be called first, and every two seconds. */
   renewSession(facts: SessionFacts): Promise<void>;
   /** Gives up packs nobody waits for. No call may follow. */
@@ -102,7 +122,16 @@ export function openStorage(deps: StorageDeps): Storage {
     readChunk: (hash, signal, bytes) => reader.readChunk(hash, signal, bytes),
     renewSession: () => session.renew(facts),
   };
+  const verifying: Verifying = {
+    verifyPacks: (options, signal) => verifyPacks(deps, options, signal),
+    openTreeVerifier: (badPacks, signal) =>
+      new TreeVerifier({ metadata: deps.metadata, nodes: sources, badPacks, signal }),
+    findOrphans: (signal) => findOrphans(deps, signal),
+    adoptOrphans: (orphans, wanted, signal) => adoptOrphans(deps, orphans, wanted, signal),
+    losePack: (id, problem) => index.losePack(id, problem),
+  };
   return {
+    verifying,
     openIngest: () => openIngest(ingestDeps),
     nodes: sources,
     readPieces: (pieces, signal) => reader.readPieces(pieces, signal),

@@ -83,8 +83,21 @@ import {
 } from "./tasks.ts";
 import { createJobs, nextTriggers } from "./trigger.ts";
 
+import {
+  adoptPack,
+  listCommitsToVerify,
+  reindexPack,
+  repairRepoSize,
+  wrongRepoSizes,
+} from "./verify.ts";
+
 /** Every named transaction there is: the whole contract between the product and its metadata. */
 export const procedures = {
+  adoptPack,
+  listCommitsToVerify,
+  reindexPack,
+  repairRepoSize,
+  wrongRepoSizes,
   beginGarbageRun,
   condemnPacks,
   countChunks,

@@ -1,0 +1,183 @@
+import { codedErrorFrom, isCoded } from "../../base/errors.ts";
+import { sha256 } from "../../base/hash.ts";
+import type { MetadataStore } from "../../metadata/index.ts";
+import { keyOf } from "../session-chunks.ts";
+import { Visited } from "../garbage/visited.ts";
+import type { Entry, NodeSource, Piece, TreeRef } from "../tree/entry.ts";
+import { decodeListNode } from "../tree/list-format.ts";
+import { decodeNode } from "../tree/node-format.ts";
+
+/** Nodes remembered as whole: 128 MiB at most. */
+const visitedMax = 2 ** 21;
+const hashesMax = 500;
+
+/** Is told what is wrong; `key` is the path it is wrong for, or from which on. */
+export type ReportTree = (key: Buffer, problem: string) => void;
+
+export interface VerifyTreeDeps {
+  readonly metadata: Pick<MetadataStore, "call">;
+  readonly nodes: NodeSource;
+  /** Ids of packs found missing or damaged. */
+  readonly badPacks: ReadonlySet<string>;
+  readonly signal: AbortSignal;
+}
+
+/** Walks trees and looks whether all they lead to is there. What was found whole is not looked at again. */
+export class TreeVerifier {
+  nodes = 0;
+  /** Chunks that nobody has, as far as was found; at most a million. */
+  readonly missing = new Map<string, Buffer>();
+  private readonly deps: VerifyTreeDeps;
+  private readonly whole = new Visited(visitedMax);
+  private readonly broken = new Set<string>();
+
+  constructor(deps: VerifyTreeDeps) {
+    this.deps = deps;
+  }
+
+  async verify(ref: TreeRef, report: ReportTree): Promise<void> {
+    if (ref.count > 0) await this.tree(ref.address, ref, Buffer.alloc(0), report);
+  }
+
+  /** Entries that stand in no tree yet. */
+  async verifyEntries(entries: readonly Entry[], report: ReportTree): Promise<void> {
+    await this.contents(entries, report);
+  }
+
+  private async tree(
+    address: Buffer,
+    expected: { level: number; count: number; bytes: number },
+    from: Buffer,
+    report: ReportTree,
+  ): Promise<boolean> {
+    return await this.once(address, async () => {
+      const node = await this.read(address, decodeNode, (problem) => report(from, problem));
+      if (node === undefined) return false;
+      const sum = { count: 0, bytes: 0 };
+      for (const item of node.items) {
+        sum.count += "address" in item ? item.count : 1;
+        sum.bytes += "address" in item ? item.bytes : item.content.bytes;
+      }
+      let isWhole =
+        node.level === expected.level &&
+        sum.count === expected.count &&
+        sum.bytes === expected.bytes;
+      if (!isWhole)
+        report(from, `tree node ${address.toString("hex")} contradicts the node above it`);
+      if (node.kind === "leaf") return (await this.contents(node.items, report)) && isWhole;
+      let first = from;
+      for (const child of node.items) {
+        const below = { ...child, level: node.level - 1 };
+        isWhole = (await this.tree(child.address, below, first, report)) && isWhole;
+        first = child.key;
+      }
+      return isWhole;
+    });
+  }
+
+  private async contents(entries: readonly Entry[], report: ReportTree): Promise<boolean> {
+    let isWhole = true;
+    const pieces: { key: Buffer; piece: Piece }[] = [];
+    for (const { key, content } of entries) {
+      if (content.kind === "pieces")
+        for (const piece of content.pieces) pieces.push({ key, piece });
+      else isWhole = (await this.list(content.list, key, report)) && isWhole;
+    }
+    return (await this.pieces(pieces, report)) && isWhole;
+  }
+
+  private async list(
+    { address, level, bytes }: { address: Buffer; level: number; bytes: number },
+    key: Buffer,
+    report: ReportTree,
+  ): Promise<boolean> {
+    return await this.once(address, async () => {
+      const node = await this.read(address, decodeListNode, (problem) => report(key, problem));
+      if (node === undefined) return false;
+      let isWhole =
+        node.level === level && node.items.reduce((sum, item) => sum + item.bytes, 0) === bytes;
+      if (!isWhole)
+        report(key, `list node ${address.toString("hex")} contradicts what leads to it`);
+      if (node.kind === "leaf")
+        return (
+          (await this.pieces(
+            node.items.map((piece) => ({ key, piece })),
+            report,
+          )) && isWhole
+        );
+      for (const child of node.items)
+        isWhole = (await this.list({ ...child, level: level - 1 }, key, report)) && isWhole;
+      return isWhole;
+    });
+  }
+
+  /** What is broken is looked at each time it is met: every commit that has it is named. */
+  private async once(address: Buffer, look: () => Promise<boolean>): Promise<boolean> {
+    this.deps.signal.throwIfAborted();
+    const name = keyOf(address);
+    if (!this.whole.add(address) && !this.broken.has(name)) return true;
+    const isWhole = await look();
+    if (!isWhole) this.broken.add(name);
+    return isWhole;
+  }
+
+  private async read<T>(
+    address: Buffer,
+    decode: (bytes: Buffer) => T,
+    report: (problem: string) => void,
+  ): Promise<T | undefined> {
+    this.nodes++;
+    const name = address.toString("hex");
+    try {
+      const bytes = await this.deps.nodes.get(address);
+      if (sha256(bytes).equals(address)) return decode(bytes);
+      report(`node ${name} is not what its hash says`);
+    } catch (error) {
+      if (!isCoded(error, "data_loss")) throw error;
+      report(codedErrorFrom(error).message.split(". ", 1)[0]!);
+    }
+    this.note(address);
+    return undefined;
+  }
+
+  private async pieces(
+    pieces: readonly { key: Buffer; piece: Piece }[],
+    report: ReportTree,
+  ): Promise<boolean> {
+    let isWhole = true;
+    for (let at = 0; at < pieces.length; at += hashesMax) {
+      const some = pieces.slice(at, at + hashesMax);
+      const problems = await this.problemsOf(some.map(({ piece }) => piece.hash));
+      for (const { key, piece } of some) {
+        const problem = problems.get(keyOf(piece.hash));
+        if (problem === undefined) continue;
+        isWhole = false;
+        this.note(piece.hash);
+        report(key, `${piece.bytes} bytes are lost: ${problem}`);
+      }
+    }
+    return isWhole;
+  }
+
+  private async problemsOf(hashes: Buffer[]): Promise<Map<string, string>> {
+    const { found, condemned, inline, lost } = await this.deps.metadata.call("findChunks", {
+      hashes,
+    });
+    const problems = new Map(
+      hashes.map((hash) => [keyOf(hash), `no pack holds chunk ${hash.toString("hex")}`]),
+    );
+    for (const { hash, pack } of lost)
+      problems.set(keyOf(hash), `pack ${pack} is missing or damaged`);
+    for (const { hash } of inline) problems.delete(keyOf(hash));
+    for (const { hash, pack } of [...found, ...condemned]) {
+      if (this.deps.badPacks.has(pack))
+        problems.set(keyOf(hash), `pack ${pack} is missing or damaged`);
+      else problems.delete(keyOf(hash));
+    }
+    return problems;
+  }
+
+  private note(hash: Buffer): void {
+    if (this.missing.size < 1_000_000) this.missing.set(keyOf(hash), hash);
+  }
+}
