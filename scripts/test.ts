@@ -3,7 +3,7 @@ import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { parseArgs } from "node:util";
 import { filesUnder, root } from "./checkout.ts";
-import { startServices } from "./services/all.ts";
+import type { RunningService } from "./services/service.ts";
 import { chooseFiles, testFolders } from "./test/choose-files.ts";
 import { Summary } from "./test/summary.ts";
 
@@ -25,15 +25,19 @@ async function main(args: readonly string[]): Promise<number> {
   if (chosen.length === 0) return usage("there are no test files");
 
   const install = process.env["MAMMOTH_TEST_SERVICES"] === "install";
-  const services = install
-    ? await startServices((line) => console.log(`services: ${line}`))
-    : undefined;
+  const services = install ? await startAll() : undefined;
   try {
     const env = services?.env ?? {};
     return await runFiles(chosen, { names: values.name, timeoutMs, env, skipFails: install });
   } finally {
     await services?.stop();
   }
+}
+
+/** Loaded only when asked for: a machine without the services runs the tests as well. */
+async function startAll(): Promise<RunningService> {
+  const { startServices } = await import("./services/all.ts");
+  return await startServices((line) => console.log(`services: ${line}`));
 }
 
 interface Options {

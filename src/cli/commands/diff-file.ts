@@ -30,7 +30,8 @@ export function diffFile(command: Command, context: Context): void {
       .argument("[path]", "a file or directory", ""),
   )
     .option("--text", "show the lines that differ")
-    .action(async (repo: string, a: string, b: string, path: string, flags: Flags) => {
+    .action(async (...args: [string, string, string, string, Flags]) => {
+      const [repo, a, b, path, flags] = args;
       const client = await context.client();
       const files = client.files.diff(repo, { a, b, path });
       if (flags.raw === true) await printRaw(files, context);
