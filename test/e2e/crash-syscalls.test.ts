@@ -47,7 +47,8 @@ for (const bytes of [1 * KiB, 3 * MiB]) {
         }
       }
       t.diagnostic(`killed before each call: ${JSON.stringify(kills)}`);
-      assert.ok(kills["metadata fsync"]! + kills["metadata fdatasync"]! >= 4, "puts are synced");
+      const syncs = kills["metadata fsync"]! + kills["metadata fdatasync"]!;
+      assert.ok(syncs >= 3, "each of the three answers waited for the disk");
       if (bytes > MiB) assert.ok(kills["files fsync"]! >= 2 && kills["files rename"]! >= 1);
       await writer.compareAll(daemon);
       assert.deepEqual(await openCommits(daemon), []);
