@@ -123,6 +123,10 @@ export const registry: Readonly<Record<string, Entry>> = {
     summary: "Remove what nothing refers to any more.",
     load: async () => (await import("./commands/garbage-collect.ts")).garbageCollect,
   },
+  fsck: {
+    summary: "Verify that all that is stored is there and whole.",
+    load: async () => (await import("./commands/fsck.ts")).fsck,
+  },
   version: {
     summary: "Print the versions of pachctl and pachd.",
     load: async () => (await import("./commands/version.ts")).version,

@@ -16,6 +16,11 @@ export async function errorOfAnswer(answer: IncomingMessage): Promise<CodedError
       `pachd answered ${status} ${answer.statusMessage ?? ""}${said === "" ? "" : `: ${said}`}`,
     );
   }
+  return codedErrorOf(error, status);
+}
+
+/** The failure that a JSON answer describes. */
+export function codedErrorOf(error: Record<string, unknown>, status = 500): CodedError {
   const code = isErrorCode(error["code"]) ? error["code"] : codeOfStatus(status);
   const message =
     typeof error["message"] === "string" ? error["message"] : `pachd answered ${status}`;

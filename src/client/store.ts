@@ -1,5 +1,9 @@
+import { CodedError } from "../base/errors.ts";
+import type { Finding, FsckLine, FsckSummary } from "../model/finding.ts";
 import type { GarbageReport } from "../model/garbage.ts";
 import type { CallOptions, Connection } from "./connection.ts";
+import { codedErrorOf } from "./error-answer.ts";
+import { jsonLines } from "./json-lines.ts";
 
 export interface StoreCalls {
   /**
@@ -8,6 +12,13 @@ export interface StoreCalls {
    * @throws CodedError `failed_precondition` while another run goes on
    */
   collectGarbage(options?: { readonly isDryRun?: boolean } & CallOptions): Promise<GarbageReport>;
+  /**
+   * Looks whether all that is recorded is there and agrees. Findings come as they are found; the
+   * generator's result is the summary. `readData` reads every byte; `repair` puts right what it can.
+   */
+  fsck(
+    options?: { readonly readData?: boolean; readonly repair?: boolean } & CallOptions,
+  ): AsyncGenerator<Finding, FsckSummary, void>;
 }
 
 export function storeCalls(connection: Connection): StoreCalls {
@@ -19,5 +30,15 @@ export function storeCalls(connection: Connection): StoreCalls {
         query: { dryRun: isDryRun },
         signal,
       }),
+    async *fsck({ readData, repair, signal } = {}) {
+      const query = { readData, repair };
+      const bytes = await connection.bytes({ method: "POST", path: "/fsck", query, signal });
+      for await (const line of jsonLines<FsckLine>(bytes)) {
+        if ("finding" in line) yield line.finding;
+        else if ("summary" in line) return line.summary;
+        else throw codedErrorOf(line.error);
+      }
+      throw new CodedError("unavailable", "The answer of fsck ended early: run it again");
+    },
   };
 }

@@ -23,7 +23,10 @@ export interface FsckSummary {
   readonly orphanBytes: number;
   readonly findings: number;
   readonly repaired: number;
-  /** Commits that a recovery from the object store alone would not find yet, and the age of the oldest. */
-  readonly unjournaled: number;
-  readonly journalLagMs: number;
 }
+
+/** One line of fsck's answer: findings, then the summary, or what ended it early. */
+export type FsckLine =
+  | { readonly finding: Finding }
+  | { readonly summary: FsckSummary }
+  | { readonly error: { readonly code: string; readonly message: string } };

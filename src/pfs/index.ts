@@ -15,5 +15,6 @@ export { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 export { revertCommit } from "./revert-commit.ts";
 export { shardPartsOf } from "./shard-parts.ts";
 export { stageSquash } from "./squash.ts";
+export { verifyStore } from "./verify-store.ts";
 export { openView, type View, type ViewQuery, type ViewSpec } from "./view.ts";
 export { walkFiles } from "./walk-files.ts";

@@ -12,8 +12,9 @@ import { drainInline } from "./drain.ts";
 import { collectGarbage, type GarbageDeps } from "./garbage/collect-garbage.ts";
 import { findOrphans, type Orphan } from "./garbage/orphans.ts";
 import { adoptOrphans } from "./verify/adopt-orphans.ts";
-import { verifyPacks, type VerifiedPack } from "./verify/verify-packs.ts";
-import { TreeVerifier } from "./verify/verify-tree.ts";
+import { verifyInline } from "./verify/verify-inline.ts";
+import { reindexPack, verifyPacks, type VerifiedPack } from "./verify/verify-packs.ts";
+import { TreeVerifier, type BadChunks } from "./verify/verify-tree.ts";
 import { IngestBudget } from "./ingest-budget.ts";
 import type { Ingest } from "./ingest.ts";
 import { NodeCache } from "./node-cache.ts";
@@ -43,13 +44,16 @@ export interface StorageDeps {
 /** Looking after what is stored, a part at a time. */
 export interface Verifying {
   verifyPacks(options: { readData: boolean }, signal: AbortSignal): AsyncIterable<VerifiedPack>;
-  openTreeVerifier(badPacks: ReadonlySet<string>, signal: AbortSignal): TreeVerifier;
+  verifyInline(signal: AbortSignal): Promise<Buffer[]>;
+  openTreeVerifier(bad: BadChunks, signal: AbortSignal): TreeVerifier;
   findOrphans(signal: AbortSignal): Promise<Orphan[]>;
   adoptOrphans(
     orphans: readonly Orphan[],
     wanted: ReadonlyMap<string, Buffer>,
     signal: AbortSignal,
   ): Promise<string[]>;
+  /** Has the index lead to the chunks of a pack again. */
+  reindexPack(pack: VerifiedPack): Promise<void>;
   /** From here on the pack's chunks are stored again when they come again. */
   losePack(id: string, problem: string): Promise<void>;
 }
@@ -124,8 +128,13 @@ export function openStorage(deps: StorageDeps): Storage {
   };
   const verifying: Verifying = {
     verifyPacks: (options, signal) => verifyPacks(deps, options, signal),
-    openTreeVerifier: (badPacks, signal) =>
-      new TreeVerifier({ metadata: deps.metadata, nodes: sources, badPacks, signal }),
+    verifyInline: (signal) => verifyInline(deps.metadata, signal),
+    openTreeVerifier(bad, signal) {
+      // From where they are kept, not from memory.
+      const get = (address: Buffer): Promise<Buffer> => reader.readChunk(address, signal);
+      return new TreeVerifier({ metadata: deps.metadata, nodes: { get }, bad, signal });
+    },
+    reindexPack: (pack) => reindexPack(deps, pack),
     findOrphans: (signal) => findOrphans(deps, signal),
     adoptOrphans: (orphans, wanted, signal) => adoptOrphans(deps, orphans, wanted, signal),
     losePack: (id, problem) => index.losePack(id, problem),

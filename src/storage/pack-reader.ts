@@ -1,4 +1,5 @@
 import { CodedError, isCoded } from "../base/errors.ts";
+import { sha256 } from "../base/hash.ts";
 import { MiB } from "../base/size.ts";
 import type { ChunkRow } from "../metadata/index.ts";
 import type { ObjectStore } from "../objectstore/index.ts";
@@ -91,7 +92,7 @@ export class PackReader {
     for (;;) {
       const located = await this.deps.index.locate(hash, signal);
       try {
-        return await this.fetch(located, signal);
+        return await this.fetch(hash, located, signal);
       } catch (error) {
         if (located === undefined || located.kind === "inline") throw error;
         const isMissing = isCoded(error, "not_found");
@@ -107,11 +108,17 @@ export class PackReader {
     }
   }
 
-  private async fetch(located: Located | undefined, signal: AbortSignal): Promise<Buffer> {
+  private async fetch(
+    hash: Buffer,
+    located: Located | undefined,
+    signal: AbortSignal,
+  ): Promise<Buffer> {
     if (located === undefined) throw new CodedError("data_loss", "no pack holds it");
     if (located.kind === "inline") {
       const { data, codec, bytes } = located.chunk;
-      return decompress(Buffer.from(data), codec, bytes);
+      const chunk = decompress(Buffer.from(data), codec, bytes);
+      if (sha256(chunk).equals(hash)) return chunk;
+      throw new CodedError("data_loss", "its inline copy is damaged");
     }
     const { row } = located;
     const frame = await this.plainFrame(row, signal);

@@ -1,10 +1,14 @@
+import { Readable } from "node:stream";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
-import { collectGarbage, type PfsDeps } from "../../pfs/index.ts";
+import { codedErrorFrom } from "../../base/errors.ts";
+import type { FsckLine } from "../../model/finding.ts";
+import { collectGarbage, verifyStore, type PfsDeps } from "../../pfs/index.ts";
 import { flag, readQuery } from "./json-body.ts";
 import { principalOf, signalOf } from "./request-context.ts";
 
 const garbageQuery = z.object({ dryRun: flag });
+const fsckQuery = z.object({ readData: flag, repair: flag });
 
 /** The store as a whole. */
 export function registerStoreRoutes(server: FastifyInstance, pfs: PfsDeps): void {
@@ -12,4 +16,28 @@ export function registerStoreRoutes(server: FastifyInstance, pfs: PfsDeps): void
     const isDryRun = readQuery(request, garbageQuery).dryRun;
     return await collectGarbage(pfs, principalOf(request), { isDryRun, signal: signalOf(reply) });
   });
+  server.post("/fsck", async (request, reply) => {
+    const options = { ...readQuery(request, fsckQuery), signal: signalOf(reply) };
+    const lines = fsckLines(verifyStore(pfs, principalOf(request), options));
+    void reply.type("application/x-ndjson");
+    return await reply.send(Readable.from(linesOf(lines), { objectMode: false }));
+  });
+}
+
+/** Findings, then the summary; a failure in between is the last line, for the status has been sent. */
+async function* fsckLines(
+  findings: ReturnType<typeof verifyStore>,
+): AsyncGenerator<FsckLine, void, void> {
+  try {
+    let next = await findings.next();
+    for (; next.done !== true; next = await findings.next()) yield { finding: next.value };
+    yield { summary: next.value };
+  } catch (thrown) {
+    const { code, message } = codedErrorFrom(thrown);
+    yield { error: { code, message } };
+  }
+}
+
+async function* linesOf(values: AsyncIterable<FsckLine>): AsyncGenerator<string, void, void> {
+  for await (const value of values) yield `${JSON.stringify(value)}\n`;
 }

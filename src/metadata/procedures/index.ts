@@ -85,18 +85,30 @@ import { createJobs, nextTriggers } from "./trigger.ts";
 
 import {
   adoptPack,
+  dropInline,
   listCommitsToVerify,
+  listInline,
+  listOutputsToVerify,
+  listPutsToVerify,
   reindexPack,
   repairRepoSize,
+  revivePack,
+  wrongLocations,
   wrongRepoSizes,
 } from "./verify.ts";
 
 /** Every named transaction there is: the whole contract between the product and its metadata. */
 export const procedures = {
   adoptPack,
+  dropInline,
   listCommitsToVerify,
+  listInline,
+  listOutputsToVerify,
+  listPutsToVerify,
   reindexPack,
   repairRepoSize,
+  revivePack,
+  wrongLocations,
   wrongRepoSizes,
   beginGarbageRun,
   condemnPacks,

@@ -1,10 +1,11 @@
 import { commitId } from "../../model/commit.ts";
 import type { Procedure, SqlValue } from "../metadata-store.ts";
-import type { PackRecord } from "../sealed.ts";
-import { recordPack } from "./packs.ts";
+import type { ChunkRow, PackRecord } from "../sealed.ts";
+import { indexPackSlice, recordPack } from "./packs.ts";
 
 /** A commit with all that can contradict itself. */
 export interface CommitToVerify {
+  readonly key: readonly (string | number)[];
   readonly uid: string;
   readonly repo: string;
   readonly id: string;
@@ -31,18 +32,19 @@ interface VerifyRow extends Record<string, SqlValue> {
   root: Buffer | null;
 }
 
-/** Commits by uid, a page at a time. */
+/** Commits by repo, branch and number, a page at a time; `after` is the `key` of the last. */
 export const listCommitsToVerify: Procedure<
-  { after: string; limit: number },
+  { after: readonly (string | number)[]; limit: number },
   CommitToVerify[]
 > = async (tx, { after, limit }) => {
   const rows = await tx.all<VerifyRow>(
     `SELECT c.uid, c.repo, c.branch, c.number, c.state, c.parent_uid, p.uid AS found_uid, c.finish_number, c.size_bytes, c.delta, c.root
-     FROM commits c LEFT JOIN commits p ON p.uid = c.parent_uid WHERE c.uid > ? ORDER BY c.uid LIMIT ?`,
-    after,
+     FROM commits c LEFT JOIN commits p ON p.uid = c.parent_uid WHERE (c.repo, c.branch, c.number) > (?, ?, ?) ORDER BY c.repo, c.branch, c.number LIMIT ?`,
+    ...(after.length === 0 ? ["", "", -1] : after),
     limit,
   );
   return rows.map((row) => ({
+    key: [row.repo, row.branch, row.number],
     uid: row.uid,
     repo: row.repo,
     id: commitId(row.branch, row.number),
@@ -87,7 +89,158 @@ export const adoptPack: Procedure<{ pack: PackRecord }, void> = async (tx, { pac
   await recordPack(tx, pack, false);
 };
 
-/** Has the index rows of a pack written anew. */
-export const reindexPack: Procedure<{ pack: string }, void> = async (tx, { pack }) => {
-  await tx.run(`UPDATE packs SET indexed = 0 WHERE id = ? AND state IN ('live', 'lost')`, pack);
+/** Writes of open commits and outputs of tasks: what has content and is no commit yet. */
+export interface StagedToVerify {
+  /** What asks for the next page. */
+  readonly key: readonly (string | number)[];
+  readonly repo: string;
+  /** `branch/N`; absent for a task whose output commit is not there. */
+  readonly id?: string;
+  /** `task N of job X`; absent for a put. */
+  readonly task?: string;
+  readonly entries: Buffer | null;
+  readonly root: Buffer | null;
+}
+
+interface StagedRow extends Record<string, SqlValue> {
+  uid: string;
+  seq: number;
+  repo: string;
+  branch: string;
+  number: number;
+  entries: Buffer | null;
+  root: Buffer | null;
+}
+
+/** Puts into open commits, a page at a time. */
+export const listPutsToVerify: Procedure<
+  { after: readonly (string | number)[]; limit: number },
+  StagedToVerify[]
+> = async (tx, { after, limit }) => {
+  const rows = await tx.all<StagedRow>(
+    `SELECT s.uid, s.seq, c.repo, c.branch, c.number, s.entries, s.root
+     FROM staged_runs s JOIN commits c ON c.uid = s.uid WHERE (s.uid, s.seq) > (?, ?) ORDER BY s.uid, s.seq LIMIT ?`,
+    ...(after.length === 0 ? ["", -1] : after),
+    limit,
+  );
+  return rows.map(({ uid, seq, repo, branch, number, entries, root }) => ({
+    key: [uid, seq],
+    repo,
+    id: commitId(branch, number),
+    entries,
+    root,
+  }));
+};
+
+interface AttemptRow extends Record<string, SqlValue> {
+  job_id: string;
+  task: number;
+  attempt: number;
+  output_repo: string;
+  branch: string | null;
+  number: number | null;
+  entries: Buffer | null;
+  root: Buffer | null;
+}
+
+/** What tasks have put out, a page at a time. */
+export const listOutputsToVerify: Procedure<
+  { after: readonly (string | number)[]; limit: number },
+  StagedToVerify[]
+> = async (tx, { after, limit }) => {
+  const rows = await tx.all<AttemptRow>(
+    `SELECT a.job_id, a.task, a.attempt, j.output_repo, c.branch, c.number, a.entries, a.root
+     FROM attempts a JOIN jobs j ON j.id = a.job_id LEFT JOIN commits c ON c.uid = j.output_uid
+     WHERE (a.job_id, a.task, a.attempt) > (?, ?, ?) ORDER BY a.job_id, a.task, a.attempt LIMIT ?`,
+    ...(after.length === 0 ? ["", -1, -1] : after),
+    limit,
+  );
+  return rows.map((row) => ({
+    key: [row.job_id, row.task, row.attempt],
+    repo: row.output_repo,
+    ...(row.branch === null ? {} : { id: commitId(row.branch, Number(row.number)) }),
+    task: `task ${row.task} of job ${row.job_id}`,
+    entries: row.entries,
+    root: row.root,
+  }));
+};
+
+/** Chunks that are in no pack yet, a page at a time. */
+export const listInline: Procedure<
+  { after: Buffer; limit: number },
+  { hash: Buffer; codec: number; bytes: number; data: Buffer }[]
+> = async (tx, { after, limit }) =>
+  await tx.all<{ hash: Buffer; codec: number; bytes: number; data: Buffer }>(
+    `SELECT hash, codec, bytes, data FROM inline_chunks WHERE hash > ? ORDER BY hash LIMIT ?`,
+    after,
+    limit,
+  );
+
+/** An inline chunk is damaged: the same bytes put again are stored again. */
+export const dropInline: Procedure<{ hash: Buffer }, void> = async (tx, { hash }) => {
+  await tx.run(`DELETE FROM inline_chunks WHERE hash = ?`, hash);
+};
+
+/** How many chunks of a pack the index does not know, or knows to be elsewhere in it. */
+export const wrongLocations: Procedure<{ pack: string; rows: ChunkRow[] }, number> = async (
+  tx,
+  { pack, rows },
+) => {
+  let wrong = 0;
+  for (const row of rows) {
+    const known = await tx.get<LocationRow>(
+      `SELECT p.id AS pack, p.state, l.frame_offset, l.frame_bytes, l.chunk_offset, l.bytes
+       FROM chunk_locations l LEFT JOIN packs p ON p.number = l.pack_number WHERE l.hash = ?`,
+      row.hash,
+    );
+    if (known === undefined || !isReadable(known)) wrong++;
+    else if (known.pack === pack && !isSamePlace(known, row)) wrong++;
+  }
+  return wrong;
+};
+
+interface LocationRow extends Record<string, SqlValue> {
+  pack: string | null;
+  state: string | null;
+  frame_offset: number;
+  frame_bytes: number;
+  chunk_offset: number;
+  bytes: number;
+}
+
+function isReadable({ state }: LocationRow): boolean {
+  return state === "live" || state === "condemned";
+}
+
+function isSamePlace(known: LocationRow, row: ChunkRow): boolean {
+  return (
+    known.frame_offset === row.frameOffset &&
+    known.frame_bytes === row.frameBytes &&
+    known.chunk_offset === row.offset &&
+    known.bytes === row.bytes
+  );
+}
+
+/** Has the index rows of a pack written anew, and those chunks found in it that nobody else has. */
+export const reindexPack: Procedure<{ pack: string; rows: ChunkRow[] }, void> = async (
+  tx,
+  { pack, rows },
+) => {
+  for (const { hash } of rows)
+    await tx.run(
+      `DELETE FROM chunk_locations WHERE hash = ? AND (
+         pack_number NOT IN (SELECT number FROM packs WHERE state IN ('live', 'condemned')) OR
+         pack_number = (SELECT number FROM packs WHERE id = ?))`,
+      hash,
+      pack,
+    );
+  await indexPackSlice(tx, { pack, rows, done: false });
+};
+
+/** A pack marked as lost turned out to be whole. */
+export const revivePack: Procedure<{ pack: string }, void> = async (tx, { pack }) => {
+  await tx.run(
+    `UPDATE packs SET state = 'live', indexed = 0 WHERE id = ? AND state = 'lost'`,
+    pack,
+  );
 };

@@ -1,13 +1,15 @@
 import { CodedError, codedErrorFrom, isCoded } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
 import { nextTurn } from "../../base/next-turn.ts";
-import type { MetadataStore, PackState } from "../../metadata/index.ts";
+import type { ChunkRow, MetadataStore, PackState } from "../../metadata/index.ts";
 import type { ObjectStore } from "../../objectstore/index.ts";
-import { readFooter } from "../chunk-index.ts";
+import { readFooter as readFooterOf } from "../chunk-index.ts";
 import type { Compute } from "../compute.ts";
 import { decodePack, packKey } from "../pack-format.ts";
 
 const packsPerPage = 200;
+/** Chunks of a pack looked up in one transaction. */
+const rowsPerCall = 1_000;
 
 export interface VerifyPacksDeps {
   readonly objects: ObjectStore;
@@ -19,6 +21,10 @@ export interface VerifyPacksDeps {
 export interface VerifiedPack {
   readonly pack: PackState;
   readonly problem: string | undefined;
+  /** What its footer lists; empty when it cannot be read. */
+  readonly rows: readonly ChunkRow[];
+  /** How many of those the index does not lead to. */
+  readonly unindexed: number;
 }
 
 /**
@@ -36,10 +42,10 @@ export async function* verifyPacks(
     for (const pack of page) {
       after = pack.number;
       if (pack.state === "deleted") continue;
-      const problem = await problemOf(deps, pack, { readData }, signal);
+      const verified = await verifyPack(deps, pack, { readData }, signal);
+      const isFine = verified.problem === undefined && verified.unindexed === 0;
       // It may have been collected while we looked.
-      if (problem !== undefined && !(await isStillThere(deps, pack))) continue;
-      yield { pack, problem };
+      if (isFine || (await isStillThere(deps, pack))) yield verified;
       await nextTurn();
     }
     if (page.length < packsPerPage) return;
@@ -51,30 +57,64 @@ async function isStillThere(deps: VerifyPacksDeps, pack: PackState): Promise<boo
   return now?.number === pack.number && now.state !== "deleted";
 }
 
-async function problemOf(
+async function verifyPack(
   deps: VerifyPacksDeps,
   pack: PackState,
   { readData }: { readData: boolean },
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<VerifiedPack> {
+  const bad = (problem: string): VerifiedPack => ({ pack, problem, rows: [], unindexed: 0 });
   try {
     const { bytes } = await deps.objects.stat(packKey(pack.id), { signal });
-    if (bytes !== pack.bytes) return `is ${bytes} bytes long instead of ${pack.bytes}`;
-    if (readData) await verifyWhole(deps, pack, signal);
-    else await readFooter(deps.objects, pack, signal);
-    return undefined;
+    if (bytes !== pack.bytes) return bad(`is ${bytes} bytes long instead of ${pack.bytes}`);
+    // One that is marked as lost is trusted again only when every byte is there.
+    const isWhole = readData || pack.state === "lost";
+    const rows = await (isWhole ? verifyWhole : readFooter)(deps, pack, signal);
+    return { pack, problem: undefined, rows, unindexed: await countUnindexed(deps, pack, rows) };
   } catch (error) {
-    if (isCoded(error, "not_found")) return "is missing";
-    if (isCoded(error, "data_loss")) return `is damaged: ${codedErrorFrom(error).message}`;
+    if (isCoded(error, "not_found")) return bad("is missing");
+    if (isCoded(error, "data_loss")) return bad(`is damaged: ${codedErrorFrom(error).message}`);
     throw error;
   }
+}
+
+async function countUnindexed(
+  { metadata }: VerifyPacksDeps,
+  pack: PackState,
+  rows: readonly ChunkRow[],
+): Promise<number> {
+  if (pack.indexed === 0 || pack.state !== "live") return 0;
+  let unindexed = 0;
+  for (let at = 0; at < rows.length; at += rowsPerCall)
+    unindexed += await metadata.call("wrongLocations", {
+      pack: pack.id,
+      rows: rows.slice(at, at + rowsPerCall),
+    });
+  return unindexed;
+}
+
+/** Has the index lead to the chunks of a pack again. */
+export async function reindexPack(
+  { metadata }: Pick<VerifyPacksDeps, "metadata">,
+  { pack, rows }: VerifiedPack,
+): Promise<void> {
+  for (let at = 0; at < rows.length; at += rowsPerCall)
+    await metadata.call("reindexPack", { pack: pack.id, rows: rows.slice(at, at + rowsPerCall) });
+}
+
+async function readFooter(
+  { objects }: VerifyPacksDeps,
+  pack: PackState,
+  signal: AbortSignal,
+): Promise<ChunkRow[]> {
+  return await readFooterOf(objects, pack, signal);
 }
 
 async function verifyWhole(
   { objects, compute }: VerifyPacksDeps,
   pack: PackState,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<ChunkRow[]> {
   const range = { start: 0, length: pack.bytes };
   const whole = await objects.read(packKey(pack.id), range, { signal });
   const { rows } = decodePack(pack.id, whole);
@@ -91,6 +131,7 @@ async function verifyWhole(
     // Hashing keeps the thread: others get their turn after each chunk.
     await nextTurn();
   }
+  return rows;
 }
 
 function damagedChunk(hash: Buffer): CodedError {

@@ -11,14 +11,21 @@ import { decodeNode } from "../tree/node-format.ts";
 const visitedMax = 2 ** 21;
 const hashesMax = 500;
 
-/** Is told what is wrong; `key` is the path it is wrong for, or from which on. */
-export type ReportTree = (key: Buffer, problem: string) => void;
+/** Is told what is wrong with the path `key`, or from there on; `lostBytes` of it are lost. */
+export type ReportTree = (key: Buffer, problem: string, lostBytes?: number) => void;
+
+/** Where chunks are not to be had, as was found before. */
+export interface BadChunks {
+  /** Ids of packs that are missing or damaged. */
+  readonly packs: ReadonlySet<string>;
+  /** Inline chunks that are not what their hash says; as hexadecimal digits. */
+  readonly inline: ReadonlySet<string>;
+}
 
 export interface VerifyTreeDeps {
   readonly metadata: Pick<MetadataStore, "call">;
   readonly nodes: NodeSource;
-  /** Ids of packs found missing or damaged. */
-  readonly badPacks: ReadonlySet<string>;
+  readonly bad: BadChunks;
   readonly signal: AbortSignal;
 }
 
@@ -117,7 +124,8 @@ export class TreeVerifier {
     const name = keyOf(address);
     if (!this.whole.add(address) && !this.broken.has(name)) return true;
     const isWhole = await look();
-    if (!isWhole) this.broken.add(name);
+    if (isWhole) this.broken.delete(name);
+    else this.broken.add(name);
     return isWhole;
   }
 
@@ -130,8 +138,11 @@ export class TreeVerifier {
     const name = address.toString("hex");
     try {
       const bytes = await this.deps.nodes.get(address);
-      if (sha256(bytes).equals(address)) return decode(bytes);
-      report(`node ${name} is not what its hash says`);
+      const problem = sha256(bytes).equals(address)
+        ? await this.problemOf(address)
+        : "they are not what their hash says";
+      if (problem === undefined) return decode(bytes);
+      report(`the bytes of tree node ${name} are lost: ${problem}`);
     } catch (error) {
       if (!isCoded(error, "data_loss")) throw error;
       report(codedErrorFrom(error).message.split(". ", 1)[0]!);
@@ -147,32 +158,49 @@ export class TreeVerifier {
     let isWhole = true;
     for (let at = 0; at < pieces.length; at += hashesMax) {
       const some = pieces.slice(at, at + hashesMax);
-      const problems = await this.problemsOf(some.map(({ piece }) => piece.hash));
+      const problems = await this.problemsOf(some.map(({ piece }) => piece));
       for (const { key, piece } of some) {
         const problem = problems.get(keyOf(piece.hash));
         if (problem === undefined) continue;
         isWhole = false;
         this.note(piece.hash);
-        report(key, `${piece.bytes} bytes are lost: ${problem}`);
+        report(key, problem, piece.bytes);
       }
     }
     return isWhole;
   }
 
-  private async problemsOf(hashes: Buffer[]): Promise<Map<string, string>> {
-    const { found, condemned, inline, lost } = await this.deps.metadata.call("findChunks", {
-      hashes,
+  /** A node may have been read from a memory that outlives its pack. */
+  private async problemOf(address: Buffer): Promise<string | undefined> {
+    const { packs, inline } = this.deps.bad;
+    if (packs.size === 0 && inline.size === 0) return undefined;
+    return (await this.problemsOf([{ hash: address }])).get(keyOf(address));
+  }
+
+  private async problemsOf(
+    chunks: readonly { hash: Buffer; bytes?: number }[],
+  ): Promise<Map<string, string>> {
+    const { bad, metadata } = this.deps;
+    const { found, condemned, inline, lost } = await metadata.call("findChunks", {
+      hashes: chunks.map(({ hash }) => hash),
     });
-    const problems = new Map(
-      hashes.map((hash) => [keyOf(hash), `no pack holds chunk ${hash.toString("hex")}`]),
-    );
+    const problems = new Map(chunks.map(({ hash }) => [keyOf(hash), "no pack holds them"]));
     for (const { hash, pack } of lost)
       problems.set(keyOf(hash), `pack ${pack} is missing or damaged`);
-    for (const { hash } of inline) problems.delete(keyOf(hash));
-    for (const { hash, pack } of [...found, ...condemned]) {
-      if (this.deps.badPacks.has(pack))
-        problems.set(keyOf(hash), `pack ${pack} is missing or damaged`);
+    for (const { hash } of inline) {
+      if (bad.inline.has(hash.toString("hex")))
+        problems.set(keyOf(hash), "their inline copy is damaged");
       else problems.delete(keyOf(hash));
+    }
+    for (const { hash, pack } of [...found, ...condemned]) {
+      if (bad.packs.has(pack)) problems.set(keyOf(hash), `pack ${pack} is missing or damaged`);
+      else problems.delete(keyOf(hash));
+    }
+    const lengths = new Map([...found, ...inline].map(({ hash, bytes }) => [keyOf(hash), bytes]));
+    for (const { hash, bytes } of chunks) {
+      const length = lengths.get(keyOf(hash));
+      if (bytes === undefined || length === undefined || length === bytes) continue;
+      problems.set(keyOf(hash), "their chunk has another length");
     }
     return problems;
   }
