@@ -117,11 +117,12 @@ export class ChunkIndex {
 export async function readFooter(
   objects: ObjectStore,
   pack: Pick<PackRecord, "id" | "bytes">,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<ChunkRow[]> {
+  const options = signal === undefined ? {} : { signal };
   const readTail = async (wanted: number): Promise<Buffer> => {
     const length = Math.min(wanted, pack.bytes);
-    return await objects.read(packKey(pack.id), { start: pack.bytes - length, length }, { signal });
+    return await objects.read(packKey(pack.id), { start: pack.bytes - length, length }, options);
   };
   let tail = await readTail(tailBytes);
   const length = footerBytesOf(tail);

@@ -8,6 +8,7 @@ import type { Located } from "./chunk-look-ups.ts";
 import type { Compute } from "./compute.ts";
 import { decompress } from "./compute-work.ts";
 import { FrameCache } from "./frame-cache.ts";
+import { LargeChunks } from "./large-chunks.ts";
 import { packKey, sharedChunkBytesMax } from "./pack-format.ts";
 
 /** Plain bytes of shared frames kept for the next reader. */
@@ -36,9 +37,11 @@ export interface PackReaderDeps {
 export class PackReader {
   private readonly deps: PackReaderDeps;
   private readonly cache = new FrameCache(cacheBytesMax);
+  private readonly largeChunks: LargeChunks;
 
   constructor(deps: PackReaderDeps) {
     this.deps = deps;
+    this.largeChunks = new LargeChunks(deps.objects);
   }
 
   /**
@@ -122,14 +125,20 @@ export class PackReader {
     }
     const { row } = located;
     const frame = await this.plainFrame(row, signal);
-    if (row.offset + row.bytes > frame.length) {
-      throw new CodedError("data_loss", `pack ${row.pack} contradicts its index`);
-    }
-    return frame.subarray(row.offset, row.offset + row.bytes);
+    const chunk = frame.subarray(row.offset, row.offset + row.bytes);
+    const isRight = isLarge(row) ? chunk.length === frame.length : sha256(chunk).equals(hash);
+    if (isRight) return chunk;
+    throw new CodedError("data_loss", `pack ${row.pack} contradicts its index`);
   }
 
   private async plainFrame(row: ChunkRow, signal: AbortSignal): Promise<Buffer> {
-    if (isLarge(row)) return await this.loadFrame(row, signal);
+    if (isLarge(row)) {
+      const [frame] = await Promise.all([
+        this.loadFrame(row, signal),
+        this.largeChunks.confirm(row),
+      ]);
+      return frame;
+    }
     const key = `${row.pack}/${row.frameOffset}`;
     // Without the signal: others may wait for the same frame.
     return await this.cache.getOrLoad(key, () => this.loadFrame(row, undefined));
