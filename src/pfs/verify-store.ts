@@ -9,6 +9,7 @@ import {
   decodeTreeRef,
   type Entry,
   type Storage,
+  type VerifiedPack,
   type TreeRef,
 } from "../storage/index.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
@@ -71,6 +72,8 @@ class StoreCheck {
   private readonly options: VerifyOptions;
   private readonly badPacks = new Set<string>();
   private readonly badInline = new Set<string>();
+  /** Bytes of the finished commits seen, by repo. */
+  private readonly sizes = new Map<string, number>();
   private readonly trees: ReturnType<Storage["verifying"]["openTreeVerifier"]>;
   /** Missing chunks that were looked for in unrecorded packs. */
   private searched = 0;
@@ -88,7 +91,6 @@ class StoreCheck {
   async *packs(): AsyncGenerator<Finding, void, void> {
     const { repair, readData, signal } = this.options;
     const { verifying } = this.deps.storage;
-    let isIndexStale = false;
     for await (const verified of verifying.verifyPacks({ readData }, signal)) {
       const { pack, problem, unindexed } = verified;
       this.counts.packs++;
@@ -101,8 +103,7 @@ class StoreCheck {
         if (repair) await verifying.losePack(pack.id, `fsck: it ${problem}`);
         yield this.found({ problem: `${named} ${problem}`, isRepaired: false });
       } else if (pack.state === "lost") {
-        if (repair) await this.deps.metadata.call("revivePack", { pack: pack.id });
-        isIndexStale ||= repair;
+        if (repair) await this.revive(verified);
         yield this.found({ problem: `${named} is marked as lost, but whole`, isRepaired: repair });
       } else if (unindexed > 0) {
         if (repair) await verifying.reindexPack(verified);
@@ -111,7 +112,11 @@ class StoreCheck {
         yield this.found({ problem: text, isRepaired: repair });
       }
     }
-    if (isIndexStale) await this.deps.storage.indexPending(signal);
+  }
+
+  private async revive(verified: VerifiedPack): Promise<void> {
+    await this.deps.metadata.call("revivePack", { pack: verified.pack.id });
+    await this.deps.storage.verifying.reindexPack(verified);
   }
 
   async *inline(): AsyncGenerator<Finding, void, void> {
@@ -134,6 +139,8 @@ class StoreCheck {
       for (const commit of page) {
         after = commit.key;
         this.counts.commits++;
+        if (commit.state === "finished")
+          this.sizes.set(commit.repo, (this.sizes.get(commit.repo) ?? 0) + commit.sizeBytes);
         yield* this.commit(commit);
       }
       if (page.length < rowsPerPage) return;
@@ -195,8 +202,11 @@ class StoreCheck {
     await this.deps.storage.indexPending(this.options.signal);
     before = await this.problemsIn(content);
     if (before.all.size === 0 || !(await isStillThere())) return;
-    const isWorthAnother = this.options.repair && (await this.adoptMissing());
-    const left = isWorthAnother ? await this.problemsIn(content) : before;
+    let left = before;
+    // What was mended may show what else is missing.
+    while (this.options.repair && left.all.size > 0 && (await this.adoptMissing()))
+      left = await this.problemsIn(content);
+    before.merge(left);
     for (const [text, { path, problem, lostBytes }] of before.all)
       yield this.found({
         ...named,
@@ -237,14 +247,16 @@ class StoreCheck {
   }
 
   async *repoSizes(): AsyncGenerator<Finding, void, void> {
-    for (const { name, sizeBytes, expected } of await this.deps.metadata.call(
-      "wrongRepoSizes",
-      {},
-    )) {
-      if (this.options.repair) await this.deps.metadata.call("repairRepoSize", { name });
+    const { metadata } = this.deps;
+    for (const { name, sizeBytes } of await metadata.call("listRepos", { provenance: [] })) {
+      if (sizeBytes === (this.sizes.get(name) ?? 0)) continue;
+      // Commits may have finished meanwhile: both numbers from one moment.
+      const sizes = await metadata.call("repoSizes", { name });
+      if (sizes === null || sizes.recorded === sizes.expected) continue;
+      if (this.options.repair) await metadata.call("repairRepoSize", { name });
       yield this.found({
         repo: name,
-        problem: `its size is recorded as ${sizeBytes} bytes, its commits have ${expected}`,
+        problem: `its size is recorded as ${sizes.recorded} bytes, its commits have ${sizes.expected}`,
         isRepaired: this.options.repair,
       });
     }

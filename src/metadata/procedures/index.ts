@@ -92,9 +92,9 @@ import {
   listPutsToVerify,
   reindexPack,
   repairRepoSize,
+  repoSizes,
   revivePack,
   wrongLocations,
-  wrongRepoSizes,
 } from "./verify.ts";
 
 /** Every named transaction there is: the whole contract between the product and its metadata. */
@@ -107,9 +107,9 @@ export const procedures = {
   listPutsToVerify,
   reindexPack,
   repairRepoSize,
+  repoSizes,
   revivePack,
   wrongLocations,
-  wrongRepoSizes,
   beginGarbageRun,
   condemnPacks,
   countChunks,

@@ -1,5 +1,5 @@
 import { commitId } from "../../model/commit.ts";
-import type { Procedure, SqlValue } from "../metadata-store.ts";
+import type { Procedure, SqlValue, Tx } from "../metadata-store.ts";
 import type { ChunkRow, PackRecord } from "../sealed.ts";
 import { indexPackSlice, recordPack } from "./packs.ts";
 
@@ -58,31 +58,32 @@ export const listCommitsToVerify: Procedure<
   }));
 };
 
-/** Repos whose size is not the sum of their finished commits. */
-export const wrongRepoSizes: Procedure<
-  Record<string, never>,
-  { name: string; sizeBytes: number; expected: number }[]
-> = async (tx) => {
-  const rows = await tx.all<{ name: string; size_bytes: number; expected: number | null }>(
-    `SELECT r.name, r.size_bytes, (SELECT SUM(c.size_bytes) FROM commits c WHERE c.repo = r.name AND c.state = 'finished') AS expected
-     FROM repos r ORDER BY r.name`,
+/** A repo's recorded size, and the sum of its finished commits. */
+export const repoSizes: Procedure<
+  { name: string },
+  { recorded: number; expected: number } | null
+> = async (tx, { name }) => {
+  const repo = await tx.get<{ size_bytes: number }>(
+    `SELECT size_bytes FROM repos WHERE name = ?`,
+    name,
   );
-  return rows
-    .map((row) => ({
-      name: row.name,
-      sizeBytes: Number(row.size_bytes),
-      expected: Number(row.expected ?? 0),
-    }))
-    .filter(({ sizeBytes, expected }) => sizeBytes !== expected);
+  if (repo === undefined) return null;
+  return { recorded: repo.size_bytes, expected: await sizeOfCommits(tx, name) };
 };
 
 /** Sets a repo's size to the sum of its finished commits. */
 export const repairRepoSize: Procedure<{ name: string }, void> = async (tx, { name }) => {
-  await tx.run(
-    `UPDATE repos SET size_bytes = (SELECT COALESCE(SUM(c.size_bytes), 0) FROM commits c WHERE c.repo = repos.name AND c.state = 'finished') WHERE name = ?`,
-    name,
-  );
+  const size = await sizeOfCommits(tx, name);
+  await tx.run(`UPDATE repos SET size_bytes = ? WHERE name = ?`, size, name);
 };
+
+async function sizeOfCommits(tx: Tx, repo: string): Promise<number> {
+  const row = await tx.get<{ sum: number | null }>(
+    `SELECT SUM(CASE WHEN state = 'finished' THEN size_bytes ELSE 0 END) AS sum FROM commits WHERE repo = ?`,
+    repo,
+  );
+  return Number(row?.sum ?? 0);
+}
 
 /** Records a pack that was found in the store and holds what is wanted. */
 export const adoptPack: Procedure<{ pack: PackRecord }, void> = async (tx, { pack }) => {
@@ -239,8 +240,5 @@ export const reindexPack: Procedure<{ pack: string; rows: ChunkRow[] }, void> = 
 
 /** A pack marked as lost turned out to be whole. */
 export const revivePack: Procedure<{ pack: string }, void> = async (tx, { pack }) => {
-  await tx.run(
-    `UPDATE packs SET state = 'live', indexed = 0 WHERE id = ? AND state = 'lost'`,
-    pack,
-  );
+  await tx.run(`UPDATE packs SET state = 'live' WHERE id = ? AND state = 'lost'`, pack);
 };

@@ -4,8 +4,8 @@ import { seededRandom } from "../../base/random.ts";
 import type { CommitInfo, CommitName } from "../../model/commit.ts";
 import type { FileInfo } from "../../model/file.ts";
 import { localPrincipal } from "../../model/principal.ts";
-import { openInlineSqliteMetadata } from "../../metadata/index.ts";
-import { openMemObjectStore } from "../../objectstore/index.ts";
+import { openInlineSqliteMetadata, type MetadataStore } from "../../metadata/index.ts";
+import { openMemObjectStore, type ObjectStore } from "../../objectstore/index.ts";
 import { openInlineCompute } from "../../storage/compute.ts";
 import { openStorage } from "../../storage/index.ts";
 import { cancelCommit, startCommit } from "../commits.ts";
@@ -31,18 +31,22 @@ export class TestPfs {
   readonly clock = new ShiftedClock();
   readonly deps: PfsDeps;
 
-  constructor(seed: number) {
+  /** @param over what is there already, as disk and database are when a daemon starts again */
+  constructor(
+    seed: number,
+    over: { objects?: ObjectStore; metadata?: MetadataStore; session?: string } = {},
+  ) {
     const { clock } = this;
     const random = seededRandom(seed);
-    const metadata = openInlineSqliteMetadata({ clock });
+    const { objects = openMemObjectStore(), metadata = openInlineSqliteMetadata({ clock }) } = over;
     const storage = openStorage({
-      objects: openMemObjectStore(),
+      objects,
       metadata,
       compute: openInlineCompute(),
       clock,
       random,
       log: silentLog,
-      session: "test",
+      session: over.session ?? "test",
     });
     const openRoots = new OpenRoots({ metadata, storage });
     this.deps = { metadata, storage, clock, random, hints: new Hints(), log: silentLog, openRoots };
