@@ -6,6 +6,8 @@ import { GiB, KiB, MiB } from "../base/size.ts";
 
 /** How pachd is set up: command line first, then environment, then defaults. */
 export interface PachdConfig {
+  /** What to do: serve, or make lost metadata anew. */
+  readonly command: "serve" | "recover";
   /** Folder that holds everything: metadata, objects, caches. Default: a folder under the user's data directory. */
   readonly root: string;
   /** `postgres://…` of a database shared with other daemons; undefined: one of its own below the root. */
@@ -30,8 +32,9 @@ export interface PachdConfig {
 }
 
 export const pachdHelp = `Usage: pachd [options]
+       pachd recover [options]
 
-Runs the Mammoth daemon until SIGTERM or SIGINT.
+Runs the Mammoth daemon until SIGTERM or SIGINT. "recover" makes a lost database anew from the object store alone.
 
 Options:
   --root DIR           where everything is kept (PACH_ROOT; default ~/.local/share/mammoth)
@@ -82,13 +85,14 @@ export function parsePachdConfig(
   env: Environment,
   machine: { cpus: number; cwd: string },
 ): PachdConfig | "help" | "version" {
-  const values = parseOptions(argv);
+  const { values, positionals } = parseOptions(argv);
   if (values.help) return "help";
   if (values.version) return "version";
   if (values.root === "")
     throw new CodedError("usage", 'Cannot use --root "": name the folder that holds everything');
   const { host, port } = parseAddress(values.address ?? (env["PACH_ADDRESS"] || "127.0.0.1:30650"));
   const config: PachdConfig = {
+    command: parseCommand(positionals),
     root: resolve(machine.cwd, values.root ?? (env["PACH_ROOT"] || defaultRoot(env))),
     objectStore: values["object-store"] ?? (env["PACH_OBJECT_STORE"] || undefined),
     objectCacheBytes: sizeBytes("--object-cache", values["object-cache"] ?? "10GiB"),
@@ -112,15 +116,24 @@ export function parsePachdConfig(
 
 function parseOptions(
   argv: readonly string[],
-): ReturnType<typeof parseArgs<{ options: typeof optionsOf }>>["values"] {
+): ReturnType<typeof parseArgs<{ options: typeof optionsOf; allowPositionals: true }>> {
   try {
-    return parseArgs({ args: [...argv], options: optionsOf, allowPositionals: false }).values;
+    return parseArgs({ args: [...argv], options: optionsOf, allowPositionals: true });
   } catch (error) {
     throw new CodedError(
       "usage",
       `${(error as Error).message.split(". ")[0]}: "pachd --help" lists the options`,
     );
   }
+}
+
+function parseCommand([command, ...rest]: readonly string[]): PachdConfig["command"] {
+  if (command === undefined) return "serve";
+  if (command === "recover" && rest.length === 0) return "recover";
+  throw new CodedError(
+    "usage",
+    `Unexpected argument '${rest[0] ?? command}': "pachd --help" lists the options`,
+  );
 }
 
 /** Never shown: it may hold a password. */

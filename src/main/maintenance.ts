@@ -2,19 +2,25 @@ import { codedErrorFrom } from "../base/errors.ts";
 import { resumeFinishes, type PfsDeps } from "../pfs/index.ts";
 
 const everyMs = 2_000;
+const journalEveryMs = 10_000;
 const forgetEveryMs = 3_600_000;
 
 /**
- * What nobody waits for: packs are indexed, inline chunks drained, finishes of dead daemons resumed,
- * old answers forgotten. Runs until the signal fires.
+ * What nobody waits for: packs are indexed, inline chunks drained, the journal written, finishes of dead
+ * daemons resumed, old answers forgotten. Runs until the signal fires.
  */
 export async function runMaintenance(pfs: PfsDeps, signal: AbortSignal): Promise<void> {
   let forgetAtMs = 0;
+  let journalAtMs = 0;
   while (!signal.aborted) {
     try {
       await resumeFinishes(pfs, signal);
       await pfs.storage.indexPending(signal);
       await pfs.storage.drainInline(signal);
+      if (pfs.clock.monotonicMs() >= journalAtMs) {
+        await pfs.storage.writeJournal(signal);
+        journalAtMs = pfs.clock.monotonicMs() + journalEveryMs;
+      }
       if (pfs.clock.monotonicMs() >= forgetAtMs) {
         await pfs.metadata.call("forgetRequests", {});
         forgetAtMs = pfs.clock.monotonicMs() + forgetEveryMs;

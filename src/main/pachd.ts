@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { codedErrorFrom, errorCodes } from "../base/errors.ts";
 import { openDaemon, type Daemon } from "./open-daemon.ts";
+import { recover } from "./recover.ts";
 import { openLogger } from "./logger.ts";
 import { pachdHelp, parsePachdConfig, type PachdConfig } from "./config.ts";
 import { packageVersion } from "./version.ts";
@@ -19,6 +20,8 @@ async function main(): Promise<number> {
     });
     if (config === "help") return say(pachdHelp);
     if (config === "version") return say(`${packageVersion()}\n`);
+    if (config.command === "recover")
+      return say(await recover(config, openLogger(config.logLevel)));
     daemon = await start(config);
     const death = await Promise.race([stopSignal(), daemon.died]);
     if (death !== undefined) throw death;

@@ -21,6 +21,10 @@ export interface FsckSummary {
   /** Objects that nobody recorded: of uploads under way, or garbage. */
   readonly orphans: number;
   readonly orphanBytes: number;
+  /** Repos, pipelines and commits that changed and that a recovery from the objects alone would not find yet. */
+  readonly unjournaled: number;
+  /** Age of the oldest of them. */
+  readonly journalLagMs: number;
   readonly findings: number;
   readonly repaired: number;
 }

@@ -1,4 +1,5 @@
 export { caching } from "./caching.ts";
+export { faulting, type Around, type ObjectCall } from "./faulting.ts";
 export { limiting } from "./limiting.ts";
 export { openLocalObjectStore, type LocalObjectStoreOptions } from "./local/open-local.ts";
 export { openMemObjectStore } from "./mem/open-mem.ts";

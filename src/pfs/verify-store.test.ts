@@ -22,7 +22,7 @@ const seed = Number(process.env["MAMMOTH_FAULT_SEED"] ?? systemRandom.bytes(4).r
 const flips = Number(process.env["MAMMOTH_FAULT_ROUNDS"] ?? 10);
 
 /** Runs SQL, as somebody would who damages the database. */
-const runSql: Procedure<{ sql: string }, void> = async (tx, { sql }) => void (await tx.run(sql));
+const runSql: Procedure<{ sql: string }, number> = async (tx, { sql }) => await tx.run(sql);
 
 interface Fsck {
   readonly findings: Finding[];
@@ -130,7 +130,7 @@ class Store {
 }
 
 interface Runs {
-  call(name: "runSql", input: { sql: string }): Promise<void>;
+  call(name: "runSql", input: { sql: string }): Promise<number>;
 }
 
 function previous(id: string): string {

@@ -263,10 +263,13 @@ class StoreCheck {
   }
 
   async summary(): Promise<FsckSummary> {
+    const lag = await this.deps.metadata.call("journalLag", {});
     const orphans = await this.deps.storage.verifying.findOrphans(this.options.signal);
     return {
       ...this.counts,
       nodes: this.trees.nodes,
+      unjournaled: lag.changes,
+      journalLagMs: lag.ageMs,
       orphans: orphans.length,
       orphanBytes: orphans.reduce((sum, { bytes }) => sum + bytes, 0),
     };

@@ -15,6 +15,7 @@ import { adoptOrphans } from "./verify/adopt-orphans.ts";
 import { verifyInline } from "./verify/verify-inline.ts";
 import { reindexPack, verifyPacks, type VerifiedPack } from "./verify/verify-packs.ts";
 import { TreeVerifier, type BadChunks } from "./verify/verify-tree.ts";
+import { writeJournal } from "./journal/write-journal.ts";
 import { IngestBudget } from "./ingest-budget.ts";
 import type { Ingest } from "./ingest.ts";
 import { NodeCache } from "./node-cache.ts";
@@ -77,6 +78,8 @@ export interface Storage {
    * then. Gives back how many left the metadata.
    */
   drainInline(signal: AbortSignal, options?: { force?: boolean }): Promise<number>;
+  /** Tells the object store what changed in the metadata. To be called now and then. See writeJournal(). */
+  writeJournal(signal: AbortSignal): Promise<void>;
   /** Removes what nothing refers to any more, or tells what it would remove. See collectGarbage(). */
   collectGarbage(options: { isDryRun: boolean }, signal: AbortSignal): Promise<GarbageReport>;
   /** What fsck works with. */
@@ -146,6 +149,7 @@ export function openStorage(deps: StorageDeps): Storage {
     readPieces: (pieces, signal) => reader.readPieces(pieces, signal),
     indexPending: (signal) => index.indexPending(signal),
     drainInline: (signal, options) => drainInline({ ...deps, index, session }, signal, options),
+    writeJournal: (signal) => writeJournal({ ...deps, session }, signal),
     collectGarbage: (options, signal) => collectGarbage(garbageDeps, options, signal),
     renewSession(told) {
       facts = told;

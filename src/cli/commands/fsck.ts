@@ -48,13 +48,18 @@ function findingText({ repo, commit, path, problem, isRepaired }: Finding): stri
 
 function summaryText(summary: FsckSummary): string {
   const { commits, nodes, packs, packBytes, orphans, orphanBytes, findings, repaired } = summary;
+  const { unjournaled, journalLagMs } = summary;
+  const lag =
+    unjournaled === 0
+      ? ""
+      : `\n${unjournaled} changes of the last ${Math.ceil(journalLagMs / 1_000)} seconds are not in the journal yet`;
   const unrecorded =
     orphans === 0 ? "" : `, ${formatBytes(orphanBytes)} in ${orphans} unrecorded packs`;
   const found =
     findings === 0
       ? "nothing is wrong"
       : `${findings} ${findings === 1 ? "finding" : "findings"}, ${repaired} repaired`;
-  return `looked at ${commits} commits, ${nodes} nodes, ${formatBytes(packBytes)} in ${packs} packs${unrecorded}: ${found}`;
+  return `looked at ${commits} commits, ${nodes} nodes, ${formatBytes(packBytes)} in ${packs} packs${unrecorded}: ${found}${lag}`;
 }
 
 function notWhole(left: number, { repair }: Flags): CodedError {

@@ -12,6 +12,7 @@ import {
 } from "./commit-rows.ts";
 import { nextNumber } from "./counters.ts";
 import { discardRefs } from "./garbage.ts";
+import { noteForJournal } from "./journal.ts";
 import { emit } from "./outbox.ts";
 import { recordSealed } from "./packs.ts";
 import { forgetAnswer } from "./requests.ts";
@@ -156,6 +157,7 @@ export const publishCommit: Procedure<
     row.repo,
   );
   await tx.run(`DELETE FROM staged_runs WHERE uid = ?`, row.uid);
+  await noteForJournal(tx, "commit", row.uid);
   await endJobOfCommit(tx, row, "success");
   const isAwaited = await emitFinished(tx, row);
   return { info: await infoOfRow(tx, await requireUid(tx, row.uid)), isAwaited };
@@ -201,6 +203,7 @@ async function markCancelled(tx: Tx, row: CommitRow): Promise<void> {
     await nextNumber(tx, "finishes"),
     row.uid,
   );
+  await noteForJournal(tx, "commit", row.uid);
   await endJobOfCommit(tx, row, "failure");
   await emitFinished(tx, row);
 }

@@ -84,6 +84,14 @@ import {
 import { createJobs, nextTriggers } from "./trigger.ts";
 
 import {
+  endJournalBatch,
+  journalLag,
+  stillTrue,
+  takeJournalBatch,
+  takeSegment,
+} from "./journal.ts";
+import { applyJournal, endRecovery, isUnused } from "./recovery.ts";
+import {
   adoptPack,
   dropInline,
   listCommitsToVerify,
@@ -99,6 +107,14 @@ import {
 
 /** Every named transaction there is: the whole contract between the product and its metadata. */
 export const procedures = {
+  applyJournal,
+  endJournalBatch,
+  endRecovery,
+  isUnused,
+  journalLag,
+  stillTrue,
+  takeJournalBatch,
+  takeSegment,
   adoptPack,
   dropInline,
   listCommitsToVerify,
@@ -209,6 +225,7 @@ export const relaxed: readonly (keyof Procedures)[] = [
   "beginFinish",
   "claimEvents",
   "claimTasks",
+  "endJournalBatch",
   "finishEvent",
   "forgetRequests",
   "indexPackSlice",

@@ -5,6 +5,7 @@ import type { PipelineSpec } from "../../model/pipeline-spec.ts";
 import { quote } from "../../base/quote.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import { cancelCommit } from "./finishing.ts";
+import { noteForJournal } from "./journal.ts";
 import { emit } from "./outbox.ts";
 import { findAnswer, keepAnswer } from "./requests.ts";
 import { createRepo, requireRepo } from "./repos.ts";
@@ -57,6 +58,7 @@ export const createPipeline: Procedure<{ spec: PipelineSpec; key?: string }, Pip
       spec.name,
       input.repo,
     );
+  await noteForJournal(tx, "pipeline", spec.name);
   await emit(tx, "pipeline_created", spec.name);
   const info = await inspectPipeline(tx, { name: spec.name });
   await keepAnswer(tx, key, info);
@@ -177,5 +179,6 @@ export const deletePipeline: Procedure<{ name: string }, { jobs: string[] }> = a
   await tx.run(`DELETE FROM jobs WHERE pipeline = ?`, name);
   await tx.run(`DELETE FROM pipeline_inputs WHERE pipeline = ?`, name);
   await tx.run(`DELETE FROM pipelines WHERE name = ?`, name);
+  await noteForJournal(tx, "pipeline", name);
   return { jobs: going.map((job) => job.id) };
 };

@@ -16,6 +16,11 @@ const mayScan = [
   "FROM repos ORDER BY name", // list-repo shows them all
   "FROM pipelines ORDER BY name", // list-pipeline shows them all
   "FROM jobs ORDER BY number DESC", // list-job shows them all
+  "SELECT name AS one FROM repos", // until the first row
+  "FROM journal_dirty", // a handful: what changed lately
+  "SELECT name FROM pipelines ORDER BY name", // once, in a recovery
+  "AS until FROM commits", // the same
+  "SELECT COUNT(*) AS count FROM", // the same
   "UPDATE outbox SET due_micros = ?, owner = '' WHERE owner <> ''", // once, at the start
   "UPDATE leases SET until_micros = 0", // once, at the start; a handful of rows
   "SUM(stored_bytes) AS total FROM inline_chunks", // once a drain, from its index

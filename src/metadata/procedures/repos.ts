@@ -3,6 +3,7 @@ import { quote } from "../../base/quote.ts";
 import type { RepoInfo } from "../../model/repo.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import { discardRefs } from "./garbage.ts";
+import { noteForJournal } from "./journal.ts";
 import { findAnswer, keepAnswer } from "./requests.ts";
 
 interface RepoRow extends Record<string, string | number | Uint8Array | null> {
@@ -91,6 +92,7 @@ export const createRepo: Procedure<
   );
   for (const upstream of provenance)
     await tx.run(`INSERT INTO repo_upstreams (repo, upstream) VALUES (?, ?)`, name, upstream);
+  await noteForJournal(tx, "repo", name);
   const info = await inspectRepo(tx, { name });
   await keepAnswer(tx, key, info);
   return info;
@@ -147,6 +149,7 @@ export const deleteRepo: Procedure<{ name: string; force: boolean }, void> = asy
   await tx.run(`DELETE FROM commits WHERE repo = ?`, name);
   await tx.run(`DELETE FROM repo_upstreams WHERE repo = ?`, name);
   await tx.run(`DELETE FROM repos WHERE name = ?`, name);
+  await noteForJournal(tx, "repo", name);
 };
 
 async function refuseWhilePipelineWrites(tx: Tx, name: string): Promise<void> {

@@ -1,0 +1,220 @@
+// Goal: from the object store alone, all that the journal was told comes back, whenever who wrote it
+// stopped. Method: chance histories in memory; the journal is written now and then, with calls that fail
+// before or after they happened; then a recovery into empty metadata, and everything visible compared.
+import { strict as assert } from "node:assert";
+import { test, type TestContext } from "node:test";
+import { CodedError, isCoded } from "../base/errors.ts";
+import { silentLog } from "../base/log.ts";
+import { seededRandom, systemRandom } from "../base/random.ts";
+import type { CommitInfo } from "../model/commit.ts";
+import { localPrincipal } from "../model/principal.ts";
+import type { MetadataStore } from "../metadata/index.ts";
+import { faulting, openMemObjectStore, type ObjectStore } from "../objectstore/index.ts";
+import { recoverMetadata, type RecoverReport } from "../storage/index.ts";
+import { listCommits } from "./commits.ts";
+import { deleteRepo, listRepos } from "./repos.ts";
+import { never, TestPfs, type Files } from "./testing/open-test-pfs.ts";
+import { verifyStore } from "./verify-store.ts";
+
+const seed = Number(process.env["MAMMOTH_SIM_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
+
+/** All that a recovery brings back. */
+interface Visible {
+  readonly repos: unknown;
+  readonly commits: Record<string, { info: CommitInfo; files?: Files }>;
+}
+
+async function visible(pfs: TestPfs): Promise<Visible> {
+  const repos = await listRepos(pfs.deps, localPrincipal, []);
+  const infos = await listCommits(pfs.deps, localPrincipal, {
+    include: [],
+    exclude: [],
+    provenance: [],
+    type: "NONE",
+    status: "ALL",
+    block: false,
+    signal: never,
+  });
+  const commits: Visible["commits"] = {};
+  for (const info of infos) {
+    const { repo, id } = info;
+    if (info.state === "finished")
+      commits[`${repo}/${id}`] = { info, files: await pfs.files({ repo, id }) };
+    if (info.state === "cancelled") commits[`${repo}/${id}`] = { info };
+  }
+  return { repos, commits };
+}
+
+async function recovered(
+  t: TestContext,
+  objects: ObjectStore,
+): Promise<{ pfs: TestPfs; report: RecoverReport }> {
+  const pfs = new TestPfs(99, { objects, session: "recovered" });
+  t.after(async () => await pfs.close());
+  const { metadata } = pfs.deps;
+  return { pfs, report: await recoverMetadata({ objects, metadata, log: silentLog }, never) };
+}
+
+/** One thing that a user does, by chance. */
+async function act(pfs: TestPfs, chance: (below: number) => number): Promise<void> {
+  const repo = ["a", "b", "c"][chance(3)]!;
+  const branch = ["master", "side"][chance(2)]!;
+  const what = chance(10);
+  if (what === 0) return await pfs.repo(repo, ...(repo === "c" ? ["a"] : []));
+  if (what === 1) return await deleteRepo(pfs.deps, localPrincipal, { name: repo, force: true });
+  const id = await pfs.start(repo, branch);
+  const name = { repo, id };
+  for (let puts = chance(3); puts >= 0; puts--)
+    await pfs.put(
+      name,
+      `dir${chance(3)}/f${chance(3)}`,
+      "x".repeat(1 + chance(300)),
+      chance(2) === 0,
+    );
+  if (what === 2) await pfs.cancel(name);
+  else await pfs.finish(name);
+}
+
+const expected = (error: unknown): boolean =>
+  isCoded(error, "not_found") ||
+  isCoded(error, "already_exists") ||
+  isCoded(error, "failed_precondition");
+
+async function settle(pfs: TestPfs): Promise<void> {
+  await pfs.deps.storage.drainInline(never, { force: true });
+  await pfs.deps.storage.writeJournal(never);
+}
+
+for (let round = 0; round < Number(process.env["MAMMOTH_SIM_SEEDS"] ?? 12); round++)
+  test(`all that was journaled comes back (MAMMOTH_SIM_SEED=${seed} round ${round})`, async (t) => {
+    const random = seededRandom(seed + round);
+    const chance = (below: number): number => random.bytes(4).readUInt32LE() % below;
+    const objects = openMemObjectStore();
+    const pfs = new TestPfs(seed + round, { objects });
+    t.after(async () => await pfs.close());
+    for (const repo of ["a", "b"]) await pfs.repo(repo);
+    for (let step = 0; step < 40; step++) {
+      await act(pfs, chance).catch((error: unknown) => {
+        if (!expected(error)) throw error;
+      });
+      if (chance(4) === 0) await settle(pfs);
+    }
+    await settle(pfs);
+    const { pfs: back, report } = await recovered(t, objects);
+    assert.deepEqual(await visible(back), await visible(pfs));
+    assert.deepEqual([report.damagedPacks, report.damagedSegments], [[], []]);
+    await act(back, () => 3).catch(() => undefined);
+  });
+
+test("a journal that fails before or after any call tells the same in the end", async (t) => {
+  const calls = await countedRun(t, undefined);
+  for (let at = 0; at < calls; at++)
+    for (const when of ["before", "after"] as const) await countedRun(t, { at, when });
+  t.diagnostic(`failed before and after each of ${calls} calls`);
+});
+
+/** Writes and compacts a journal; one call fails, the writer is started anew. */
+async function countedRun(
+  t: TestContext,
+  fault: { at: number; when: "before" | "after" } | undefined,
+): Promise<number> {
+  let calls = 0;
+  let armed = false;
+  const step = async (when: "before" | "after"): Promise<void> => {
+    if (!armed) return;
+    const at = when === "before" ? calls++ : calls - 1;
+    if (fault?.at === at && fault.when === when) {
+      fault = undefined;
+      throw new CodedError("unavailable", "not now");
+    }
+  };
+  const store = openMemObjectStore();
+  const objects = faulting(store, { before: () => step("before"), after: () => step("after") });
+  const first = new TestPfs(1, { objects });
+  const { metadata } = first.deps;
+  const call: MetadataStore["call"] = async (name, input) => {
+    await step("before");
+    const output = await metadata.call(name, input);
+    await step("after");
+    return output;
+  };
+  const pfs = new TestPfs(2, {
+    objects,
+    metadata: { ...metadata, call, close: async () => undefined },
+    session: "writer",
+  });
+  // Each change makes a segment; the thirty-second has them compacted.
+  for (let change = 0; change < 34; change++) {
+    if (change % 3 === 2) await deleteRepo(pfs.deps, localPrincipal, { name: "old", force: true });
+    else await pfs.repo(change % 3 === 1 ? "old" : `repo${change}`);
+    armed = change >= 30;
+    for (let tries = 0; tries < 3; tries++) {
+      try {
+        await pfs.deps.storage.writeJournal(never);
+        break;
+      } catch (error) {
+        if (!isCoded(error, "unavailable")) throw error;
+      }
+    }
+    armed = false;
+  }
+  const { pfs: back } = await recovered(t, store);
+  assert.deepEqual(await visible(back), await visible(pfs));
+  await pfs.deps.storage.close();
+  await first.close();
+  return calls;
+}
+
+test("a commit whose content is not in packs waits, and fsck says how much does", async (t) => {
+  const objects = openMemObjectStore();
+  const pfs = new TestPfs(1, { objects });
+  t.after(async () => await pfs.close());
+  await pfs.repo("data");
+  await pfs.commit("data", { f: "text" });
+  await pfs.deps.storage.writeJournal(never);
+  const { pfs: back, report } = await recovered(t, objects);
+  assert.deepEqual([report.repos, report.commits], [1, 0]);
+  assert.deepEqual((await visible(back)).commits, {});
+  const lines = verifyStore(pfs.deps, localPrincipal, {
+    readData: false,
+    repair: false,
+    signal: never,
+  });
+  const end = await lines.next();
+  assert.ok(end.done === true && end.value.unjournaled === 1);
+});
+
+test("metadata that is in use is not recovered into", async (t) => {
+  const objects = openMemObjectStore();
+  const pfs = new TestPfs(1, { objects });
+  t.after(async () => await pfs.close());
+  await pfs.repo("data");
+  const { metadata } = pfs.deps;
+  await assert.rejects(recoverMetadata({ objects, metadata, log: silentLog }, never), (error) =>
+    isCoded(error, "failed_precondition"),
+  );
+});
+
+test("damaged packs and segments are told, the rest comes back", async (t) => {
+  const objects = openMemObjectStore();
+  const pfs = new TestPfs(1, { objects });
+  t.after(async () => await pfs.close());
+  await pfs.repo("data");
+  await pfs.commit("data", { f: "one" });
+  await settle(pfs);
+  await pfs.commit("data", { f: "two" });
+  await settle(pfs);
+  const keys: string[] = [];
+  for await (const { key } of objects.list("", {})) keys.push(key);
+  for (const key of [
+    keys.findLast((one) => one.startsWith("journal/"))!,
+    keys.find((one) => one.startsWith("packs/"))!,
+  ]) {
+    const writer = await objects.create(key, {});
+    await writer.write([Buffer.from("nonsense")]);
+    await writer.seal();
+  }
+  const { report } = await recovered(t, objects);
+  assert.deepEqual([report.repos, report.commits], [1, 1]);
+  assert.deepEqual([report.damagedPacks.length, report.damagedSegments.length], [1, 1]);
+});
