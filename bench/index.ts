@@ -9,6 +9,7 @@ import { besideAPut } from "./beside-a-put.ts";
 import { cliStart } from "./cli-start.ts";
 import { commits } from "./commits.ts";
 import { flat } from "./flat.ts";
+import { garbage } from "./garbage.ts";
 import { largeFiles } from "./large-files.ts";
 import { manyFiles } from "./many-files.ts";
 import { memory } from "./memory.ts";
@@ -28,6 +29,7 @@ const benches: Readonly<Record<string, Bench>> = {
   flat,
   "metadata-bytes": metadataBytes,
   "one-in-many": oneInMany,
+  garbage,
   pipeline,
   "beside-a-put": besideAPut,
   "cli-start": cliStart,

@@ -7,7 +7,7 @@ import { isUrl } from "./read-text.ts";
 
 /** Something to put, and the path it gets; a directory's files go below the path. */
 export type PutSource = { readonly path: FilePath } & (
-  | { readonly kind: "url"; readonly url: string }
+  | { readonly kind: "url"; readonly url: string; readonly recursive: boolean }
   | { readonly kind: "file"; readonly local: string; readonly sizeBytes: number }
   | { readonly kind: "pipe"; readonly local: string }
   | { readonly kind: "directory"; readonly local: string }
@@ -51,10 +51,12 @@ export async function placeSources(
 async function identify(source: string, recursive: boolean, { deps }: Context): Promise<Unplaced> {
   if (source === "-") return { kind: "pipe", local: source };
   if (isUrl(source)) {
-    if (/^https?:\/\//i.test(source) && URL.canParse(source)) return { kind: "url", url: source };
+    const isKnown = /^(https?|s3):\/\//i.test(source) && URL.canParse(source);
+    const isPrefix = recursive && /^s3:/i.test(source);
+    if (isKnown) return { kind: "url", url: source, recursive: isPrefix };
     throw new CodedError(
       "invalid_argument",
-      `Cannot put ${source}: only http and https URLs can be fetched`,
+      `Cannot put ${source}: only http, https and s3 URLs can be fetched`,
     );
   }
   const found = await kindOf(deps.fileSystem, source);
@@ -72,6 +74,8 @@ function placeOne(
   what: Unplaced,
   { path, isOnly }: Placement & { isOnly: boolean },
 ): FilePath {
+  // Each object has a name of its own: its key.
+  if (what.kind === "url" && what.recursive) return parsePath(path ?? "");
   if (path !== undefined && isOnly)
     return what.kind === "directory" ? parsePath(path) : parseEntryPath(path);
   if (source === "-")

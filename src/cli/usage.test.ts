@@ -91,9 +91,9 @@ const bad: readonly (readonly [argv: readonly string[], exit: number, stderr: st
     "Cannot read ../package.json/..: there is no such file",
   ],
   [
-    ["put-file", "a", "b", "-f", "s3://bucket/x"],
+    ["put-file", "a", "b", "-f", "gs://bucket/x"],
     1,
-    "Cannot put s3://bucket/x: only http and https URLs can be fetched",
+    "Cannot put gs://bucket/x: only http, https and s3 URLs can be fetched",
   ],
   [
     ["put-file", "a", "b", "-f", "http://host/"],

@@ -7,7 +7,14 @@ import type { CallOptions, Connection, Query } from "./connection.ts";
 import { commitUrl, part, repoUrl, rest } from "./urls.ts";
 
 /** What a file gets: bytes from here, or bytes the server fetches from an http or https URL. */
-export type Content = Body | { readonly url: string };
+export type Content = Body | Fetched;
+
+/** What the daemon fetches: an http or https url, or `s3://bucket/key?endpoint=…&region=…`. */
+export interface Fetched {
+  readonly url: string;
+  /** The url is a prefix: each object gets its key below the path. Of s3 only. */
+  readonly recursive?: boolean;
+}
 
 export interface PutOptions extends CallOptions {
   /** Replaces what the path has; by default bytes are appended. */
@@ -149,10 +156,11 @@ function putContent<T>(
 ): Promise<T> {
   const isUrl = typeof content === "object" && "url" in content;
   const { overwrite, delimiter, signal } = options;
+  const fetched = isUrl ? { url: content.url, recursive: content.recursive } : {};
   return connection.json<T>({
     method: "POST",
     path,
-    query: { overwrite, delimiter, url: isUrl ? content.url : undefined },
+    query: { overwrite, delimiter, ...fetched },
     ...(isUrl ? {} : { body: content }),
     ...connection.idempotent(),
     signal,

@@ -11,6 +11,7 @@ export type { CallOptions } from "./connection.ts";
 export type {
   BranchName,
   Content,
+  Fetched,
   FileCalls,
   GetOptions,
   PutOptions,

@@ -14,6 +14,8 @@ export interface PachdConfig {
   readonly database: string | undefined;
   /** `file:///dir` or `s3://bucket/prefix?endpoint=…`; undefined: a folder below the root. */
   readonly objectStore: string | undefined;
+  /** Where S3 is when an address does not say it: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. */
+  readonly s3Endpoint: string | undefined;
   /** Bytes of objects far away that are kept on the local disk. */
   readonly objectCacheBytes: number;
   readonly host: string;
@@ -95,6 +97,7 @@ export function parsePachdConfig(
     command: parseCommand(positionals),
     root: resolve(machine.cwd, values.root ?? (env["PACH_ROOT"] || defaultRoot(env))),
     objectStore: values["object-store"] ?? (env["PACH_OBJECT_STORE"] || undefined),
+    s3Endpoint: env["AWS_ENDPOINT_URL_S3"] || env["AWS_ENDPOINT_URL"] || undefined,
     objectCacheBytes: sizeBytes("--object-cache", values["object-cache"] ?? "10GiB"),
     database: databaseUrl(values.database ?? (env["PACH_DATABASE"] || undefined)),
     host,

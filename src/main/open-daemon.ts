@@ -4,6 +4,7 @@ import { systemClock } from "../base/clock.ts";
 import { CodedError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
+import { openBucket } from "../objectstore/index.ts";
 import { OpenRoots, type PfsDeps } from "../pfs/index.ts";
 import { runEventLoop, type PpsDeps } from "../pps/index.ts";
 import { openPoolCompute, openStorage } from "../storage/index.ts";
@@ -77,11 +78,19 @@ async function openParts(
   opened.push(() => workers.close(closing));
   const { host, port, allowedHosts, tokenFile } = config;
   const token = await readToken(tokenFile);
-  const http = await openHttpServer({ pps, log, version, host, port, allowedHosts, token }).catch(
-    (error: unknown) => {
-      throw portError(error, config);
-    },
-  );
+  const http = await openHttpServer({
+    pps,
+    log,
+    version,
+    host,
+    port,
+    allowedHosts,
+    token,
+    openBucket: async ({ endpoint = config.s3Endpoint, ...address }) =>
+      await openBucket({ ...address, endpoint }),
+  }).catch((error: unknown) => {
+    throw portError(error, config);
+  });
   opened.push(() => http.close(closing));
   log.info(
     { address: http.address, root: config.root, slots: runner.slots, runner: runner.label },

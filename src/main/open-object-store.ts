@@ -75,7 +75,7 @@ export interface StoreDeps {
  * written, read and removed.
  */
 export async function openObjectStore(
-  config: Pick<PachdConfig, "root" | "objectStore" | "objectCacheBytes">,
+  config: Pick<PachdConfig, "root" | "objectStore" | "objectCacheBytes" | "s3Endpoint">,
   deps: StoreDeps,
 ): Promise<ObjectStore> {
   const { random } = deps;
@@ -95,10 +95,16 @@ export async function openObjectStore(
 
 async function openFarStore(
   address: Extract<StoreAddress, { kind: "s3" }>,
-  { root, objectCacheBytes }: Pick<PachdConfig, "root" | "objectCacheBytes">,
+  {
+    root,
+    objectCacheBytes,
+    s3Endpoint,
+  }: Pick<PachdConfig, "root" | "objectCacheBytes" | "s3Endpoint">,
   { clock, random }: StoreDeps,
 ): Promise<ObjectStore> {
-  const far = retrying(limiting(await openS3ObjectStore(address), callsMax), { clock, random });
+  const endpoint = address.endpoint ?? s3Endpoint;
+  const store = await openS3ObjectStore({ ...address, endpoint });
+  const far = retrying(limiting(store, callsMax), { clock, random });
   if (objectCacheBytes === 0) return far;
   return await caching(far, {
     folder: join(root, "cache", "objects"),

@@ -1,3 +1,4 @@
+import { throwIfCancelled } from "../../base/cancelled.ts";
 import { CodedError } from "../../base/errors.ts";
 
 /**
@@ -31,7 +32,28 @@ export async function fetchUrl(
       `Cannot fetch ${url}: the server answered ${response.status} ${response.statusText}`,
     );
   }
-  return response.body ?? noBytes();
+  return bodyOf(response, url, signal);
 }
 
-async function* noBytes(): AsyncGenerator<Uint8Array, void, void> {}
+/** A body that breaks off must not be taken for the whole. */
+async function* bodyOf(
+  { body }: Response,
+  url: string,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, void> {
+  if (body === null) return;
+  let bytes = 0;
+  try {
+    for await (const part of body) {
+      bytes += part.length;
+      yield part;
+    }
+  } catch (error) {
+    throwIfCancelled(signal);
+    throw new CodedError(
+      "unavailable",
+      `Cannot fetch ${url}: the answer broke off after ${bytes} bytes. Put it again`,
+      { cause: error },
+    );
+  }
+}

@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { CodedError } from "../../base/errors.ts";
-import { parseEntryPath } from "../../model/paths.ts";
+import { parseEntryPath, parsePath } from "../../model/paths.ts";
 import { putCommit, putFiles, type PfsDeps, type PutFile } from "../../pfs/index.ts";
-import { fetchUrl } from "./fetch-url.ts";
+import { fetchSource, type OpenBucket } from "./fetch-source.ts";
 import { count, flag, readQuery } from "./json-body.ts";
 import { wholeBody } from "./whole-body.ts";
 import {
@@ -19,6 +19,8 @@ const putQuery = z.object({
   overwrite: flag,
   /** The daemon fetches this instead of reading a body. */
   url: z.string().optional(),
+  /** The url is an s3 prefix: everything below it. */
+  recursive: flag,
   delimiter: z.enum(["line", "json", "binary"]).optional(),
   /** For a tar: the folder its files land in. */
   path: z.string().default(""),
@@ -28,7 +30,17 @@ const putQuery = z.object({
 type PutQuery = z.infer<typeof putQuery>;
 
 /** Writing files: into an open commit, or as one commit of their own on a branch. */
-export function registerPutRoutes(server: FastifyInstance, pfs: PfsDeps): void {
+export function registerPutRoutes(
+  server: FastifyInstance,
+  pfs: PfsDeps,
+  openBucket: OpenBucket,
+): void {
+  const oneOrFetched = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    replace = false,
+  ): AsyncIterable<PutFile> =>
+    bodyOrFetched(request, { openBucket, replace, signal: signalOf(reply) });
   const intoCommit = async (
     request: FastifyRequest<{ Params: CommitParams }>,
     reply: FastifyReply,
@@ -62,11 +74,11 @@ export function registerPutRoutes(server: FastifyInstance, pfs: PfsDeps): void {
   };
   server.post<{ Params: CommitParams }>(
     "/repos/:repo/commits/:commit/files/*",
-    async (request, reply) => await intoCommit(request, reply, oneFile(request, reply)),
+    async (request, reply) => await intoCommit(request, reply, oneOrFetched(request, reply)),
   );
   server.put<{ Params: CommitParams }>(
     "/repos/:repo/commits/:commit/files/*",
-    async (request, reply) => await intoCommit(request, reply, oneFile(request, reply, true)),
+    async (request, reply) => await intoCommit(request, reply, oneOrFetched(request, reply, true)),
   );
   server.post<{ Params: CommitParams }>(
     "/repos/:repo/commits/:commit/tar",
@@ -74,11 +86,11 @@ export function registerPutRoutes(server: FastifyInstance, pfs: PfsDeps): void {
   );
   server.post<{ Params: BranchParams }>(
     "/repos/:repo/branches/:branch/files/*",
-    async (request, reply) => await asCommit(request, reply, oneFile(request, reply)),
+    async (request, reply) => await asCommit(request, reply, oneOrFetched(request, reply)),
   );
   server.put<{ Params: BranchParams }>(
     "/repos/:repo/branches/:branch/files/*",
-    async (request, reply) => await asCommit(request, reply, oneFile(request, reply, true)),
+    async (request, reply) => await asCommit(request, reply, oneOrFetched(request, reply, true)),
   );
   server.post<{ Params: BranchParams }>(
     "/repos/:repo/branches/:branch/tar",
@@ -86,17 +98,23 @@ export function registerPutRoutes(server: FastifyInstance, pfs: PfsDeps): void {
   );
 }
 
-async function* oneFile(
+async function* bodyOrFetched(
   request: FastifyRequest,
-  reply: FastifyReply,
-  replace = false,
+  {
+    openBucket,
+    replace,
+    signal,
+  }: { openBucket: OpenBucket; replace: boolean; signal: AbortSignal },
 ): AsyncGenerator<PutFile, void, void> {
   const query = readQuery(request, putQuery);
-  const path = parseEntryPath((request.params as { "*"?: string })["*"] ?? "");
-  const overwrite = query.overwrite || replace;
-  const source =
-    query.url === undefined ? await wholeBody(request) : await fetchUrl(query.url, signalOf(reply));
-  yield { path, overwrite, ...formatOf(query), content: source };
+  const { url, recursive } = query;
+  const typed = (request.params as { "*"?: string })["*"] ?? "";
+  const path = recursive ? parsePath(typed) : parseEntryPath(typed);
+  const options = { overwrite: query.overwrite || replace, ...formatOf(query) };
+  if (url === undefined) yield { path, ...options, content: await wholeBody(request) };
+  else
+    for await (const file of fetchSource({ url, recursive, path }, openBucket, signal))
+      yield { ...file, ...options };
 }
 
 async function* tarFiles(request: FastifyRequest): AsyncGenerator<PutFile, void, void> {

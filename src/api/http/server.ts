@@ -5,6 +5,7 @@ import type { PpsDeps } from "../../pps/index.ts";
 import { registerCommitRoutes } from "./commit-routes.ts";
 import { registerDoor } from "./door.ts";
 import { answerError, answerUnknownRoute } from "./error-answer.ts";
+import type { OpenBucket } from "./fetch-source.ts";
 import { registerFileRoutes } from "./file-routes.ts";
 import { registerFrontPage } from "./front-page.ts";
 import { registerJobRoutes } from "./job-routes.ts";
@@ -22,6 +23,8 @@ export interface HttpServerOptions {
   readonly port: number;
   /** Names besides the bound address by which requests may call this daemon. */
   readonly allowedHosts: readonly string[];
+  /** For sources that the daemon fetches from S3. */
+  readonly openBucket: OpenBucket;
   /** Every request must carry it as a bearer token; undefined asks for none. */
   readonly token: string | undefined;
 }
@@ -65,7 +68,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
       registerRepoRoutes(v1, options.pps.pfs);
       registerCommitRoutes(v1, options.pps.pfs);
       registerFileRoutes(v1, options.pps.pfs);
-      registerPutRoutes(v1, options.pps.pfs);
+      registerPutRoutes(v1, options.pps.pfs, options.openBucket);
       registerPipelineRoutes(v1, options.pps);
       registerJobRoutes(v1, options.pps);
       registerStoreRoutes(v1, options.pps.pfs);

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { CodedError } from "../../base/errors.ts";
-import { packTar, type Body, type Client } from "../../client/index.ts";
+import { packTar, type Body, type Client, type Fetched } from "../../client/index.ts";
 import type { CommitName } from "../../model/commit.ts";
 import type { Context } from "../context.ts";
 import { collect } from "../options.ts";
@@ -27,6 +27,9 @@ Examples:
   pachctl put-file data master sales -c -f sales.txt     as a commit of its own
   pachctl put-file data master -c -r -f logs             a directory, everything below it
   pachctl put-file data master -c -f https://host/a/b    fetched by pachd, stored as a/b
+  pachctl put-file data master -c -r -f s3://bucket/2016 each object below its key, as pachd's AWS
+                                                         credentials may read it; ?endpoint=… names
+                                                         a service that is not Amazon's
   generate | pachctl put-file data master/0 numbers      from standard input
 
 One source gets PATH as its path, several go below it; without PATH each is
@@ -43,7 +46,7 @@ export function putFile(command: Command, context: Context): void {
       collect,
     )
     .option("-i, --input-file <file|url|->", "a list of files and URLs to put, one a line")
-    .option("-r, --recursive", "put everything below a directory")
+    .option("-r, --recursive", "put everything below a directory or an s3 prefix")
     .option("-c, --commit", "start a commit, put, and finish it, all or nothing")
     .option("--overwrite", "replace what the files have, instead of appending")
     .addHelpText("after", examples)
@@ -94,7 +97,7 @@ async function putInto(
   }
   for (const source of sources) {
     if (source.kind === "url")
-      await client.files.put(commit, source.path, { url: source.url }, { overwrite });
+      await client.files.put(commit, source.path, fetched(source), { overwrite });
     else if (source.kind === "directory")
       await client.files.putTar(commit, "", tarOf([source], context), { overwrite });
     else await client.files.put(commit, source.path, bodyOf(source, context), { overwrite });
@@ -111,7 +114,7 @@ async function putAsCommit(
   if (sources.every(fitsTar) && (sources.length > 1 || first?.kind === "directory")) {
     await client.files.putTarCommit(branch, "", tarOf(sources, context), { overwrite });
   } else if (sources.length === 1 && first?.kind === "url") {
-    await client.files.putCommit(branch, first.path, { url: first.url }, { overwrite });
+    await client.files.putCommit(branch, first.path, fetched(first), { overwrite });
   } else if (sources.length === 1 && (first?.kind === "file" || first?.kind === "pipe")) {
     await client.files.putCommit(branch, first.path, bodyOf(first, context), { overwrite });
   } else {
@@ -141,6 +144,10 @@ async function putInSteps(
       context.note(message);
     },
   });
+}
+
+function fetched({ url, recursive }: PutSource & { readonly kind: "url" }): Fetched {
+  return recursive ? { url, recursive } : { url };
 }
 
 function fitsTar({ kind }: PutSource): boolean {

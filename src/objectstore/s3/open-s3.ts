@@ -3,7 +3,7 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
-  S3Client,
+  type S3Client,
   type ListObjectsV2CommandOutput,
 } from "@aws-sdk/client-s3";
 import { assert } from "../../base/assert.ts";
@@ -11,26 +11,15 @@ import { throwIfCancelled } from "../../base/cancelled.ts";
 import { CodedError } from "../../base/errors.ts";
 import { checkObjectKey } from "../object-key.ts";
 import type { ObjectStat, ObjectStore, ObjectWriter } from "../object-store.ts";
+import { collected, newS3Client, type S3Address } from "./s3-client.ts";
 import { s3Error, statusOf } from "./s3-errors.ts";
 import { S3Writer } from "./s3-writer.ts";
 
-/** A store in a bucket; credentials come from the usual AWS variables, files and web identity. */
-export interface S3Options {
-  readonly bucket: string;
+/** A store in a bucket. */
+export interface S3Options extends S3Address {
   /** In front of every key, "" or ending in `/`. */
   readonly prefix: string;
-  /** `https://host:port` of a store that is not Amazon's; its buckets are addressed by path. */
-  readonly endpoint?: string | undefined;
-  /** Default: what the AWS variables and files say; with an endpoint, us-east-1. */
-  readonly region?: string | undefined;
 }
-
-const connectMs = 5_000;
-/** A store that says nothing for so long is asked again. */
-const silentMs = 30_000;
-/** The SDK's own tries, with growing pauses and jitter. */
-const triesMax = 5;
-const socketsMax = 32;
 
 /** Objects in an S3 bucket. Does not look whether it is there. */
 export function openS3ObjectStore(options: S3Options): ObjectStore {
@@ -43,25 +32,10 @@ class S3ObjectStore implements ObjectStore {
   private readonly prefix: string;
   private closed = false;
 
-  constructor({ bucket, prefix, endpoint, region }: S3Options) {
-    this.bucket = bucket;
-    this.prefix = prefix;
-    this.client = new S3Client({
-      ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true, region: "us-east-1" }),
-      ...(region === undefined ? {} : { region }),
-      maxAttempts: triesMax,
-      // Servers that are not Amazon's may know no other checksum than MD5.
-      requestChecksumCalculation: "WHEN_REQUIRED",
-      responseChecksumValidation: "WHEN_REQUIRED",
-      requestHandler: {
-        connectionTimeout: connectMs,
-        requestTimeout: silentMs,
-        throwOnRequestTimeout: true,
-        socketTimeout: silentMs,
-        httpAgent: { keepAlive: true, maxSockets: socketsMax },
-        httpsAgent: { keepAlive: true, maxSockets: socketsMax },
-      },
-    });
+  constructor(options: S3Options) {
+    this.bucket = options.bucket;
+    this.prefix = options.prefix;
+    this.client = newS3Client(options);
   }
 
   async create(key: string, { signal }: { signal?: AbortSignal }): Promise<ObjectWriter> {
@@ -165,17 +139,4 @@ class S3ObjectStore implements ObjectStore {
       throw s3Error(thrown, { action, bucket: this.bucket, key: key ?? "" });
     }
   }
-}
-
-/** A body that ends early is refused: it must not be taken for the object. */
-async function collected(body: AsyncIterable<Buffer>, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(length);
-  let at = 0;
-  for await (const part of body) {
-    if (at + part.length > length)
-      throw new CodedError("unavailable", "The object store sent more bytes than it said");
-    at += part.copy(bytes, at);
-  }
-  if (at === length) return bytes;
-  throw new CodedError("unavailable", `The object store sent ${at} bytes instead of ${length}`);
 }

@@ -33,10 +33,7 @@ export function s3Error(thrown: unknown, { action, bucket, key }: S3Attempt): Co
   const { name } = thrown;
   const status = statusOf(thrown);
   if (name === "NoSuchBucket")
-    return coded(
-      "failed_precondition",
-      "there is no such bucket. Make it, or choose another --object-store",
-    );
+    return coded("failed_precondition", "there is no such bucket. Make it, or name another");
   if (name === "NoSuchKey" || name === "NotFound" || status === 404)
     return coded("not_found", "there is no such object");
   if (name === "CredentialsProviderError")
@@ -51,7 +48,7 @@ export function s3Error(thrown: unknown, { action, bucket, key }: S3Attempt): Co
   if (status === 301 || status === 307 || name === "AuthorizationHeaderMalformed")
     return coded(
       "failed_precondition",
-      `the bucket is in another region (${name}). Add ?region=… to --object-store`,
+      `the bucket is in another region (${name}). Add ?region=… to its address`,
     );
   if (status === 401 || status === 403)
     return coded(
