@@ -57,7 +57,7 @@ async function fill(client: Client, commits: number): Promise<void> {
   for (const repo of ["kept", "dropped"]) await client.repos.create(repo);
   for (let commit = 0; commit < commits; commit++) {
     const repo = commit % 2 === 0 ? "kept" : "dropped";
-    const files = (): AsyncGenerator<Buffer> =>
+    const files = (): AsyncGenerator<Uint8Array> =>
       packTar(lineFiles(filesPerCommit, commit * filesPerCommit));
     await client.files.putTarCommit({ repo, branch: "master" }, "", files);
   }
