@@ -12,6 +12,8 @@ import { keyOf, type SessionChunks } from "./session-chunks.ts";
 
 /** A request of up to this many plain bytes, nodes included, is kept inline. */
 export const inlineBytesMax = 256 * KiB;
+/** And of up to this many chunks: each is a row, to be written again when it is drained. */
+const inlineChunksMax = 2_000;
 /** What a chunk on its way counts at least, so that the number of them is bounded too. */
 const bytesCountedMin = 8 * KiB;
 
@@ -102,10 +104,16 @@ export class IngestChunks {
 
   private hold(chunks: readonly NewChunk[]): boolean {
     if (this.isSpilled) return false;
-    const fresh = new Map(chunks.map((chunk) => [keyOf(chunk.hash), chunk]));
-    for (const key of this.held.keys()) fresh.delete(key);
-    const bytes = [...fresh.values()].reduce((sum, chunk) => sum + chunk.bytes.length, 0);
-    if (this.heldBytes + bytes > inlineBytesMax) return false;
+    const fresh = new Map<string, NewChunk>();
+    let bytes = 0;
+    for (const chunk of chunks) {
+      const key = keyOf(chunk.hash);
+      if (this.held.has(key) || fresh.has(key)) continue;
+      fresh.set(key, chunk);
+      bytes += chunk.bytes.length;
+    }
+    const count = this.held.size + fresh.size;
+    if (this.heldBytes + bytes > inlineBytesMax || count > inlineChunksMax) return false;
     for (const [key, chunk] of fresh) this.held.set(key, chunk);
     for (const chunk of chunks) if (this.held.get(keyOf(chunk.hash)) !== chunk) chunk.onKept?.();
     this.heldBytes += bytes;

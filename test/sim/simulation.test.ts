@@ -1,0 +1,149 @@
+// Goal: whatever order calls, answers, crashes, freezes, garbage collection and lost hints come in, nothing
+// acknowledged is lost or doubled, and nothing ever refers to what is not there.
+// Method: up to three daemons in this process over one store and one database; a scheduler decides from a
+// seed what goes on next; clients keep a reference model. A seed that fails is run again with
+// MAMMOTH_SIM_SEED; MAMMOTH_SIM_SEEDS=1000 is the long form.
+import { strict as assert } from "node:assert";
+import { test } from "node:test";
+import { systemRandom } from "../../src/base/random.ts";
+import { localPrincipal } from "../../src/model/principal.ts";
+import {
+  createRepo,
+  deleteRepo,
+  finishCommit,
+  startCommit,
+  verifyStore,
+} from "../../src/pfs/index.ts";
+import { SimClient } from "./client.ts";
+import { Scheduler } from "./scheduler.ts";
+import { World } from "./world.ts";
+
+const firstSeed = Number(process.env["MAMMOTH_SIM_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
+const seeds = Number(process.env["MAMMOTH_SIM_SEEDS"] ?? 10);
+const actsMax = 25;
+const never = new AbortController().signal;
+
+test(
+  `${seeds} simulations of three daemons (MAMMOTH_SIM_SEED=${firstSeed})`,
+  { timeout: 7_200_000 },
+  async (t) => {
+    for (let seed = firstSeed; seed < firstSeed + seeds; seed++) await simulate(seed);
+    t.diagnostic(`${seeds} seeds from ${firstSeed}`);
+  },
+);
+
+test("the same seed gives the same run", async () => {
+  assert.equal(await simulate(firstSeed), await simulate(firstSeed));
+});
+
+/** Gives back what tells one run from another. */
+async function simulate(seed: number): Promise<string> {
+  const scheduler = new Scheduler(seed);
+  let isOver = false;
+  let failure: unknown;
+  const main = story(scheduler).then(
+    () => (isOver = true),
+    (error: unknown) => {
+      failure = error;
+      isOver = true;
+    },
+  );
+  try {
+    await scheduler.run(() => isOver);
+    await main;
+    if (failure !== undefined) throw failure;
+  } catch (error) {
+    throw new Error(`MAMMOTH_SIM_SEED=${seed} MAMMOTH_SIM_SEEDS=1 fails:\n  ${scheduler.trace()}`, {
+      cause: error,
+    });
+  }
+  return scheduler.digest();
+}
+
+async function story(scheduler: Scheduler): Promise<void> {
+  const world = new World(scheduler);
+  const daemonsMax = 1 + scheduler.chance(3);
+  for (let i = 0; i < daemonsMax; i++) await world.startDaemon();
+  const clients = Array.from(
+    { length: 1 + scheduler.chance(3) },
+    (_, i) => new SimClient(world, `r${i}`),
+  );
+  const [first] = clients;
+  await first!.send((pfs, key) =>
+    createRepo(pfs, localPrincipal, { name: "shared", provenance: [], key }),
+  );
+  await first!.send((pfs, key) =>
+    startCommit(pfs, localPrincipal, { repo: "shared", parent: "master", provenance: [], key }),
+  );
+  let working = clients.length;
+  const work = clients.map(async (client) => {
+    await client.begin();
+    for (let acts = 0; acts < actsMax; acts++) await client.act();
+    working--;
+  });
+  const chaos = disturb(world, daemonsMax, () => working > 0);
+  await Promise.all([...work, chaos]);
+  world.isFaulty = false;
+  await judge(world, clients);
+}
+
+/** Kills, restarts and freezes daemons. */
+async function disturb(world: World, daemonsMax: number, goesOn: () => boolean): Promise<void> {
+  const { scheduler } = world;
+  const clock = scheduler.clockOf("chaos");
+  while (goesOn()) {
+    await clock.sleep(scheduler.chance(20_000));
+    const victim = world.daemons.length > 0 ? scheduler.pick(world.daemons) : undefined;
+    const what = scheduler.chance(3);
+    if (what === 0 && victim !== undefined) world.kill(victim);
+    if (what === 1 && victim !== undefined) scheduler.freeze(victim.name, scheduler.chance(90_000));
+    if (world.daemons.length < daemonsMax && scheduler.chance(2) === 0) await world.startDaemon();
+  }
+}
+
+/** At the end all is as the models say, and garbage is gone. */
+async function judge(world: World, clients: readonly SimClient[]): Promise<void> {
+  for (const daemon of [...world.daemons]) world.kill(daemon);
+  const { pfs } = await world.startDaemon();
+  const clock = world.scheduler.clockOf("judge");
+  // Leases of the dead end, what was closing is finished.
+  await clock.sleep(120_000);
+  const commit = { repo: "shared", id: "master/0" };
+  await finishCommit(pfs, localPrincipal, { commit, waitMs: 0, signal: never });
+  await assertWhole(world);
+  for (const client of clients) {
+    await client.check();
+    if (client.shared.length > 0)
+      assert.deepEqual(await client.sharedLines(commit), client.shared, "appends of one writer");
+  }
+  await collect(world);
+  await assertWhole(world);
+  for (const client of clients) await client.check();
+  for (const name of ["shared", ...clients.map(({ repo }) => repo)])
+    await deleteRepo(pfs, localPrincipal, { name, force: true });
+  for (let runs = 0; runs < 3; runs++) await collect(world);
+  const left: string[] = [];
+  for await (const { key } of world.objects.list("packs/", {})) left.push(key);
+  assert.deepEqual(left, [], "packs that nothing refers to");
+}
+
+async function collect(world: World): Promise<void> {
+  const { pfs } = world.daemons[0]!;
+  await pfs.clock.sleep(100_000);
+  for (let tries = 0; ; tries++) {
+    try {
+      await pfs.storage.collectGarbage({ isDryRun: false }, never);
+      return;
+    } catch (error) {
+      assert.ok(tries < 20, String(error));
+      await pfs.clock.sleep(5_000);
+    }
+  }
+}
+
+async function assertWhole(world: World): Promise<void> {
+  const { pfs } = world.daemons[0]!;
+  const lines = verifyStore(pfs, localPrincipal, { readData: true, repair: false, signal: never });
+  const next = await lines.next();
+  assert.ok(next.done === true, JSON.stringify(next.value));
+}
