@@ -7,7 +7,7 @@ export type { OutboxEvent } from "./procedures/outbox.ts";
 export type { FoundChunks, InlineBatch } from "./procedures/packs.ts";
 export type { PipelineDetail } from "./procedures/pipelines.ts";
 export type { NewRun, StagedRun } from "./procedures/staging.ts";
-export type { CommitToVerify, StagedToVerify } from "./procedures/verify.ts";
+export type { CommitToVerify, IndexCheck, StagedToVerify } from "./procedures/verify.ts";
 export type { LogPiece } from "./procedures/task-logs.ts";
 export type { TaskClaim } from "./procedures/tasks.ts";
 export type { JournalRecord } from "./journal-record.ts";

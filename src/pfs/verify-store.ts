@@ -3,13 +3,12 @@ import { nextTurn } from "../base/next-turn.ts";
 import type { Finding, FsckSummary } from "../model/finding.ts";
 import { pathOfKey } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
-import type { CommitToVerify, StagedToVerify } from "../metadata/index.ts";
+import type { CommitToVerify, PackState, StagedToVerify } from "../metadata/index.ts";
 import {
   decodeRun,
   decodeTreeRef,
   type Entry,
   type Storage,
-  type VerifiedPack,
   type TreeRef,
 } from "../storage/index.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
@@ -75,7 +74,9 @@ class StoreCheck {
   /** Bytes of the finished commits seen, by repo. */
   private readonly sizes = new Map<string, number>();
   private readonly trees: ReturnType<Storage["verifying"]["openTreeVerifier"]>;
-  /** Missing chunks that were looked for in unrecorded packs. */
+  /** Packs with chunks that the index does not know. */
+  private readonly halfKnown: PackState[] = [];
+  /** How many missing chunks have been looked for. */
   private searched = 0;
   private readonly counts = { commits: 0, packs: 0, packBytes: 0, findings: 0, repaired: 0 };
 
@@ -91,8 +92,7 @@ class StoreCheck {
   async *packs(): AsyncGenerator<Finding, void, void> {
     const { repair, readData, signal } = this.options;
     const { verifying } = this.deps.storage;
-    for await (const verified of verifying.verifyPacks({ readData }, signal)) {
-      const { pack, problem, unindexed } = verified;
+    for await (const { pack, problem, index } of verifying.verifyPacks({ readData }, signal)) {
       this.counts.packs++;
       this.counts.packBytes += pack.bytes;
       const named = `pack ${pack.id}`;
@@ -103,20 +103,20 @@ class StoreCheck {
         if (repair) await verifying.losePack(pack.id, `fsck: it ${problem}`);
         yield this.found({ problem: `${named} ${problem}`, isRepaired: false });
       } else if (pack.state === "lost") {
-        if (repair) await this.revive(verified);
+        if (repair) await this.revive(pack);
         yield this.found({ problem: `${named} is marked as lost, but whole`, isRepaired: repair });
-      } else if (unindexed > 0) {
-        if (repair) await verifying.reindexPack(verified);
-        const chunks = unindexed === 1 ? "1 chunk" : `${unindexed} chunks`;
+      } else if (index.misplaced > 0) {
+        if (repair) await verifying.reindexPack(pack, signal);
+        const chunks = index.misplaced === 1 ? "1 chunk" : `${index.misplaced} chunks`;
         const text = `the index does not lead to ${chunks} of ${named}`;
         yield this.found({ problem: text, isRepaired: repair });
-      }
+      } else if (index.unknown > 0) this.halfKnown.push(pack);
     }
   }
 
-  private async revive(verified: VerifiedPack): Promise<void> {
-    await this.deps.metadata.call("revivePack", { pack: verified.pack.id });
-    await this.deps.storage.verifying.reindexPack(verified);
+  private async revive(pack: PackState): Promise<void> {
+    await this.deps.metadata.call("revivePack", { pack: pack.id });
+    await this.deps.storage.verifying.reindexPack(pack, this.options.signal);
   }
 
   async *inline(): AsyncGenerator<Finding, void, void> {
@@ -204,7 +204,7 @@ class StoreCheck {
     if (before.all.size === 0 || !(await isStillThere())) return;
     let left = before;
     // What was mended may show what else is missing.
-    while (this.options.repair && left.all.size > 0 && (await this.adoptMissing()))
+    while (this.options.repair && left.all.size > 0 && (await this.findMissing()))
       left = await this.problemsIn(content);
     before.merge(left);
     for (const [text, { path, problem, lostBytes }] of before.all)
@@ -233,17 +233,22 @@ class StoreCheck {
     return problems;
   }
 
-  /** Records unrecorded packs that hold what is missing; false when there is nothing new to look for. */
-  private async adoptMissing(): Promise<boolean> {
+  /**
+   * Has the index lead to what is missing, from packs of which it does not know everything, and from
+   * unrecorded ones; false when there is nowhere left to look.
+   */
+  private async findMissing(): Promise<boolean> {
     const { missing } = this.trees;
     if (missing.size === this.searched) return false;
     this.searched = missing.size;
-    const { verifying } = this.deps.storage;
     const { signal } = this.options;
+    const { indexPending, verifying } = this.deps.storage;
+    const halfKnown = this.halfKnown.splice(0);
+    for (const pack of halfKnown) await verifying.reindexPack(pack, signal);
     const orphans = await verifying.findOrphans(signal);
     const adopted = await verifying.adoptOrphans(orphans, missing, signal);
-    if (adopted.length > 0) await this.deps.storage.indexPending(signal);
-    return adopted.length > 0;
+    if (adopted.length > 0) await indexPending(signal);
+    return halfKnown.length + adopted.length > 0;
   }
 
   async *repoSizes(): AsyncGenerator<Finding, void, void> {

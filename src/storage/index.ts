@@ -28,4 +28,3 @@ export { piecesOf } from "./tree/pieces-of.ts";
 export { decodeRun, encodeRun } from "./tree/run-format.ts";
 export { scan } from "./tree/scan.ts";
 export { decodeTreeRef, encodeTreeRef } from "./tree/tree-ref-format.ts";
-export type { VerifiedPack } from "./verify/verify-packs.ts";

@@ -3,7 +3,7 @@ import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { Semaphore } from "../base/semaphore.ts";
 import { MiB } from "../base/size.ts";
-import type { MetadataStore } from "../metadata/index.ts";
+import type { MetadataStore, PackState } from "../metadata/index.ts";
 import type { ObjectStore } from "../objectstore/index.ts";
 import { ChunkIndex } from "./chunk-index.ts";
 import type { Compute } from "./compute.ts";
@@ -54,7 +54,7 @@ export interface Verifying {
     signal: AbortSignal,
   ): Promise<string[]>;
   /** Has the index lead to the chunks of a pack again. */
-  reindexPack(pack: VerifiedPack): Promise<void>;
+  reindexPack(pack: PackState, signal: AbortSignal): Promise<void>;
   /** From here on the pack's chunks are stored again when they come again. */
   losePack(id: string, problem: string): Promise<void>;
 }
@@ -137,7 +137,7 @@ export function openStorage(deps: StorageDeps): Storage {
       const get = (address: Buffer): Promise<Buffer> => reader.readChunk(address, signal);
       return new TreeVerifier({ metadata: deps.metadata, nodes: { get }, bad, signal });
     },
-    reindexPack: (pack) => reindexPack(deps, pack),
+    reindexPack: (pack, signal) => reindexPack(deps, pack, signal),
     findOrphans: (signal) => findOrphans(deps, signal),
     adoptOrphans: (orphans, wanted, signal) => adoptOrphans(deps, orphans, wanted, signal),
     losePack: (id, problem) => index.losePack(id, problem),

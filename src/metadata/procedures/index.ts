@@ -93,6 +93,7 @@ import {
 import { applyJournal, endRecovery, isUnused } from "./recovery.ts";
 import {
   adoptPack,
+  checkLocations,
   dropInline,
   listCommitsToVerify,
   listInline,
@@ -102,7 +103,6 @@ import {
   repairRepoSize,
   repoSizes,
   revivePack,
-  wrongLocations,
 } from "./verify.ts";
 
 /** Every named transaction there is: the whole contract between the product and its metadata. */
@@ -116,6 +116,7 @@ export const procedures = {
   takeJournalBatch,
   takeSegment,
   adoptPack,
+  checkLocations,
   dropInline,
   listCommitsToVerify,
   listInline,
@@ -125,7 +126,6 @@ export const procedures = {
   repairRepoSize,
   repoSizes,
   revivePack,
-  wrongLocations,
   beginGarbageRun,
   condemnPacks,
   countChunks,

@@ -182,22 +182,30 @@ export const dropInline: Procedure<{ hash: Buffer }, void> = async (tx, { hash }
   await tx.run(`DELETE FROM inline_chunks WHERE hash = ?`, hash);
 };
 
-/** How many chunks of a pack the index does not know, or knows to be elsewhere in it. */
-export const wrongLocations: Procedure<{ pack: string; rows: ChunkRow[] }, number> = async (
+/** How the index and the footer of a pack agree. */
+export interface IndexCheck {
+  /** Chunks that the index has elsewhere in the pack. */
+  readonly misplaced: number;
+  /** Chunks that the index has nowhere, or where no pack is: garbage, or its rows are lost. */
+  readonly unknown: number;
+}
+
+/** Compares chunks of a pack with the index. */
+export const checkLocations: Procedure<{ pack: string; rows: ChunkRow[] }, IndexCheck> = async (
   tx,
   { pack, rows },
 ) => {
-  let wrong = 0;
+  const check = { misplaced: 0, unknown: 0 };
   for (const row of rows) {
     const known = await tx.get<LocationRow>(
       `SELECT p.id AS pack, p.state, l.frame_offset, l.frame_bytes, l.chunk_offset, l.bytes
        FROM chunk_locations l LEFT JOIN packs p ON p.number = l.pack_number WHERE l.hash = ?`,
       row.hash,
     );
-    if (known === undefined || !isReadable(known)) wrong++;
-    else if (known.pack === pack && !isSamePlace(known, row)) wrong++;
+    if (known === undefined || !isReadable(known)) check.unknown++;
+    else if (known.pack === pack && !isSamePlace(known, row)) check.misplaced++;
   }
-  return wrong;
+  return check;
 };
 
 interface LocationRow extends Record<string, SqlValue> {

@@ -1,3 +1,4 @@
+import type { Clock } from "../../base/clock.ts";
 import { Hints } from "../../base/hints.ts";
 import { silentLog } from "../../base/log.ts";
 import { seededRandom } from "../../base/random.ts";
@@ -28,15 +29,16 @@ export const never: AbortSignal = new AbortController().signal;
 
 /** A whole pfs in the memory of this process, with short names for what tests do all the time. */
 export class TestPfs {
+  /** Its own, unless another was given. */
   readonly clock = new ShiftedClock();
   readonly deps: PfsDeps;
 
   /** @param over what is there already, as disk and database are when a daemon starts again */
   constructor(
     seed: number,
-    over: { objects?: ObjectStore; metadata?: MetadataStore; session?: string } = {},
+    over: { objects?: ObjectStore; metadata?: MetadataStore; session?: string; clock?: Clock } = {},
   ) {
-    const { clock } = this;
+    const { clock = this.clock } = over;
     const random = seededRandom(seed);
     const { objects = openMemObjectStore(), metadata = openInlineSqliteMetadata({ clock }) } = over;
     const storage = openStorage({

@@ -1,7 +1,7 @@
 import { CodedError, codedErrorFrom, isCoded } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
 import { nextTurn } from "../../base/next-turn.ts";
-import type { ChunkRow, MetadataStore, PackState } from "../../metadata/index.ts";
+import type { ChunkRow, IndexCheck, MetadataStore, PackState } from "../../metadata/index.ts";
 import type { ObjectStore } from "../../objectstore/index.ts";
 import { readFooter as readFooterOf } from "../chunk-index.ts";
 import type { Compute } from "../compute.ts";
@@ -10,6 +10,7 @@ import { decodePack, packKey } from "../pack-format.ts";
 const packsPerPage = 200;
 /** Chunks of a pack looked up in one transaction. */
 const rowsPerCall = 1_000;
+const noneWrong: IndexCheck = { misplaced: 0, unknown: 0 };
 
 export interface VerifyPacksDeps {
   readonly objects: ObjectStore;
@@ -21,10 +22,8 @@ export interface VerifyPacksDeps {
 export interface VerifiedPack {
   readonly pack: PackState;
   readonly problem: string | undefined;
-  /** What its footer lists; empty when it cannot be read. */
-  readonly rows: readonly ChunkRow[];
-  /** How many of those the index does not lead to. */
-  readonly unindexed: number;
+  /** How the index agrees with its footer. */
+  readonly index: IndexCheck;
 }
 
 /**
@@ -43,7 +42,7 @@ export async function* verifyPacks(
       after = pack.number;
       if (pack.state === "deleted") continue;
       const verified = await verifyPack(deps, pack, { readData }, signal);
-      const isFine = verified.problem === undefined && verified.unindexed === 0;
+      const isFine = verified.problem === undefined && verified.index.misplaced === 0;
       // It may have been collected while we looked.
       if (isFine || (await isStillThere(deps, pack))) yield verified;
       await nextTurn();
@@ -63,14 +62,14 @@ async function verifyPack(
   { readData }: { readData: boolean },
   signal: AbortSignal,
 ): Promise<VerifiedPack> {
-  const bad = (problem: string): VerifiedPack => ({ pack, problem, rows: [], unindexed: 0 });
+  const bad = (problem: string): VerifiedPack => ({ pack, problem, index: noneWrong });
   try {
     const { bytes } = await deps.objects.stat(packKey(pack.id), { signal });
     if (bytes !== pack.bytes) return bad(`is ${bytes} bytes long instead of ${pack.bytes}`);
     // One that is marked as lost is trusted again only when every byte is there.
     const isWhole = readData || pack.state === "lost";
     const rows = await (isWhole ? verifyWhole : readFooter)(deps, pack, signal);
-    return { pack, problem: undefined, rows, unindexed: await countUnindexed(deps, pack, rows) };
+    return { pack, problem: undefined, index: await checkIndex(deps, pack, rows) };
   } catch (error) {
     if (isCoded(error, "not_found")) return bad("is missing");
     if (isCoded(error, "data_loss")) return bad(`is damaged: ${codedErrorFrom(error).message}`);
@@ -78,28 +77,34 @@ async function verifyPack(
   }
 }
 
-async function countUnindexed(
+async function checkIndex(
   { metadata }: VerifyPacksDeps,
   pack: PackState,
   rows: readonly ChunkRow[],
-): Promise<number> {
-  if (pack.indexed === 0 || pack.state !== "live") return 0;
-  let unindexed = 0;
-  for (let at = 0; at < rows.length; at += rowsPerCall)
-    unindexed += await metadata.call("wrongLocations", {
-      pack: pack.id,
-      rows: rows.slice(at, at + rowsPerCall),
-    });
-  return unindexed;
+): Promise<IndexCheck> {
+  if (pack.indexed === 0 || pack.state !== "live") return noneWrong;
+  const sum = { misplaced: 0, unknown: 0 };
+  for (let at = 0; at < rows.length; at += rowsPerCall) {
+    const some = { pack: pack.id, rows: rows.slice(at, at + rowsPerCall) };
+    const { misplaced, unknown } = await metadata.call("checkLocations", some);
+    sum.misplaced += misplaced;
+    sum.unknown += unknown;
+  }
+  return sum;
 }
 
 /** Has the index lead to the chunks of a pack again. */
 export async function reindexPack(
-  { metadata }: Pick<VerifyPacksDeps, "metadata">,
-  { pack, rows }: VerifiedPack,
+  deps: VerifyPacksDeps,
+  pack: PackState,
+  signal: AbortSignal,
 ): Promise<void> {
+  const rows = await readFooter(deps, pack, signal);
   for (let at = 0; at < rows.length; at += rowsPerCall)
-    await metadata.call("reindexPack", { pack: pack.id, rows: rows.slice(at, at + rowsPerCall) });
+    await deps.metadata.call("reindexPack", {
+      pack: pack.id,
+      rows: rows.slice(at, at + rowsPerCall),
+    });
 }
 
 async function readFooter(
