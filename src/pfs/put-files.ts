@@ -124,7 +124,8 @@ export async function finishWhole(
   }
 }
 
-async function answerOf<T>(deps: PfsDeps, key: string | undefined): Promise<T | undefined> {
+/** What the request of this key was answered, when it was made before. */
+export async function answerOf<T>(deps: PfsDeps, key: string | undefined): Promise<T | undefined> {
   if (key === undefined) return undefined;
   const { answer } = await deps.metadata.call("findRequest", { key });
   return answer === undefined ? undefined : (JSON.parse(answer) as T);

@@ -91,6 +91,33 @@ describe("revertCommit()", () => {
     );
     await assert.rejects(revert(pfs, open), (thrown) => isCoded(thrown, "failed_precondition"));
   });
+
+  it("goes on with a request whose daemon died, when it comes again with its key", async () => {
+    const first = new TestPfs(1);
+    const { metadata, clock } = first.deps;
+    await first.repo("r");
+    await first.commit("r", { f: "1" });
+    await first.commit("r", { f: "2" });
+    const dying = new TestPfs(2, {
+      clock,
+      session: "dying",
+      metadata: {
+        close: async () => undefined,
+        call: async (name, input) =>
+          name === "beginFinish"
+            ? await new Promise(() => undefined)
+            : await metadata.call(name, input),
+      },
+    });
+    const input = { repo: "r", branch: "master", to: r("master/0"), key: "k", signal: never };
+    void revertCommit(dying.deps, localPrincipal, input);
+    while ((await metadata.call("findRequest", { key: "k" })).answer === undefined)
+      await new Promise((resolve) => setImmediate(resolve));
+    const info = await revertCommit(first.deps, localPrincipal, input);
+    assert.deepEqual([info.id, info.state], ["master/2", "finished"]);
+    assert.equal(await first.get(r("master/2"), "f"), "1");
+    await first.close();
+  });
 });
 
 describe("diffFiles()", () => {

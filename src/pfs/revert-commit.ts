@@ -18,7 +18,7 @@ import {
 import { giveCommitHints } from "./commits.ts";
 import { ingesting } from "./ingest-files.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
-import { finishWhole } from "./put-files.ts";
+import { answerOf, finishWhole } from "./put-files.ts";
 
 /** Somebody else may finish a commit meanwhile: so often the difference is taken anew. */
 const attemptsMax = 10;
@@ -57,6 +57,8 @@ export async function revertCommit(
 
 async function revertOnce(deps: PfsDeps, input: RevertInput): Promise<CommitInfo> {
   const { repo, branch, key } = input;
+  const answered = await answerOf<CommitInfo>(deps, key);
+  if (answered !== undefined) return await finishWhole(deps, answered.uid, { ...input, waitMs: 0 });
   const target = await deps.metadata.call("findCommit", input.to);
   const head = await deps.metadata.call("parentOfNext", { repo, parent: branch });
   if (head === null)
