@@ -5,6 +5,11 @@ export function sha256(bytes: Uint8Array): Buffer {
   return hash("sha256", bytes, "buffer");
 }
 
+/** The same in hex; at once, which is twice as fast again. */
+export function sha256Hex(bytes: Uint8Array): string {
+  return hash("sha256", bytes, "hex");
+}
+
 /** SHA-256 of several buffers, as if joined. */
 export function sha256Of(parts: Iterable<Uint8Array>): Buffer {
   const hasher = createHash("sha256");

@@ -87,7 +87,7 @@ export function keyOfPath(path: FilePath): Buffer {
 
 /** The inverse of keyOfPath(). */
 export function pathOfKey(key: Uint8Array): FilePath {
-  const bytes = Buffer.from(key);
-  for (let i = bytes.indexOf(0); i >= 0; i = bytes.indexOf(0, i + 1)) bytes[i] = 0x2f;
-  return bytes.toString("utf8");
+  const bytes = Buffer.isBuffer(key) ? key : Buffer.from(key);
+  // No byte of a longer character is 0.
+  return bytes.toString("utf8").replaceAll("\0", "/");
 }

@@ -1,7 +1,7 @@
 import { CodedError } from "../base/errors.ts";
 import type { CommitName } from "../model/commit.ts";
 import type { FileInfo } from "../model/file.ts";
-import { parsePath, pathOfKey } from "../model/paths.ts";
+import { parsePath } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
 import { aggregate, emptyTree } from "../storage/index.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
@@ -123,8 +123,9 @@ async function describe(
   name: CommitName,
   files: readonly ViewEntry[],
 ): Promise<FileInfo[]> {
-  const described: { file: ViewEntry; bytes: number; modifiedMicros: number; commit: string }[] =
+  const described: { file: ViewEntry; bytes: number; modifiedMicros: number; commit: Buffer }[] =
     [];
+  const uids = new Map<Buffer, string>();
   for (const file of files) {
     const { entry } = file;
     const below =
@@ -135,18 +136,18 @@ async function describe(
       file,
       bytes: entry.type === "dir" ? await bytesBelow(view, file.path, below.bytes) : file.bytes,
       modifiedMicros: newest.modifiedMicros,
-      commit: newest.commit.toString("hex"),
+      commit: newest.commit,
     });
+    // Most entries of a page share one buffer.
+    if (!uids.has(newest.commit)) uids.set(newest.commit, newest.commit.toString("hex"));
   }
-  const names = await deps.metadata.call("commitNames", {
-    uids: [...new Set(described.map((d) => d.commit))],
-  });
+  const names = await deps.metadata.call("commitNames", { uids: [...new Set(uids.values())] });
   return described.map(({ file, bytes, modifiedMicros, commit }) => ({
-    path: pathOfKey(file.entry.key),
+    path: file.path,
     type: file.entry.type === "dir" ? "dir" : "file",
     sizeBytes: bytes,
     modifiedMicros,
-    commitModified: names[commit] ?? name,
+    commitModified: names[uids.get(commit)!] ?? name,
     digest: view.digestOf(file),
   }));
 }

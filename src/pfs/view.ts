@@ -69,29 +69,24 @@ export class View {
   /** The file or directory at a path, if the view shows it. */
   async find(path: FilePath): Promise<ViewEntry | undefined> {
     const entry = await find(this.tree, keyOfPath(path), this.nodes);
-    return entry === undefined ? undefined : await this.shown(entry);
+    const file = entry === undefined ? undefined : this.shown(entry);
+    return file === undefined ? undefined : await this.partOf(file);
   }
 
   /** Everything below a directory, in key order (parents before children), after the path `after`. */
-  async *below(dir: FilePath, after?: FilePath): AsyncGenerator<ViewEntry, void, void> {
+  below(dir: FilePath, after?: FilePath): AsyncGenerator<ViewEntry, void, void> {
     const range = {
       ...(dir === "" ? {} : { below: keyOfPath(dir) }),
       ...(after === undefined ? {} : { after: keyOfPath(after) }),
     };
-    for await (const entry of scan(this.tree, range, this.nodes)) {
-      const shown = await this.shown(entry);
-      if (shown !== undefined) yield shown;
-    }
+    return this.shownOf(scan(this.tree, range, this.nodes));
   }
 
   /** The direct children of a directory, by name, after the child named `after`. */
-  async *children(dir: FilePath, after: string | undefined): AsyncGenerator<ViewEntry, void, void> {
+  children(dir: FilePath, after: string | undefined): AsyncGenerator<ViewEntry, void, void> {
     const options =
       after === undefined ? {} : { after: keyOfPath(dir === "" ? after : `${dir}/${after}`) };
-    for await (const entry of listChildren(this.tree, keyOfPath(dir), options, this.nodes)) {
-      const shown = await this.shown(entry);
-      if (shown !== undefined) yield shown;
-    }
+    return this.shownOf(listChildren(this.tree, keyOfPath(dir), options, this.nodes));
   }
 
   /** Bytes `[start, end)` of what the view shows of a file. */
@@ -117,23 +112,35 @@ export class View {
     return sha256Of(parts).toString("hex");
   }
 
-  private async shown(entry: Entry): Promise<ViewEntry | undefined> {
+  private async *shownOf(entries: AsyncIterable<Entry>): AsyncGenerator<ViewEntry, void, void> {
+    for await (const entry of entries) {
+      const file = this.shown(entry);
+      if (file === undefined) continue;
+      // A page has thousands of entries: nothing is awaited for most of them.
+      const part = this.shard.blockModulus <= 1 ? file : await this.partOf(file);
+      if (part !== undefined) yield part;
+    }
+  }
+
+  /** All of a file or directory; undefined when the view shows nothing of it, whatever its blocks. */
+  private shown(entry: Entry): ViewEntry | undefined {
     if (entry.type === "none" || entry.key.length === 0) return undefined;
     const path = pathOfKey(entry.key);
     if (this.tops !== undefined && !this.tops.has(topOf(path))) return undefined;
     if (!isInFileShard(path, this.shard)) return undefined;
-    const all = [{ start: 0, end: entry.content.bytes }];
-    if (this.shard.blockModulus <= 1)
-      return { path, entry, bytes: entry.content.bytes, ranges: all };
+    const { bytes } = entry.content;
+    return { path, entry, bytes, ranges: [{ start: 0, end: bytes }] };
+  }
+
+  /** What is in the block shard of a file or directory. */
+  private async partOf(file: ViewEntry): Promise<ViewEntry | undefined> {
+    if (this.shard.blockModulus <= 1) return file;
+    const { path, entry } = file;
     const ranges = await blocksInShard(this.deps, { path, entry, nodes: this.nodes }, this.shard);
     if (ranges === undefined)
       return entry.type === "dir" ? { path, entry, bytes: 0, ranges: [] } : undefined;
-    return {
-      path,
-      entry,
-      bytes: ranges.reduce((sum, range) => sum + range.end - range.start, 0),
-      ranges,
-    };
+    const bytes = ranges.reduce((sum, range) => sum + range.end - range.start, 0);
+    return { path, entry, bytes, ranges };
   }
 }
 

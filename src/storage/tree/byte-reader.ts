@@ -55,6 +55,25 @@ export class ByteReader {
     return this.#buffer.subarray(start, this.#offset);
   }
 
+  /** The first `shared` bytes of `previous` and the next ones, in a buffer of their own. */
+  rawAfter(previous: Buffer, shared: number, bytes: number): Buffer {
+    if (bytes > this.#buffer.length - this.#offset) this.fail("it ends too early");
+    const joined = Buffer.allocUnsafe(shared + bytes);
+    joined.set(shared === previous.length ? previous : previous.subarray(0, shared), 0);
+    this.#buffer.copy(joined, shared, this.#offset, this.#offset + bytes);
+    this.#offset += bytes;
+    return joined;
+  }
+
+  /** As raw(); the very buffer `likely` when it holds the same bytes, as it mostly does. */
+  rawLike(likely: Buffer | undefined, bytes: number): Buffer {
+    const end = this.#offset + bytes;
+    if (likely?.length !== bytes || end > this.#buffer.length) return this.raw(bytes);
+    if (likely.compare(this.#buffer, this.#offset, end) !== 0) return this.raw(bytes);
+    this.#offset = end;
+    return likely;
+  }
+
   /** Everything must have been read. */
   end(): void {
     if (this.#offset !== this.#buffer.length)

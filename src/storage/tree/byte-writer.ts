@@ -1,11 +1,14 @@
 import { assert } from "../../base/assert.ts";
 
-const bytesAtStart = 4096;
-
 /** Bytes that grow at the end. */
 export class ByteWriter {
-  #buffer = Buffer.allocUnsafe(bytesAtStart);
+  #buffer: Buffer;
   #length = 0;
+
+  /** `bytesExpected`: room made at once. */
+  constructor(bytesExpected = 4096) {
+    this.#buffer = Buffer.allocUnsafe(bytesExpected);
+  }
 
   /** Bytes written so far. */
   get length(): number {
@@ -50,7 +53,12 @@ export class ByteWriter {
 
   /** A copy of what was written. */
   take(): Buffer {
-    return Buffer.from(this.#buffer.subarray(0, this.#length));
+    return Buffer.from(this.view());
+  }
+
+  /** What was written, good until more is. */
+  view(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
   }
 
   #reserve(bytes: number): void {

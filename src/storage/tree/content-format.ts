@@ -1,5 +1,5 @@
 import { assert } from "../../base/assert.ts";
-import { sha256 } from "../../base/hash.ts";
+import { sha256Hex } from "../../base/hash.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import {
@@ -110,10 +110,10 @@ function readListRef(from: ByteReader): ListRef {
  * path, time and commit. Part of the format.
  */
 export function contentDigest(entry: Pick<Entry, "content">): string {
-  const out = new ByteWriter();
+  const out = new ByteWriter(128);
   out.u8(entry.content.kind === "list" ? 1 : 0);
   writeContent(out, entry.content);
-  return sha256(out.take()).toString("hex");
+  return sha256Hex(out.view());
 }
 
 /** True when both hold the same pieces with the same block ends. */

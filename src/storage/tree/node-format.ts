@@ -147,7 +147,13 @@ export function readEntries(from: ByteReader, count: number): Entry[] {
       content,
     });
   }
-  return bare.map((entry) => ({ ...entry, ...readNewest(from) }));
+  let commit: Buffer | undefined;
+  return bare.map(({ key, type, reset, clear, content }) => {
+    // Field by field, in one shape: this runs for each entry of each page.
+    const modifiedMicros = from.varint();
+    commit = from.rawLike(commit, commitBytes);
+    return { key, type, reset, clear, content, modifiedMicros, commit };
+  });
 }
 
 function writeChildren(out: ByteWriter, children: readonly Child[]): number {
@@ -222,14 +228,12 @@ class KeyReader {
     const from = this.#from;
     const previous = this.#previous;
     const shared = from.varintIn(0, previous?.length ?? 0, "the shared length of a key");
-    const rest = from.raw(from.varintIn(0, pathBytesMax - shared, "the length of a key"));
-    if (previous === undefined) return (this.#previous = rest);
+    const length = from.varintIn(0, pathBytesMax - shared, "the length of a key");
+    if (previous === undefined) return (this.#previous = from.raw(length));
+    const key = from.rawAfter(previous, shared, length);
     // Proves at once that the keys ascend and that they share no more than is said.
-    if (rest.length === 0 || (shared < previous.length && rest[0]! <= previous[shared]!))
+    if (length === 0 || (shared < previous.length && key[shared]! <= previous[shared]!))
       from.fail("keys do not ascend");
-    const key = Buffer.allocUnsafe(shared + rest.length);
-    previous.copy(key, 0, 0, shared);
-    rest.copy(key, shared);
     return (this.#previous = key);
   }
 }

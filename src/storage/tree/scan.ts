@@ -1,6 +1,6 @@
 import type { Entry, NodeSource, TreeRef } from "./entry.ts";
 import { isBefore, lowerBound, subtreeEnd, type KeyEnd } from "./key-range.ts";
-import { readNode } from "./tree-reader.ts";
+import { decodeAt, readNode } from "./tree-reader.ts";
 import type { TreeNode } from "./node-format.ts";
 
 /** Which part of a tree to read; all parts at once are their intersection. */
@@ -57,14 +57,20 @@ function boundsOf({ from, after, below }: ScanRange): Bounds {
   return { start, isPast, end: below === undefined ? null : subtreeEnd(below) };
 }
 
-/** The leaves that may hold keys of the range, each as a promise made when it is asked for. */
+/** A leaf whose bytes are on their way: the last few that were read ahead are often never decoded. */
+interface ComingLeaf {
+  readonly address: Buffer;
+  readonly bytes: Promise<Buffer>;
+}
+
+/** The leaves that may hold keys of the range, each as a call that begins to read it. */
 async function* leavesOf(
   at: { address: Buffer; level: number },
   bounds: Bounds,
   source: NodeSource,
-): AsyncGenerator<() => Promise<TreeNode>, void, void> {
+): AsyncGenerator<() => ComingLeaf, void, void> {
   if (at.level === 0) {
-    yield () => readNode(at.address, 0, source);
+    yield () => ({ address: at.address, bytes: source.get(at.address) });
     return;
   }
   const node = await readNode(at.address, at.level, source);
@@ -79,9 +85,9 @@ async function* leavesOf(
 
 /** Starts reading before it is asked: one leaf at first, twice as many with each that is taken. */
 async function* readAhead(
-  leaves: AsyncGenerator<() => Promise<TreeNode>, void, void>,
+  leaves: AsyncGenerator<() => ComingLeaf, void, void>,
 ): AsyncGenerator<TreeNode, void, void> {
-  const started: Promise<TreeNode>[] = [];
+  const started: ComingLeaf[] = [];
   let isDone = false;
   try {
     for (let wanted = 1; ; wanted = Math.min(2 * wanted, leavesAheadMax)) {
@@ -92,7 +98,7 @@ async function* readAhead(
       }
       const leaf = started.shift();
       if (leaf === undefined) return;
-      yield await leaf;
+      yield decodeAt(await leaf.bytes, leaf.address, 0);
     }
   } finally {
     await leaves.return();
@@ -100,7 +106,7 @@ async function* readAhead(
 }
 
 /** A failure is the taker's; when nobody takes it, nobody minds. */
-function quiet<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
-  return promise;
+function quiet(leaf: ComingLeaf): ComingLeaf {
+  leaf.bytes.catch(() => undefined);
+  return leaf;
 }

@@ -93,7 +93,12 @@ export async function readNode(
   level: number,
   source: NodeSource,
 ): Promise<TreeNode> {
-  const node = decodeNode(await source.get(address));
+  return decodeAt(await source.get(address), address, level);
+}
+
+/** Decodes the bytes of a node. */
+export function decodeAt(bytes: Buffer, address: Buffer, level: number): TreeNode {
+  const node = decodeNode(bytes);
   if (node.level === level) return node;
   throw new CodedError(
     "data_loss",
