@@ -1,4 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
+import { hasErrno } from "../../base/durable-folders.ts";
 import { CodedError } from "../../base/errors.ts";
 import type { FileSystem } from "../../base/file-system.ts";
 
@@ -27,8 +28,20 @@ export class OpenFiles {
     this.filesMax = filesMax;
   }
 
-  /** Runs `work` on the open file, which stays open meanwhile. */
+  /**
+   * Runs `work` on the open file, which stays open meanwhile. A file on a network that its server knows no
+   * more, because it was started again, is opened once more.
+   */
   async use<T>(path: string, work: (file: OpenFile) => Promise<T>): Promise<T> {
+    try {
+      return await this.useOnce(path, work);
+    } catch (thrown) {
+      if (!hasErrno(thrown, "ESTALE")) throw thrown;
+      return await this.useOnce(path, work);
+    }
+  }
+
+  private async useOnce<T>(path: string, work: (file: OpenFile) => Promise<T>): Promise<T> {
     if (this.closed) throw new CodedError("unavailable", "The object store is closed");
     const entry = this.kept.get(path) ?? { opened: this.open(path), users: 0, kept: true };
     this.kept.delete(path);

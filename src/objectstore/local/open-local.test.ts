@@ -13,6 +13,47 @@ import { openLocalObjectStore } from "./open-local.ts";
 
 objectStoreConformance("local", async (t) => await openAt(await newRoot(t)));
 
+// As on NFS or QFS: what the store does not need, and what such a mount refuses, is not even tried.
+objectStoreConformance("local, without links and locks", async (t) => {
+  const allowed = new Set(["open", "rename", "mkdir", "readdir", "unlink", "stat"]);
+  const mount = new Proxy<FileSystem>(fs, {
+    get(target, name) {
+      if (allowed.has(String(name))) return Reflect.get(target, name) as unknown;
+      throw Object.assign(new Error(`${String(name)}: not supported`), { code: "ENOTSUP" });
+    },
+  });
+  return await openAt(await newRoot(t), mount);
+});
+
+it("read() opens a file again that its server has forgotten", async (t) => {
+  const root = await newRoot(t);
+  await put(await openAt(root), "key", "text");
+  let isStale = true;
+  const mount = new Proxy<FileSystem>(fs, {
+    get(target, name) {
+      if (name !== "open") return Reflect.get(target, name) as unknown;
+      return async (...called: Parameters<FileSystem["open"]>) => {
+        const handle = await fs.open(...called);
+        if (called[1] === "r")
+          handle.read = staleOnce(handle.read.bind(handle), () => isStale && !(isStale = false));
+        return handle;
+      };
+    },
+  });
+  const store = await openAt(root, mount);
+  assert.equal(await textOf(store, "key"), "text");
+  assert.equal(isStale, false);
+  await store.close();
+});
+
+/** Fails as NFS does for a file that is known no more. */
+function staleOnce<T extends (...called: never[]) => unknown>(read: T, isStale: () => boolean): T {
+  return ((...called: never[]) => {
+    if (isStale()) throw Object.assign(new Error("stale file handle"), { code: "ESTALE" });
+    return read(...called);
+  }) as T;
+}
+
 it("openLocalObjectStore() removes drafts that a crash left", async (t) => {
   const root = await newRoot(t);
   const store = await openAt(root);
