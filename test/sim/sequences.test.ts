@@ -67,16 +67,21 @@ class System {
     });
   }
 
-  /** Sends a request; when the daemon dies under it, once more to another that starts in its place. */
+  /**
+   * Sends a request; when the daemon dies under it, or was taken for dead because it stood still while the
+   * other collected, once more.
+   */
   async send<T>(daemon: number, work: (pfs: PfsDeps, key: string) => Promise<T>): Promise<T> {
     const key = `request-${++this.requests}`;
     try {
       return await work(this.daemons[daemon]!.deps, key);
     } catch (error) {
-      if (this.callsLeft > 0 || !isCoded(error, "unavailable")) throw error;
+      const hasDied = this.callsLeft <= 0 && isCoded(error, "unavailable");
       this.callsLeft = Infinity;
-      this.daemons[daemon] = await this.open();
-      return await work(this.daemons[daemon].deps, key);
+      if (hasDied) this.daemons[daemon] = await this.open();
+      else if (isCoded(error, "aborted")) await this.renewSessions();
+      else throw error;
+      return await work(this.daemons[daemon]!.deps, key);
     } finally {
       this.callsLeft = Infinity;
     }
@@ -88,6 +93,7 @@ class System {
   }
 
   async restart(daemon: number): Promise<void> {
+    this.callsLeft = Infinity;
     this.daemons[daemon] = await this.open();
   }
 
@@ -109,6 +115,10 @@ class System {
 
   private async passTime(): Promise<void> {
     await this.clock.sleep(120_000);
+    await this.renewSessions();
+  }
+
+  private async renewSessions(): Promise<void> {
     for (const { deps } of this.daemons)
       await deps.storage.renewSession({ address: "", release: "" });
   }
