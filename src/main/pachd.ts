@@ -13,6 +13,7 @@ const graceMs = 10_000;
 /** Runs pachd; resolves with the exit code. */
 async function main(): Promise<number> {
   let daemon: Daemon | undefined;
+  let isTrusted = true;
   try {
     const config = parsePachdConfig(process.argv.slice(2), process.env, {
       cpus: availableParallelism(),
@@ -24,6 +25,7 @@ async function main(): Promise<number> {
       return say(await recover(config, openLogger(config.logLevel)));
     daemon = await start(config);
     const death = await Promise.race([stopSignal(), daemon.died]);
+    if (death?.details["trusted"] === 0) isTrusted = false;
     if (death !== undefined) throw death;
     return 0;
   } catch (error) {
@@ -38,6 +40,8 @@ async function main(): Promise<number> {
     return errorCodes[coded.code].exit;
   } finally {
     await daemon?.close(AbortSignal.timeout(graceMs));
+    // SQLite would write back what it has, as if the disk had kept it.
+    if (!isTrusted) process.kill(process.pid, "SIGKILL");
   }
 }
 

@@ -3,7 +3,7 @@ import { assert } from "../../base/assert.ts";
 import type { Procedure, Row, SqlValue, Tx } from "../metadata-store.ts";
 import type { MetadataModule } from "../migrations/module.ts";
 import { asBuffer, compact, reviveBuffers } from "../plain-data.ts";
-import { type Refusal, refusalOf } from "./refusal.ts";
+import { isSyncFailure, type Refusal, refusalOf } from "./refusal.ts";
 
 /** One call of a named transaction, as it crosses the thread. */
 export interface Call {
@@ -23,6 +23,8 @@ export interface GroupResult {
 }
 
 const statementsMax = 1_000;
+/** So many relaxed groups in a row change something before one waits for the disk, and the log is written back. */
+const relaxedMax = 500;
 
 /**
  * Runs groups of calls, each group as one transaction and each call in a savepoint of it: many calls
@@ -35,6 +37,7 @@ export class Engine {
   private readonly statements = new Map<string, StatementSync>();
   /** Whether the end of a transaction waits for the disk: SQLite's own default is that it does. */
   private isSynced = true;
+  private relaxedInARow = 0;
   /** Why SQLite gave up the transaction in the middle of a group. */
   private lost: Error | undefined;
 
@@ -50,21 +53,27 @@ export class Engine {
   }
 
   /**
-   * What fails as a whole is the answer of every call. Rejects only when it cannot be undone: the
-   * connection must not be used any more.
+   * What fails as a whole is the answer of every call. Rejects only when it cannot be undone, or when the
+   * disk did not keep what it was given: the connection must not be used any more, not even closed.
    */
   async runGroup(calls: readonly Call[]): Promise<GroupResult> {
     this.lost = undefined;
     try {
-      this.sync(calls.some(({ name }) => !this.relaxed.has(name)));
+      this.sync(
+        this.relaxedInARow >= relaxedMax || calls.some(({ name }) => !this.relaxed.has(name)),
+      );
       this.execute("BEGIN IMMEDIATE");
       const before = this.changes();
       const answers: Answer[] = [];
       for (const call of calls) answers.push(await this.runCall(call));
       const committed = this.changes() !== before;
       this.execute("COMMIT");
+      if (this.isSynced) this.relaxedInARow = 0;
+      else if (committed) this.relaxedInARow++;
       return { answers, committed };
     } catch (thrown) {
+      // The system has forgotten which pages it could not write: the next sync would succeed without them.
+      if (isSyncFailure(thrown)) throw thrown;
       if (this.database.isTransaction) this.execute("ROLLBACK");
       const refusal = refusalOf(thrown, "The transaction");
       return { answers: calls.map(() => ({ refusal })), committed: false };
@@ -100,10 +109,18 @@ export class Engine {
     }
   };
 
-  /** Without, the log is still written in order: what is synced later takes along what came before. */
+  /**
+   * Without, the log is still written in order: what is synced later takes along what came before. It is
+   * not written back then: SQLite hides it when the sync that goes first fails, and nobody would learn
+   * that the log has a hole.
+   */
   private sync(isSynced: boolean): void {
     if (this.isSynced === isSynced) return;
-    this.database.exec(`PRAGMA synchronous = ${isSynced ? "FULL" : "NORMAL"}`);
+    this.database.exec(
+      isSynced
+        ? "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000"
+        : "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0",
+    );
     this.isSynced = isSynced;
   }
 

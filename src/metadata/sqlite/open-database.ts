@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { assert } from "../../base/assert.ts";
 import { CodedError } from "../../base/errors.ts";
@@ -9,7 +10,8 @@ import { codedFromSqlite, isBusy } from "./refusal.ts";
 export const inMemory = ":memory:";
 
 // EXCLUSIVE before the first access: the lock is held until the process ends, however it ends, and
-// the log needs no shared memory. FULL: a commit has reached the disk.
+// the log needs no shared memory. FULL: a commit has reached the disk. The checkpoint: what was found
+// in the log may be in memory only, when the disk failed the process before.
 const settings = `
   PRAGMA locking_mode = EXCLUSIVE;
   PRAGMA journal_mode = WAL;
@@ -18,7 +20,8 @@ const settings = `
   PRAGMA cache_size = -32768;
   PRAGMA temp_store = MEMORY;
   BEGIN IMMEDIATE;
-  COMMIT;`;
+  COMMIT;
+  PRAGMA wal_checkpoint(TRUNCATE);`;
 
 /**
  * Opens the database for this process alone and brings its schema up to date.
@@ -73,9 +76,11 @@ function backUp(database: DatabaseSync, path: string, [from, to]: [number, numbe
   // What an attempt left that was cut short.
   rmSync(copy, { force: true });
   database.prepare(`VACUUM INTO ?`).run(copy);
-  const file = openSync(copy, "r");
-  fsyncSync(file);
-  closeSync(file);
+  for (const name of [copy, dirname(copy)]) {
+    const file = openSync(name, "r");
+    fsyncSync(file);
+    closeSync(file);
+  }
 }
 
 function tooNew(path: string, found: number, known: number): CodedError {

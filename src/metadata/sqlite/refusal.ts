@@ -45,11 +45,18 @@ const sqlite = {
   cannotOpen: 14,
   notDatabase: 26,
 };
+/** SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC. */
+const sqliteSync = new Set([1034, 1290]);
 const sqliteUnique = new Set([1555, 2067, 2579]);
 
 /** True when another connection holds the database. */
 export function isBusy(thrown: unknown): boolean {
   return ((sqliteCodeOf(thrown) ?? 0) & 0xff) === sqlite.busy;
+}
+
+/** True when the disk did not confirm that it keeps what was written. */
+export function isSyncFailure(thrown: unknown): boolean {
+  return sqliteSync.has(sqliteCodeOf(thrown) ?? 0);
 }
 
 /** The CodedError for SQLite's own failures; undefined for a wrong statement, which is a bug. */

@@ -6,7 +6,7 @@ import { procedures, relaxed } from "../procedures/index.ts";
 import { type Call, Engine, type GroupResult } from "./engine.ts";
 import type { MetadataModule } from "../migrations/module.ts";
 import { closeDatabase, openDatabase } from "./open-database.ts";
-import { type Refusal, refusalOf } from "./refusal.ts";
+import { isSyncFailure, type Refusal, refusalOf } from "./refusal.ts";
 
 /** What the thread is started with. */
 export interface ThreadData {
@@ -22,7 +22,9 @@ export type ThreadRequest =
 export type ThreadReply =
   | { readonly kind: "opened" }
   | { readonly kind: "refused"; readonly refusal: Refusal }
-  | { readonly kind: "answered"; readonly result: GroupResult };
+  | { readonly kind: "answered"; readonly result: GroupResult }
+  /** The database must not be touched again in this process. */
+  | { readonly kind: "distrusted"; readonly refusal: Refusal };
 
 const port = present(parentPort, "the port of the database's thread");
 const { path, module } = workerData as ThreadData;
@@ -39,10 +41,18 @@ async function open(): Promise<void> {
   const database = openDatabase(path, chosen.migrations);
   const engine = new Engine(database, chosen);
   let last = Promise.resolve();
+  let isTrusted = true;
   port.on("message", (request: ThreadRequest) => {
     last = last.then(async () => {
+      if (!isTrusted) return;
       if (request.kind === "run") {
-        reply({ kind: "answered", result: await engine.runGroup(request.calls) });
+        try {
+          reply({ kind: "answered", result: await engine.runGroup(request.calls) });
+        } catch (thrown) {
+          if (!isSyncFailure(thrown)) throw thrown;
+          isTrusted = false;
+          reply({ kind: "distrusted", refusal: refusalOf(thrown, `Syncing ${path}`) });
+        }
       } else {
         closeDatabase(database, path);
         port.close();

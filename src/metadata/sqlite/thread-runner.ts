@@ -5,7 +5,7 @@ import { CodedError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Call, GroupResult } from "./engine.ts";
 import type { GroupRunner } from "./queued-store.ts";
-import { errorOf } from "./refusal.ts";
+import { errorOf, type Refusal } from "./refusal.ts";
 import type { ThreadData, ThreadReply, ThreadRequest } from "./sqlite-thread.ts";
 
 /** Runs groups in the database's thread. */
@@ -54,6 +54,8 @@ export class ThreadRunner implements GroupRunner {
   async close(): Promise<void> {
     this.closing = true;
     if (this.death === undefined) this.send({ kind: "close" });
+    // Its thread would write the log back as it ends, from pages that may not be on the disk.
+    if (this.death?.details["trusted"] === 0) return;
     await this.ended.promise;
   }
 
@@ -70,10 +72,25 @@ export class ThreadRunner implements GroupRunner {
         this.closing = true;
         this.opened.reject(errorOf(reply.refusal));
         break;
+      case "distrusted":
+        this.distrust(reply.refusal);
+        break;
       case "answered":
         present(this.running.shift(), "the group that was answered").resolve(reply.result);
         break;
     }
+  }
+
+  /** The disk did not keep what it was given: only who reads it anew knows what is there. */
+  private distrust({ message }: Refusal): void {
+    this.log.error({ error: message }, "the metadata's disk has failed");
+    this.end(
+      new CodedError(
+        "unavailable",
+        `${message}. What was under way may or may not be there: the daemon ends, start it again`,
+        { details: { trusted: 0 } },
+      ),
+    );
   }
 
   /** Whoever waits is told: what they asked for may or may not have happened. */
@@ -82,12 +99,22 @@ export class ThreadRunner implements GroupRunner {
     if (isUnexpected) {
       this.log.error({ err: error }, "the metadata database's thread has died");
     }
-    this.death ??= new CodedError(
+    const death = new CodedError(
       "unavailable",
       "The metadata database's thread has died. Look at the daemon's log, then start it again",
       { cause: error },
     );
-    if (isUnexpected) this.dead.resolve(this.death);
+    if (isUnexpected) this.end(death);
+    else this.fail(death);
+  }
+
+  private end(death: CodedError): void {
+    this.fail(death);
+    this.dead.resolve(death);
+  }
+
+  private fail(death: CodedError): void {
+    this.death ??= death;
     this.opened.reject(this.death);
     for (const { reject } of this.running.splice(0)) reject(this.death);
   }
