@@ -1,12 +1,32 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomFillSync } from "node:crypto";
 
 /** Randomness, injected so that a seed repeats a run. */
 export interface Random {
   bytes(count: number): Buffer;
 }
 
-/** The operating system's generator. */
-export const systemRandom: Random = { bytes: (count) => randomBytes(count) };
+const pooledBytes = 4_096;
+
+/** The operating system's generator. Asked for some at a time: a call to it costs more than the bytes. */
+export const systemRandom: Random = openSystemRandom();
+
+function openSystemRandom(): Random {
+  const pool = Buffer.allocUnsafeSlow(pooledBytes);
+  let used = pooledBytes;
+  return {
+    bytes(count) {
+      if (count > pooledBytes / 4) return randomBytes(count);
+      if (used + count > pooledBytes) {
+        randomFillSync(pool);
+        used = 0;
+      }
+      const taken = Buffer.from(pool.subarray(used, used + count));
+      pool.fill(0, used, used + count);
+      used += count;
+      return taken;
+    },
+  };
+}
 
 /** A repeatable generator (mulberry32) for tests, demos and simulations; never for secrets. */
 export function seededRandom(seed: number): Random {

@@ -44,9 +44,8 @@ export async function finishCommit(
   _principal: Principal,
   options: FinishOptions & { commit: CommitName },
 ): Promise<CommitInfo> {
-  const { info } = await deps.metadata.call("findCommit", options.commit);
-  const finished = await finishByUid(deps, info.uid, options);
-  if (finished.state !== "cancelled" || info.state !== "cancelled") return finished;
+  const { info, isNew } = await finish(deps, options.commit, options);
+  if (info.state !== "cancelled" || isNew) return info;
   throw new CodedError(
     "failed_precondition",
     `Cannot finish commit ${info.repo}/${info.id}: it was cancelled. Start a new one with "pachctl start-commit ${info.repo} ${info.branch}"`,
@@ -62,22 +61,36 @@ export async function finishByUid(
   uid: string,
   options: FinishOptions,
 ): Promise<CommitInfo> {
+  return (await finish(deps, uid, options)).info;
+}
+
+/** `isNew`: it had not ended before. */
+async function finish(
+  deps: PfsDeps,
+  commit: string | CommitName,
+  options: FinishOptions,
+): Promise<{ info: CommitInfo; isNew: boolean }> {
+  let named = commit;
   const token = randomHex(deps.random);
   const deadlineMs = deps.clock.monotonicMs() + options.waitMs;
   for (;;) {
     options.signal.throwIfAborted();
     const start = await deps.metadata.call("beginFinish", {
-      uid,
+      commit: named,
       token,
       leaseMs,
       ...(options.jobId === undefined ? {} : { jobId: options.jobId }),
     });
+    if (start.kind === "ended") {
+      giveCommitHints(deps, start.info.uid);
+      return start;
+    }
+    const { uid } = start;
+    // What a name stands for may change meanwhile.
+    named = uid;
     switch (start.kind) {
-      case "ended":
-        giveCommitHints(deps, uid);
-        return start.info;
       case "claimed":
-        return await publish(deps, uid, token, start);
+        return { info: await publish(deps, uid, token, start), isNew: true };
       case "busy":
         await waitFor(deps, uid, deps.clock.monotonicMs() + 500, options.signal);
         break;

@@ -33,9 +33,10 @@ export async function putFiles(
   _principal: Principal,
   input: PutFilesInput,
 ): Promise<PutAnswer> {
-  const answered = await answerOf<PutAnswer>(deps, input.key);
+  const finding = deps.metadata.call("findCommit", input.commit);
+  const answered = await answerOf<PutAnswer>(deps, input.key, finding);
   if (answered !== undefined) return answered;
-  const detail = await deps.metadata.call("findCommit", input.commit);
+  const detail = await finding;
   requireOpen(detail.info);
   const { uid } = detail.info;
   const stamp = { uid, modifiedMicros: deps.clock.nowMicros() };
@@ -78,11 +79,12 @@ export async function putCommit(
   _principal: Principal,
   input: PutCommitInput,
 ): Promise<CommitInfo> {
-  const answered = await answerOf<CommitInfo>(deps, input.key);
-  if (answered !== undefined) return await finishWhole(deps, answered.uid, input);
   const { repo, branch } = input;
   // Before the body is read: a repo that is not there, a name that is none.
-  const base = await deps.metadata.call("parentOfNext", { repo, parent: branch });
+  const finding = deps.metadata.call("parentOfNext", { repo, parent: branch });
+  const answered = await answerOf<CommitInfo>(deps, input.key, finding);
+  if (answered !== undefined) return await finishWhole(deps, answered.uid, input);
+  const base = await finding;
   const uid = randomHex(deps.random);
   const stamp = { uid, modifiedMicros: deps.clock.nowMicros() };
   const info = await ingesting(deps.storage, async (ingest) => {
@@ -124,8 +126,16 @@ export async function finishWhole(
   }
 }
 
-/** What the request of this key was answered, when it was made before. */
-export async function answerOf<T>(deps: PfsDeps, key: string | undefined): Promise<T | undefined> {
+/**
+ * What the request of this key was answered, when it was made before. `beside` was asked at the same time, which saves
+ * a way to the database; when there is an answer, what became of it does not matter.
+ */
+export async function answerOf<T>(
+  deps: PfsDeps,
+  key: string | undefined,
+  beside: Promise<unknown> = Promise.resolve(),
+): Promise<T | undefined> {
+  beside.catch(() => undefined);
   if (key === undefined) return undefined;
   const { answer } = await deps.metadata.call("findRequest", { key });
   return answer === undefined ? undefined : (JSON.parse(answer) as T);

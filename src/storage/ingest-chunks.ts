@@ -14,6 +14,8 @@ import { keyOf, type SessionChunks } from "./session-chunks.ts";
 export const inlineBytesMax = 256 * KiB;
 /** And of up to this many chunks: each is a row, to be written again when it is drained. */
 const inlineChunksMax = 2_000;
+/** Shorter inline chunks stay as they are: a page of the database is written anyway. */
+const compressBytesMin = 4 * KiB;
 /** What a chunk on its way counts at least, so that the number of them is bounded too. */
 const bytesCountedMin = 8 * KiB;
 
@@ -218,6 +220,16 @@ export class IngestChunks {
   private async inlineChunks(): Promise<InlineChunk[]> {
     const inline: InlineChunk[] = [];
     for (const { class: packClass, hash, bytes } of this.held.values()) {
+      if (bytes.length < compressBytesMin) {
+        inline.push({
+          hash,
+          class: packClass,
+          bytes: bytes.length,
+          codec: codec.stored,
+          data: bytes,
+        });
+        continue;
+      }
       // A copy: the buffer may move to another thread, and readers hold the one here.
       const ranges = [{ start: 0, end: bytes.length, chunks: 1 }];
       const { frames } = await this.deps.compute.encode({ buffer: Buffer.from(bytes), ranges });

@@ -1,5 +1,5 @@
 import { CodedError } from "../../base/errors.ts";
-import { commitId, type CommitInfo } from "../../model/commit.ts";
+import { commitId, type CommitInfo, type CommitName } from "../../model/commit.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import type { Sealed } from "../sealed.ts";
 import {
@@ -8,6 +8,7 @@ import {
   newestKept,
   requireOwner,
   requireUid,
+  resolveRow,
   type CommitRow,
 } from "./commit-rows.ts";
 import { nextNumber } from "./counters.ts";
@@ -22,41 +23,50 @@ export type FinishStart =
   /** This caller computes the roots and publishes with the token. */
   | {
       readonly kind: "claimed";
+      readonly uid: string;
       readonly parentUid: string | null;
       readonly parentRoot: Buffer | null;
       /** What was staged, when it is little; null: to be listed. */
       readonly runs: StagedRun[] | null;
     }
   /** Somebody else does; look again later. */
-  | { readonly kind: "busy" }
+  | { readonly kind: "busy"; readonly uid: string }
   /** The commit waits for its parent; nothing is held meanwhile. */
   | {
       readonly kind: "parent_open";
+      readonly uid: string;
       readonly parent: string;
       readonly parentUid: string;
       readonly sinceMicros: number;
     }
-  /** Finished or cancelled, now or before. */
-  | { readonly kind: "ended"; readonly info: CommitInfo };
+  /** Finished or cancelled; `isNew` when it was cancelled just now, as its parent is. */
+  | { readonly kind: "ended"; readonly info: CommitInfo; readonly isNew: boolean };
 
 /** A claim comes with the staged runs when they are no more than this. */
 const runsGivenMax = 4;
 
-/** Moves a commit from open to closing under a token and a lease: from here on puts fail. */
+/**
+ * Moves a commit, named by uid or as a person does, from open to closing under a token and a lease:
+ * from here on puts fail.
+ */
 export const beginFinish: Procedure<
-  { uid: string; token: string; leaseMs: number; jobId?: string },
+  { commit: string | CommitName; token: string; leaseMs: number; jobId?: string },
   FinishStart
 > = async (tx, input) => {
-  const row = await requireUid(tx, input.uid);
+  const { commit } = input;
+  const row =
+    typeof commit === "string" ? await requireUid(tx, commit) : await resolveRow(tx, commit);
+  const { uid } = row;
   requireOwner(row, input.jobId);
   if (row.state === "finished" || row.state === "cancelled")
-    return { kind: "ended", info: await infoOfRow(tx, row) };
+    return { kind: "ended", info: await infoOfRow(tx, row), isNew: false };
   if (row.state === "closing" && row.lease_micros > tx.nowMicros && row.token !== input.token)
-    return { kind: "busy" };
+    return { kind: "busy", uid };
   const parent = await parentOf(tx, row);
   if (parent !== undefined && (parent.state === "open" || parent.state === "closing")) {
     return {
       kind: "parent_open",
+      uid,
       parent: nameOfRow(parent),
       parentUid: parent.uid,
       sinceMicros: parent.started_micros,
@@ -64,20 +74,22 @@ export const beginFinish: Procedure<
   }
   if (parent?.state === "cancelled") {
     await markCancelled(tx, row);
-    return { kind: "ended", info: await infoOfRow(tx, await requireUid(tx, row.uid)) };
+    const info = await infoOfRow(tx, await requireUid(tx, uid));
+    return { kind: "ended", info, isNew: true };
   }
   await tx.run(
     `UPDATE commits SET state = 'closing', token = ?, lease_micros = ? WHERE uid = ?`,
     input.token,
     tx.nowMicros + input.leaseMs * 1_000,
-    input.uid,
+    uid,
   );
   const isLittle = row.next_seq <= runsGivenMax + 1;
   return {
     kind: "claimed",
+    uid,
     parentUid: parent?.uid ?? null,
     parentRoot: parent?.root ?? null,
-    runs: isLittle ? await listRuns(tx, { uid: row.uid, fromSeq: 0 }) : null,
+    runs: isLittle ? await listRuns(tx, { uid, fromSeq: 0 }) : null,
   };
 };
 
