@@ -19,6 +19,7 @@ import {
   type PfsDeps,
 } from "../../src/pfs/index.ts";
 import { openNamedView } from "../../src/pfs/view.ts";
+import { createPipeline, deletePipeline, listJobs, type PpsDeps } from "../../src/pps/index.ts";
 import { RepoModel } from "./repo-model.ts";
 import type { World } from "./world.ts";
 
@@ -26,6 +27,7 @@ const never = new AbortController().signal;
 const paths = ["a", "b", "dir/c", "dir/d", "dir/deep/e"];
 /** Few texts, so that the same bytes come again after they have become garbage. */
 const textsMax = 6;
+const ended: ReadonlySet<string> = new Set(["success", "failure", "empty"]);
 
 /** The one writer of a repo. It sends a request again, with its key, until it is answered. */
 export class SimClient {
@@ -34,6 +36,7 @@ export class SimClient {
   /** Lines that it put into the shared commit, in order. */
   readonly shared: string[] = [];
   private readonly world: World;
+  private pipeline: string | undefined;
   private requests = 0;
 
   constructor(world: World, repo: string) {
@@ -47,6 +50,19 @@ export class SimClient {
     });
   }
 
+  /** From here on a pipeline copies each commit; its repo is made anew no more. */
+  async addPipeline(): Promise<void> {
+    this.pipeline = `copy_of_${this.repo}`;
+    const input = { repo: { name: this.repo }, method: "reduce", runEmpty: true };
+    const document = {
+      pipeline: { name: this.pipeline },
+      transform: { cmd: ["copy"] },
+      parallelism_spec: { constant: 2 },
+      inputs: [input],
+    };
+    await this.send((_, key, pps) => createPipeline(pps, localPrincipal, { document, key }));
+  }
+
   /** Does one thing by chance, and tells the model. */
   async act(): Promise<void> {
     const { model, repo } = this;
@@ -55,7 +71,7 @@ export class SimClient {
     if (what === 0) return await this.check();
     if (what === 1) return await this.putShared();
     if (model.open === undefined) {
-      if (what === 2) return await this.startAnew();
+      if (what === 2 && this.pipeline === undefined) return await this.startAnew();
       if (what < 6) return await this.putWhole();
       if (what === 6 && model.finished.size > 0) return await this.revert();
       const { id } = await this.send((pfs, key) =>
@@ -107,6 +123,42 @@ export class SimClient {
     for (const [id, files] of all) await this.compare({ repo, id }, files);
   }
 
+  /** Compares the outputs of the pipeline, if there is one: a job each commit, which has copied it or failed. */
+  async checkJobs(): Promise<void> {
+    const { pipeline, model } = this;
+    if (pipeline === undefined) return;
+    const jobs = await this.send((_, __, pps) =>
+      listJobs(pps, localPrincipal, { pipeline, inputs: [] }),
+    );
+    const seen = jobs.map(({ inputs }) => inputs[0]!.commit.id);
+    assert.deepEqual(seen.toSorted(), [...model.finished.keys()].toSorted());
+    for (const { id, state, outputCommit, inputs } of jobs) {
+      assert.ok(state === "success" || state === "failure", `job ${id}: ${state}`);
+      if (state === "success")
+        await this.compare(outputCommit!, model.finished.get(inputs[0]!.commit.id)!);
+    }
+  }
+
+  /** Whether there are jobs that have not ended. */
+  async hasWork(): Promise<boolean> {
+    const { pipeline, model } = this;
+    if (pipeline === undefined) return false;
+    const jobs = await this.send((_, __, pps) =>
+      listJobs(pps, localPrincipal, { pipeline, inputs: [] }),
+    );
+    return jobs.length < model.finished.size || jobs.some(({ state }) => !ended.has(state));
+  }
+
+  /** Deletes all that it has made. */
+  async end(): Promise<void> {
+    const { pipeline, repo } = this;
+    if (pipeline !== undefined) {
+      await this.send((_, __, pps) => deletePipeline(pps, localPrincipal, pipeline));
+      await this.send((pfs) => deleteRepo(pfs, localPrincipal, { name: pipeline, force: true }));
+    }
+    await this.send((pfs) => deleteRepo(pfs, localPrincipal, { name: repo, force: true }));
+  }
+
   /** The lines that a shared commit has of this client. */
   async sharedLines(commit: CommitName): Promise<string[]> {
     const text = await this.send((pfs) => readText(pfs, commit, "lines"));
@@ -114,14 +166,14 @@ export class SimClient {
   }
 
   /** Sends a request to daemons by chance until one answers. */
-  async send<T>(work: (pfs: PfsDeps, key: string) => Promise<T>): Promise<T> {
+  async send<T>(work: (pfs: PfsDeps, key: string, pps: PpsDeps) => Promise<T>): Promise<T> {
     const key = `${this.repo}-${++this.requests}`;
     const { scheduler, daemons } = this.world;
     for (let tries = 0; ; tries++) {
       const clock = scheduler.clockOf(this.repo);
       if (daemons.length > 0) {
         try {
-          return await scheduler.pick(daemons).ask((pfs) => work(pfs, key));
+          return await scheduler.pick(daemons).ask((pfs, pps) => work(pfs, key, pps));
         } catch (error) {
           if (!isCoded(error, "unavailable") && !isCoded(error, "aborted")) throw error;
           assert.ok(tries < 200, `no answer to ${key}: ${error.message}`);

@@ -1,5 +1,5 @@
 // Goal: whatever order calls, answers, crashes, freezes, garbage collection and lost hints come in, nothing
-// acknowledged is lost or doubled, and nothing ever refers to what is not there.
+// acknowledged is lost or doubled, nothing ever refers to what is not there, and each commit gets one job.
 // Method: up to three daemons in this process over one store and one database; a scheduler decides from a
 // seed what goes on next; clients keep a reference model. A seed that fails is run again with
 // MAMMOTH_SIM_SEED; MAMMOTH_SIM_SEEDS=1000 is the long form.
@@ -19,7 +19,7 @@ import { Scheduler } from "./scheduler.ts";
 import { World } from "./world.ts";
 
 const firstSeed = Number(process.env["MAMMOTH_SIM_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
-const seeds = Number(process.env["MAMMOTH_SIM_SEEDS"] ?? 10);
+const seeds = Number(process.env["MAMMOTH_SIM_SEEDS"] ?? 6);
 const actsMax = 25;
 const never = new AbortController().signal;
 
@@ -75,9 +75,11 @@ async function story(scheduler: Scheduler): Promise<void> {
   await first!.send((pfs, key) =>
     startCommit(pfs, localPrincipal, { repo: "shared", parent: "master", provenance: [], key }),
   );
+  const hasPipeline = scheduler.chance(3) === 0;
   let working = clients.length;
   const work = clients.map(async (client) => {
     await client.begin();
+    if (client === first && hasPipeline) await client.addPipeline();
     for (let acts = 0; acts < actsMax; acts++) await client.act();
     working--;
   });
@@ -113,18 +115,31 @@ async function judge(world: World, clients: readonly SimClient[]): Promise<void>
   await assertWhole(world);
   for (const client of clients) {
     await client.check();
+    await untilIdle(world, client);
+    await client.checkJobs();
     if (client.shared.length > 0)
       assert.deepEqual(await client.sharedLines(commit), client.shared, "appends of one writer");
   }
   await collect(world);
   await assertWhole(world);
-  for (const client of clients) await client.check();
-  for (const name of ["shared", ...clients.map(({ repo }) => repo)])
-    await deleteRepo(pfs, localPrincipal, { name, force: true });
+  for (const client of clients) {
+    await client.check();
+    await client.checkJobs();
+    await client.end();
+  }
+  await deleteRepo(pfs, localPrincipal, { name: "shared", force: true });
   for (let runs = 0; runs < 3; runs++) await collect(world);
   const left: string[] = [];
   for await (const { key } of world.objects.list("packs/", {})) left.push(key);
   assert.deepEqual(left, [], "packs that nothing refers to");
+}
+
+async function untilIdle(world: World, client: SimClient): Promise<void> {
+  const clock = world.scheduler.clockOf("judge");
+  for (let tries = 0; await client.hasWork(); tries++) {
+    assert.ok(tries < 1_000, "jobs do not end");
+    await clock.sleep(1_000);
+  }
 }
 
 async function collect(world: World): Promise<void> {

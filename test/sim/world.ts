@@ -8,9 +8,11 @@ import { runMaintenance } from "../../src/main/maintenance.ts";
 import { openInlineSqliteMetadata, type MetadataStore } from "../../src/metadata/index.ts";
 import { faulting, openMemObjectStore, type ObjectStore } from "../../src/objectstore/index.ts";
 import { OpenRoots, type PfsDeps } from "../../src/pfs/index.ts";
+import { runEventLoop, type PpsDeps } from "../../src/pps/index.ts";
 import { openInlineCompute } from "../../src/storage/compute.ts";
 import { openStorage } from "../../src/storage/index.ts";
 import type { Scheduler } from "./scheduler.ts";
+import { openSimWorker } from "./worker.ts";
 
 /** One call in so many fails. */
 const faultEvery = 60;
@@ -20,6 +22,7 @@ const gcEveryMs = 20_000;
 export class SimDaemon {
   readonly name: string;
   readonly pfs: PfsDeps;
+  readonly pps: PpsDeps;
   /** Rejects when the daemon dies: those who wait for its answers learn so. */
   readonly death: Promise<never>;
   isAlive = true;
@@ -47,6 +50,7 @@ export class SimDaemon {
     const openRoots = new OpenRoots({ metadata, storage });
     const hints = new Hints((topic) => world.relay(this, topic));
     this.pfs = { metadata, storage, clock, random, hints, log: silentLog, openRoots };
+    this.pps = { pfs: this.pfs, session: name, slots: 2, runner: "sim" };
   }
 
   /** Registers, then runs what a daemon does by itself. */
@@ -57,6 +61,8 @@ export class SimDaemon {
     void runMaintenance(this.pfs, signal);
     void keepSession(this.pfs, facts, signal);
     void runGarbageCollection(this.pfs, gcEveryMs, signal);
+    void runEventLoop(this.pps, signal);
+    openSimWorker(this.pps);
   }
 
   /** From here on nothing of it happens, but what is on its way to the database or the store. */
@@ -66,8 +72,8 @@ export class SimDaemon {
   }
 
   /** What a caller gets: the answer, or the news that the daemon is dead. */
-  async ask<T>(work: (pfs: PfsDeps) => Promise<T>): Promise<T> {
-    return await Promise.race([work(this.pfs), this.death]);
+  async ask<T>(work: (pfs: PfsDeps, pps: PpsDeps) => Promise<T>): Promise<T> {
+    return await Promise.race([work(this.pfs, this.pps), this.death]);
   }
 }
 
