@@ -2,7 +2,14 @@ import { strict as assert } from "node:assert";
 import { randomBelow, randomHex, type Random } from "../../../src/base/random.ts";
 import type { CommitInfo } from "../../../src/model/commit.ts";
 import type { TestDaemon } from "./daemon.ts";
-import { commitsOf, LostAnswer, readCommit, send, type KeyedRequest } from "./keyed-requests.ts";
+import {
+  commitsOf,
+  FaultAnswer,
+  LostAnswer,
+  readCommit,
+  send,
+  type KeyedRequest,
+} from "./keyed-requests.ts";
 import { difference, RepoOracle, type Write } from "./oracle.ts";
 
 /** What a writer does next; `kind` is how the report calls it. */
@@ -64,6 +71,8 @@ export class CrashWriter {
       onAnswer: (kind: string) => void;
       /** Whether to stop between two requests, after so many answers. */
       stopped: (answers: number) => boolean;
+      /** Told of an answer that says the daemon could not: as good as none. Default: it is a mistake. */
+      onFault?: (error: FaultAnswer) => void;
     },
   ): Promise<string | undefined> {
     for (let answers = 0; !events.stopped(answers); answers++) {
@@ -75,7 +84,8 @@ export class CrashWriter {
         this.steps.shift();
         events.onAnswer(sent.step.kind);
       } catch (error) {
-        if (!(error instanceof LostAnswer)) throw error;
+        if (error instanceof FaultAnswer && events.onFault !== undefined) events.onFault(error);
+        else if (!(error instanceof LostAnswer)) throw error;
         this.lost = sent;
         return sent.step.kind;
       }

@@ -5,6 +5,11 @@ import type { TestDaemon } from "./daemon.ts";
 /** The daemon, or the connection to it, went away before the answer was whole. */
 export class LostAnswer extends Error {}
 
+/** The daemon said that it could not do it now: its disk, database or object store fails. */
+export class FaultAnswer extends Error {}
+
+const faultStatuses = new Set([503, 507]);
+
 /** A request as it can be sent again: the key makes both sendings one. */
 export interface KeyedRequest {
   readonly path: string;
@@ -16,7 +21,8 @@ export interface KeyedRequest {
 /**
  * Sends a request; its JSON answer.
  *
- * @throws LostAnswer when there was no answer, Error for an answer that is no success
+ * @throws LostAnswer when there was no answer, FaultAnswer when the daemon could not, Error for any other
+ *   answer that is no success
  */
 export async function send<T>(daemon: TestDaemon, request: KeyedRequest): Promise<T> {
   const { path, key, json, body } = request;
@@ -28,6 +34,7 @@ export async function send<T>(daemon: TestDaemon, request: KeyedRequest): Promis
     },
     body: json === undefined ? (body ?? null) : JSON.stringify(json),
   });
+  if (faultStatuses.has(status)) throw new FaultAnswer(`POST ${path} was answered ${text}`);
   if (status >= 300) throw new Error(`POST ${path} was answered ${status}: ${text}`);
   return JSON.parse(text) as T;
 }

@@ -22,15 +22,32 @@ export function threadsOf(pid: number, name: string): number[] {
   return named.toSorted((a, b) => startOf(a) - startOf(b) || a - b);
 }
 
+/** Where a fault is put: into the `when`-th `call` of a thread (`5+`: that and all later ones). */
+export interface FaultPlace {
+  readonly call: string;
+  readonly when: number | string;
+  /** As strace says it: `signal=SIGKILL`, `error=EIO`, `retval=0`. */
+  readonly fault: string;
+}
+
 /** Kills a thread's process when the thread is about to make its `when`-th `call`; resolves once that is armed. */
 export async function killAtCall(
   tid: number,
   { call, when }: { call: string; when: number },
 ): Promise<ChildProcess> {
-  const inject = `inject=${call}:signal=SIGKILL:when=${when}`;
-  const strace = spawn("strace", ["-p", String(tid), "-e", `trace=${call}`, "-e", inject], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  return await armFault(tid, { call, when, fault: "signal=SIGKILL" });
+}
+
+/** Puts a fault into a call of a thread; resolves once that is armed. With a log, strace writes the calls there. */
+export async function armFault(
+  tid: number,
+  { call, when, fault }: FaultPlace,
+  log?: string,
+): Promise<ChildProcess> {
+  const inject = `inject=${call}:${fault}:when=${when}`;
+  const output = log === undefined ? [] : ["-o", log];
+  const args = [...output, "-p", String(tid), "-e", `trace=${call}`, "-e", inject];
+  const strace = spawn("strace", args, { stdio: ["ignore", "ignore", "pipe"] });
   await new Promise<void>((resolve, reject) => {
     let said = "";
     strace.stderr.on("data", (bytes: Buffer) => {
