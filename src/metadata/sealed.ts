@@ -18,6 +18,8 @@ export interface PackRecord {
   readonly id: string;
   readonly class: PackClass;
   readonly session: string;
+  /** The epoch its session knew of when it was sealed, or an earlier one. */
+  readonly epoch: number;
   readonly bytes: number;
   readonly chunks: number;
 }

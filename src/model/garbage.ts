@@ -6,7 +6,7 @@ export interface GarbageReport {
   /** Packs removed because nothing refers to them, and objects that were never recorded. */
   readonly removedPacks: number;
   readonly removedBytes: number;
-  /** Packs mostly unused, whose rest was copied elsewhere. */
+  /** Packs mostly unused, whose rest was copied elsewhere; they are not among those removed. */
   readonly rewrittenPacks: number;
   readonly rewrittenBytes: number;
   /** Given up but still there, because a writer that began earlier may rely on them: the next run's. */

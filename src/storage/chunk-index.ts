@@ -78,7 +78,10 @@ export class ChunkIndex {
     }
   }
 
-  private async indexPack(pack: PackRecord, signal: AbortSignal): Promise<void> {
+  private async indexPack(
+    pack: Pick<PackRecord, "id" | "bytes">,
+    signal: AbortSignal,
+  ): Promise<void> {
     const rows = this.deps.chunks.rowsOfPack(pack.id) ?? (await this.readRows(pack, signal));
     if (rows === undefined) return;
     for (let at = 0; at === 0 || at < rows.length; at += rowsMax) {
@@ -94,7 +97,10 @@ export class ChunkIndex {
   }
 
   /** The rows of a pack's footer; a damaged or missing pack is reported once and left out. */
-  private async readRows(pack: PackRecord, signal: AbortSignal): Promise<ChunkRow[] | undefined> {
+  private async readRows(
+    pack: Pick<PackRecord, "id" | "bytes">,
+    signal: AbortSignal,
+  ): Promise<ChunkRow[] | undefined> {
     try {
       return await readFooter(this.deps.objects, pack, signal);
     } catch (error) {

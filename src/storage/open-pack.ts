@@ -1,5 +1,5 @@
 import type { ObjectStore, ObjectWriter } from "../objectstore/index.ts";
-import type { PackClass, PackRecord } from "../metadata/index.ts";
+import type { PackRecord } from "../metadata/index.ts";
 import {
   encodeFooter,
   encodePackHeader,
@@ -71,7 +71,7 @@ export class OpenPack {
   }
 
   /** Makes the pack durable; tells each frame its place. */
-  async seal(of: { session: string; class: PackClass }): Promise<PackRecord> {
+  async seal(of: Pick<PackRecord, "session" | "epoch" | "class">): Promise<PackRecord> {
     const footer = encodeFooter(
       this.placed.map(({ frame, bytes }): FooterFrame => ({ bytes, chunks: frame.chunks })),
     );
@@ -79,8 +79,7 @@ export class OpenPack {
     await this.writer.seal();
     const pack: PackRecord = {
       id: this.id,
-      class: of.class,
-      session: of.session,
+      ...of,
       bytes: this.bytes + footer.length,
       chunks: this.chunks,
     };

@@ -139,7 +139,8 @@ export function openStorage(deps: StorageDeps): Storage {
     },
     reindexPack: (pack, signal) => reindexPack(deps, pack, signal),
     findOrphans: (signal) => findOrphans(deps, signal),
-    adoptOrphans: (orphans, wanted, signal) => adoptOrphans(deps, orphans, wanted, signal),
+    adoptOrphans: (orphans, wanted, signal) =>
+      adoptOrphans({ ...deps, session }, orphans, wanted, signal),
     losePack: (id, problem) => index.losePack(id, problem),
   };
   return {

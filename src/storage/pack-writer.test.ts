@@ -48,7 +48,7 @@ function openWriter(objects: ObjectStore): { writer: PackWriter; chunks: Session
     clock: systemClock(),
     random: seededRandom(1),
     log: silentLog,
-    session: { id: "s1" },
+    session: { id: "s1", epoch: 0 },
   };
   return { writer: new PackWriter("data", deps), chunks };
 }

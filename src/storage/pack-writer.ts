@@ -30,7 +30,7 @@ export interface PackWriterDeps {
   /** Where chunks on their way are known. */
   readonly chunks: SessionChunks;
   /** Whom packs belong to. */
-  readonly session: Pick<Session, "id">;
+  readonly session: Pick<Session, "id" | "epoch">;
 }
 
 interface SharedFrame {
@@ -263,7 +263,9 @@ export class PackWriter {
 
   private async finish(pack: OpenPack): Promise<void> {
     try {
-      const { id } = await pack.seal({ session: this.deps.session.id, class: this.class });
+      // The epoch from before it can be seen: who finds it as an orphan raises it afterwards.
+      const { id: session, epoch } = this.deps.session;
+      const { id } = await pack.seal({ session, epoch, class: this.class });
       this.deps.chunks.keepSealed(id, pack.frames);
     } catch (error) {
       await this.failPack(pack, codedErrorFrom(error));

@@ -1,12 +1,10 @@
-import { randomHex, type Random } from "../base/random.ts";
 import type { MetadataStore } from "../metadata/index.ts";
 
-/** A session that is not heard of for longer is taken for dead: what it has not recorded is garbage. */
+/** Garbage collection does not wait for a session that is not heard of for longer. */
 const leaseMs = 30_000;
 
 export interface SessionDeps {
   readonly metadata: Pick<MetadataStore, "call">;
-  readonly random: Random;
 }
 
 /** How a session is shown to people. */
@@ -17,23 +15,24 @@ export interface SessionFacts {
 
 /**
  * What a running daemon writes under. Packs name it, and it tells garbage collection the epoch of its
- * oldest writer still on its way: what was unrecorded before that epoch, nobody will record any more.
+ * oldest writer still on its way: what was sealed and not recorded before it, nobody waits for any more.
  */
 export class Session {
+  readonly id: string;
   private readonly deps: SessionDeps;
-  private current: string;
-  private epoch = 0;
+  private known = 0;
   private isRegistered = false;
   /** Writers on their way, by the epoch in which they began; ascending. */
   private readonly writers = new Map<number, number>();
 
   constructor(id: string, deps: SessionDeps) {
-    this.current = id;
+    this.id = id;
     this.deps = deps;
   }
 
-  get id(): string {
-    return this.current;
+  /** The epoch as far as this session has heard: never more than it is. */
+  get epoch(): number {
+    return this.known;
   }
 
   /** A writer begins; the returned function, called once or more often, says that it has ended. */
@@ -52,28 +51,24 @@ export class Session {
 
   /**
    * Registers, or says that it is still here; to be called every two seconds. One that was taken for
-   * dead meanwhile goes on under another id: what it sealed before can not be recorded any more.
+   * dead meanwhile begins anew.
    */
   async renew(facts: SessionFacts): Promise<void> {
     // Epochs only grow, so the first writer that is left is the oldest.
     const [oldest = Number.MAX_SAFE_INTEGER] = this.writers.keys();
-    const { current, isRegistered } = this;
-    const answer = await this.deps.metadata.call("renewSession", {
-      id: current,
-      isRegistered,
+    this.isRegistered = true;
+    const epoch = await this.deps.metadata.call("renewSession", {
+      id: this.id,
       oldestEpoch: oldest,
       leaseMs,
       ...facts,
     });
-    this.isRegistered = !answer.isGone;
-    if (answer.isGone) this.current = randomHex(this.deps.random);
-    this.epoch = Math.max(this.epoch, answer.epoch);
-    if (answer.isGone) await this.renew(facts);
+    this.known = Math.max(this.known, epoch);
   }
 
   /** Says good-bye, so that nobody waits for it. */
   async end(): Promise<void> {
-    if (this.isRegistered) await this.deps.metadata.call("endSession", { id: this.current });
+    if (this.isRegistered) await this.deps.metadata.call("endSession", { id: this.id });
     this.isRegistered = false;
   }
 }

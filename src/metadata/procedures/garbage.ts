@@ -169,8 +169,11 @@ export const listLocations: Procedure<
     limit,
   );
 
-/** Gives up live packs: nobody relies on them from here on, unless by naming them. */
-export const condemnPacks: Procedure<GarbageRun & { numbers: number[] }, void> = async (
+/**
+ * Gives up live packs: nobody relies on them from here on, unless by naming them. Gives back the epoch,
+ * which they keep.
+ */
+export const condemnPacks: Procedure<GarbageRun & { numbers: number[] }, number> = async (
   tx,
   input,
 ) => {
@@ -182,6 +185,7 @@ export const condemnPacks: Procedure<GarbageRun & { numbers: number[] }, void> =
       epoch,
       number,
     );
+  return epoch;
 };
 
 /** Takes packs back that are referred to after all. */
@@ -204,21 +208,22 @@ export const raiseEpoch: Procedure<GarbageRun, number> = async (tx, input) => {
 };
 
 /**
- * The end of condemned packs: from here on a writer that names one is refused. Gives back those that
- * were still condemned, whose objects may be removed.
+ * The end of packs: from here on a writer that names one is refused. Gives back those that were still in
+ * that state, whose objects may be removed.
  */
-export const deletePacks: Procedure<GarbageRun & { numbers: number[] }, string[]> = async (
-  tx,
-  input,
-) => {
+export const deletePacks: Procedure<
+  GarbageRun & { numbers: number[]; state: "condemned" | "lost" },
+  string[]
+> = async (tx, input) => {
   await requireRun(tx, input);
   const epoch = await epochNow(tx);
   const deleted: string[] = [];
   for (const number of input.numbers) {
     const pack = await tx.get<{ id: string }>(
-      `UPDATE packs SET state = 'deleted', epoch = ? WHERE number = ? AND state = 'condemned' RETURNING id`,
+      `UPDATE packs SET state = 'deleted', epoch = ? WHERE number = ? AND state = ? RETURNING id`,
       epoch,
       number,
+      input.state,
     );
     if (pack !== undefined) deleted.push(pack.id);
   }
@@ -252,7 +257,10 @@ export const deleteUnknown: Procedure<GarbageRun & { ids: string[] }, string[]> 
   return unknown;
 };
 
-/** Packs deleted before `epoch` whose objects are gone: no writer from before is left to be told. */
+/**
+ * Forgets packs deleted before `epoch`, whose objects are gone and of whom no writer has to be told any
+ * more: should one come late after all, it is known by its pack's epoch.
+ */
 export const forgetDeleted: Procedure<
   GarbageRun & { numbers: number[]; epoch: number },
   void
@@ -264,14 +272,24 @@ export const forgetDeleted: Procedure<
       number,
       input.epoch,
     );
+  await tx.run(
+    `INSERT INTO counters (name, value) VALUES ('garbage_epoch', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+    input.epoch,
+  );
 };
 
-/** Removes index rows of a pack that is gone. */
-export const dropLocations: Procedure<{ pack: number; hashes: Buffer[] }, void> = async (
+/** Forgets what can be computed again when it is more than what is left can be the reason of. */
+export const forgetBlockIds: Procedure<{ countMax: number }, void> = async (tx, { countMax }) => {
+  const row = await tx.get<{ count: number }>(`SELECT COUNT(*) AS count FROM block_ids`);
+  if (Number(row?.count ?? 0) > countMax) await tx.run(`DELETE FROM block_ids`);
+};
+
+/** Removes index rows of packs that are gone, unless they lead elsewhere by now. */
+export const dropLocations: Procedure<{ rows: { hash: Buffer; pack: number }[] }, void> = async (
   tx,
-  { pack, hashes },
+  { rows },
 ) => {
-  for (const hash of hashes)
+  for (const { hash, pack } of rows)
     await tx.run(`DELETE FROM chunk_locations WHERE hash = ? AND pack_number = ?`, hash, pack);
 };
 

@@ -35,6 +35,7 @@ import {
   deleteUnknown,
   dropLocations,
   emptyTrash,
+  forgetBlockIds,
   endGarbageRun,
   forgetDeleted,
   garbageDue,
@@ -49,7 +50,7 @@ import {
 } from "./garbage.ts";
 import { listCommits } from "./list-commits.ts";
 import { claimEvents, finishEvent, postponeEvent, renewEvent } from "./outbox.ts";
-import { endSession, renewSession, sessionsBefore } from "./sessions.ts";
+import { endSession, oldestEpoch, renewSession } from "./sessions.ts";
 import { endLeases } from "./sole-owner.ts";
 import {
   findBlockIds,
@@ -133,6 +134,7 @@ export const procedures = {
   deleteUnknown,
   dropLocations,
   emptyTrash,
+  forgetBlockIds,
   endGarbageRun,
   forgetDeleted,
   garbageDue,
@@ -191,6 +193,7 @@ export const procedures = {
   noteJobError,
   pipelineDetail,
   pipelinesOfRepo,
+  oldestEpoch,
   postponeEvent,
   publishCommit,
   readLog,
@@ -203,7 +206,6 @@ export const procedures = {
   renewSession,
   renewTask,
   reportTask,
-  sessionsBefore,
   stageRun,
   startClosing,
   startCommit,
@@ -223,6 +225,7 @@ export type Procedures = typeof procedures;
 export const relaxed: readonly (keyof Procedures)[] = [
   "abandonFinish",
   "beginFinish",
+  "beginGarbageRun",
   "claimEvents",
   "claimTasks",
   "endJournalBatch",
@@ -233,6 +236,7 @@ export const relaxed: readonly (keyof Procedures)[] = [
   "postponeEvent",
   "renewEvent",
   "renewFinish",
+  "renewSession",
   "renewTask",
   "takeInlineBatch",
 ];

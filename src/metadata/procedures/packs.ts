@@ -22,14 +22,17 @@ export async function recordSealed(tx: Tx, sealed: Sealed): Promise<void> {
   }
 }
 
-/** Records a pack that a session has sealed; one that is known already must still be there. */
+/**
+ * Records a pack that a session has sealed; one that is known already must still be there. One that is
+ * not known, and old enough to have been collected and forgotten, is refused.
+ */
 export async function recordPack(tx: Tx, pack: PackRecord, indexed: boolean): Promise<void> {
   if (await isThere(tx, pack.id)) return;
-  const session = await tx.get<{ ended: number }>(
-    `SELECT ended FROM sessions WHERE id = ?`,
-    pack.session,
+  const collected = await tx.get<{ value: number }>(
+    `SELECT value FROM counters WHERE name = 'garbage_epoch'`,
   );
-  if (session?.ended === 1) throw packGone(pack.id, "belongs to a session that was taken for dead");
+  if (pack.epoch < (collected?.value ?? 0))
+    throw packGone(pack.id, "was never recorded and removed");
   await tx.run(
     `INSERT INTO packs (number, id, class, session, bytes, chunks, state, indexed, created_micros) VALUES (?, ?, ?, ?, ?, ?, 'live', ?, ?)`,
     await nextNumber(tx, "packs"),
@@ -142,7 +145,7 @@ interface PackRow extends Record<string, string | number | Uint8Array | null> {
 }
 
 /** Packs whose chunks are not in the index yet, oldest first; of a lost one, part may still be read. */
-export const listUnindexedPacks: Procedure<{ limit: number }, PackRecord[]> = async (
+export const listUnindexedPacks: Procedure<{ limit: number }, Omit<PackRecord, "epoch">[]> = async (
   tx,
   { limit },
 ) =>

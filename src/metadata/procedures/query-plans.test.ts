@@ -13,6 +13,8 @@ const mayScan = [
   // Garbage collection looks at all packs, and empties the trash.
   "FROM trash",
   "SUM(chunks) AS chunks",
+  "DELETE FROM block_ids",
+  "FROM sessions", // a handful
   "FROM repos ORDER BY name", // list-repo shows them all
   "FROM pipelines ORDER BY name", // list-pipeline shows them all
   "FROM jobs ORDER BY number DESC", // list-job shows them all
@@ -20,6 +22,8 @@ const mayScan = [
   "FROM journal_dirty", // a handful: what changed lately
   "SELECT name FROM pipelines ORDER BY name", // once, in a recovery
   "AS until FROM commits", // the same
+  "FROM commits c WHERE c.parent_uid IS NOT NULL", // the same
+  "c.repo = repos.name AND c.state = 'finished')", // the same, or for one repo
   "SELECT COUNT(*) AS count FROM", // the same
   "UPDATE outbox SET due_micros = ?, owner = '' WHERE owner <> ''", // once, at the start
   "UPDATE leases SET until_micros = 0", // once, at the start; a handful of rows

@@ -7,58 +7,38 @@ export async function epochNow(tx: Tx): Promise<number> {
 }
 
 /**
- * Registers a session or prolongs it. `oldestEpoch` is the epoch in which its oldest writer began; with
- * none, anything not below the epoch now. A session that has been taken for dead stays dead.
+ * Registers a session or prolongs it; gives back the epoch now. `oldestEpoch` is the epoch in which its
+ * oldest writer began; with none, anything not below the epoch now.
  */
 export const renewSession: Procedure<
-  {
-    id: string;
-    isRegistered: boolean;
-    oldestEpoch: number;
-    leaseMs: number;
-    address: string;
-    release: string;
-  },
-  { epoch: number; isGone: boolean }
+  { id: string; oldestEpoch: number; leaseMs: number; address: string; release: string },
+  number
 > = async (tx, input) => {
   const epoch = await epochNow(tx);
-  const oldest = Math.min(epoch, input.oldestEpoch);
-  const until = tx.nowMicros + input.leaseMs * 1_000;
-  if (input.isRegistered) {
-    const changed = await tx.run(
-      `UPDATE sessions SET until_micros = ?, epoch = ? WHERE id = ? AND ended = 0`,
-      until,
-      oldest,
-      input.id,
-    );
-    return { epoch, isGone: changed === 0 };
-  }
   await tx.run(
-    `INSERT INTO sessions (id, address, release, started_micros, until_micros, epoch, ended) VALUES (?, ?, ?, ?, ?, ?, 0)`,
+    `INSERT INTO sessions (id, address, release, started_micros, until_micros, epoch, ended) VALUES (?, ?, ?, ?, ?, ?, 0)
+     ON CONFLICT (id) DO UPDATE SET until_micros = excluded.until_micros, epoch = excluded.epoch`,
     input.id,
     input.address,
     input.release,
     tx.nowMicros,
-    until,
-    oldest,
+    tx.nowMicros + input.leaseMs * 1_000,
+    Math.min(epoch, input.oldestEpoch),
   );
-  return { epoch, isGone: false };
+  return epoch;
 };
 
-/** Ends a session: it records no pack any more. */
+/** Ends a session: nobody waits for it any more. */
 export const endSession: Procedure<{ id: string }, void> = async (tx, { id }) => {
-  await tx.run(`UPDATE sessions SET ended = 1 WHERE id = ?`, id);
+  await tx.run(`DELETE FROM sessions WHERE id = ?`, id);
 };
 
 /**
- * How many sessions may still have writers that began before `epoch`. Those that have not been heard
- * of are taken for dead first.
+ * The epoch of the oldest writer still on its way, or the epoch now. Sessions that have not been heard of
+ * are taken for dead first; one that comes back begins anew.
  */
-export const sessionsBefore: Procedure<{ epoch: number }, number> = async (tx, { epoch }) => {
-  await tx.run(`UPDATE sessions SET ended = 1 WHERE ended = 0 AND until_micros <= ?`, tx.nowMicros);
-  const row = await tx.get<{ count: number }>(
-    `SELECT COUNT(*) AS count FROM sessions WHERE ended = 0 AND epoch < ?`,
-    epoch,
-  );
-  return Number(row?.count ?? 0);
+export const oldestEpoch: Procedure<Record<string, never>, number> = async (tx) => {
+  await tx.run(`DELETE FROM sessions WHERE until_micros <= ?`, tx.nowMicros);
+  const row = await tx.get<{ epoch: number | null }>(`SELECT MIN(epoch) AS epoch FROM sessions`);
+  return Number(row?.epoch ?? (await epochNow(tx)));
 };

@@ -8,14 +8,16 @@ import type { NodeSource } from "../tree/entry.ts";
 import { Marks, type MarksDeps } from "./marks.ts";
 import { findOrphans, type Orphan } from "./orphans.ts";
 import { rewritePack, type RewriteDeps } from "./rewrite-pack.ts";
-import { sweep, type SweptPack } from "./sweep.ts";
+import { dropLocations, isSparse, sweep, type SweptPack } from "./sweep.ts";
 import { weighTrash } from "./trash.ts";
 
 /** Writers on their way are waited for no longer than this: what they might need stays for the next run. */
 const waitMsMax = 60_000;
 const pollMs = 500;
-/** Packs, or index rows, changed in one transaction. */
+/** Packs changed in one transaction. */
 const perCallMax = 500;
+/** Ids of blocks remembered for each chunk that is live, at most. */
+const blockIdsPerChunkMax = 2;
 
 export interface GarbageDeps extends Omit<RewriteDeps, "move" | "session"> {
   readonly session: Session;
@@ -68,17 +70,17 @@ async function planGarbage(deps: GarbageDeps, signal: AbortSignal): Promise<Garb
   const { marks, marksDeps, lastPack } = await markAll(deps, async () => undefined, signal);
   const packs = await sweep(marks, marksDeps);
   const orphans = await findOrphans(deps, signal);
-  const { dead, sparse } = verdictOf(packs, lastPack);
-  const condemned = packs.filter((pack) => pack.state === "condemned" && pack.liveChunks === 0);
+  const { dead, lost, condemned, sparse } = verdictOf(packs, lastPack);
+  const removed = [...dead, ...lost, ...condemned.filter(({ liveChunks }) => liveChunks === 0)];
   return {
     isDryRun: true,
     repos: await weighTrash(marks, marksDeps),
-    removedPacks: dead.length + condemned.length + orphans.length,
-    removedBytes: bytesOf(dead) + bytesOf(condemned) + bytesOf(orphans),
+    removedPacks: removed.length + orphans.length,
+    removedBytes: bytesOf(removed) + bytesOf(orphans),
     rewrittenPacks: sparse.length,
     rewrittenBytes: bytesOf(sparse),
     keptBackBytes: 0,
-    keptBytes: bytesOf(packs.filter(isThere)) - bytesOf(dead) - bytesOf(condemned),
+    keptBytes: bytesOf(packs.filter(isThere)) - bytesOf(removed),
   };
 }
 
@@ -99,49 +101,41 @@ class GarbageRun {
   async run(): Promise<GarbageReport> {
     const { deps, signal, token } = this;
     await deps.settle(signal);
-    const trash = await this.trashIds();
+    const trash = await deps.metadata.call("trashIds", {});
     const { marks, marksDeps, lastPack } = await markAll(deps, this.keepOn, signal);
     const repos = await weighTrash(marks, marksDeps);
-    const packs = await sweep(marks, marksDeps);
-    const { dead, sparse } = verdictOf(packs, lastPack);
-    const rewritten = await this.rewrite(sparse, marks);
-    const fresh = [...dead, ...rewritten].map(({ number }) => number);
-    for (const numbers of slices(fresh))
-      await deps.metadata.call("condemnPacks", { token, numbers });
-    const condemned = [
-      ...packs.filter(({ state }) => state === "condemned"),
-      ...dead,
-      ...rewritten,
-    ];
+    const packs = await sweep(marks, marksDeps, { dropDangling: true });
+    const { dead, lost, condemned, sparse } = verdictOf(packs, lastPack);
+    const { rewritten, copiedBytes } = await this.rewrite(sparse, marks);
+    const condemnedNow = await this.condemn([...dead, ...rewritten]);
+    // Nobody relies on a lost one, nor may begin to.
+    const candidates = [...condemned, ...condemnedNow, ...lost];
     const orphans = await findOrphans(deps, signal);
     this.leave();
     const epoch = await deps.metadata.call("raiseEpoch", { token });
-    const report = {
+    const oldest = await this.waitForWriters(epoch);
+    const { removed, pardoned } = await this.remove(
+      candidates.filter((pack) => pack.state === "lost" || pack.epoch < oldest),
+      marks,
+      marksDeps,
+    );
+    const isQuiet = oldest >= epoch;
+    const unrecorded = isQuiet ? await this.removeOrphans(orphans) : [];
+    await this.forget(packs, oldest);
+    if (isQuiet)
+      for (const ids of slices(trash)) await deps.metadata.call("emptyTrash", { token, ids });
+    const gone = new Set([...removed, ...pardoned].map(({ number }) => number));
+    const emptied = new Set(rewritten.map(({ number }) => number));
+    const dropped = removed.filter(({ number }) => !emptied.has(number));
+    return {
       isDryRun: false,
       repos,
+      removedPacks: dropped.length + unrecorded.length,
+      removedBytes: bytesOf(dropped) + bytesOf(unrecorded),
       rewrittenPacks: rewritten.length,
       rewrittenBytes: bytesOf(rewritten),
-    };
-    if (!(await this.waitForWriters(epoch))) {
-      const kept = bytesOf(packs.filter(isThere));
-      return {
-        ...report,
-        removedPacks: 0,
-        removedBytes: 0,
-        keptBackBytes: bytesOf(condemned),
-        keptBytes: kept,
-      };
-    }
-    const removed = await this.remove(condemned, marks, marksDeps);
-    const unrecorded = await this.removeOrphans(orphans);
-    await this.forget(packs, epoch);
-    for (const ids of slices(trash)) await deps.metadata.call("emptyTrash", { token, ids });
-    return {
-      ...report,
-      removedPacks: removed.length + unrecorded.length,
-      removedBytes: bytesOf(removed) + bytesOf(unrecorded),
-      keptBackBytes: 0,
-      keptBytes: bytesOf(packs.filter(isThere)) - bytesOf(removed),
+      keptBackBytes: bytesOf(candidates.filter(({ number }) => !gone.has(number))),
+      keptBytes: bytesOf(packs.filter(isThere)) + copiedBytes - bytesOf(removed),
     };
   }
 
@@ -153,14 +147,14 @@ class GarbageRun {
     );
   };
 
-  private async trashIds(): Promise<string[]> {
-    return await this.deps.metadata.call("trashIds", {});
-  }
-
   /** Gives back the packs that are now empty. One that cannot be read is left as it is. */
-  private async rewrite(sparse: readonly SweptPack[], marks: Marks): Promise<SweptPack[]> {
+  private async rewrite(
+    sparse: readonly SweptPack[],
+    marks: Marks,
+  ): Promise<{ rewritten: SweptPack[]; copiedBytes: number }> {
     const { deps, token, signal } = this;
     const rewritten: SweptPack[] = [];
+    let copiedBytes = 0;
     const move: RewriteDeps["move"] = async (moved) => {
       await deps.metadata.call("moveChunks", { token, ...moved });
     };
@@ -168,70 +162,93 @@ class GarbageRun {
       signal.throwIfAborted();
       await this.keepOn();
       try {
-        await rewritePack(pack, (hash) => marks.has(hash), { ...deps, move }, signal);
+        copiedBytes += await rewritePack(
+          pack,
+          (hash) => marks.has(hash),
+          { ...deps, move },
+          signal,
+        );
         rewritten.push(pack);
       } catch (error) {
         if (!isCoded(error, "data_loss") && !isCoded(error, "not_found")) throw error;
         deps.log.warn({ err: error, pack: pack.id }, "a pack cannot be rewritten");
       }
     }
-    return rewritten;
+    return { rewritten, copiedBytes };
   }
 
-  /** False when writers that began before the epoch are still on their way. */
-  private async waitForWriters(epoch: number): Promise<boolean> {
+  private async condemn(packs: readonly SweptPack[]): Promise<SweptPack[]> {
+    const { deps, token } = this;
+    const condemned: SweptPack[] = [];
+    for (const some of slices(packs)) {
+      const numbers = some.map(({ number }) => number);
+      const epoch = await deps.metadata.call("condemnPacks", { token, numbers });
+      condemned.push(...some.map((pack) => ({ ...pack, state: "condemned" as const, epoch })));
+    }
+    return condemned;
+  }
+
+  /** Gives back the epoch of the oldest writer still on its way, at best the one waited for. */
+  private async waitForWriters(epoch: number): Promise<number> {
     const { deps, signal } = this;
     const deadlineMs = deps.clock.monotonicMs() + waitMsMax;
     for (;;) {
       await deps.renewSession();
-      if ((await deps.metadata.call("sessionsBefore", { epoch })) === 0) return true;
-      if (deps.clock.monotonicMs() >= deadlineMs) return false;
+      const oldest = Math.min(epoch, await deps.metadata.call("oldestEpoch", {}));
+      if (oldest === epoch || deps.clock.monotonicMs() >= deadlineMs) return oldest;
       await deps.clock.sleep(pollMs, signal);
       await this.keepOn();
     }
   }
 
   private async remove(
-    condemned: readonly SweptPack[],
+    candidates: readonly SweptPack[],
     marks: Marks,
     marksDeps: MarksDeps,
-  ): Promise<SweptPack[]> {
-    const { deps, token, signal } = this;
+  ): Promise<{ removed: SweptPack[]; pardoned: SweptPack[] }> {
+    const { deps, token } = this;
+    if (candidates.length === 0) return { removed: [], pardoned: [] };
     await marks.markAll();
     // Counted anew even when nothing was: a pack of an earlier run was condemned by other marks.
-    const live = new Set(
-      (await sweep(marks, marksDeps))
-        .filter((pack) => pack.liveChunks > 0)
-        .map(({ number }) => number),
-    );
-    const numbersOf = (packs: readonly SweptPack[]): number[] => packs.map(({ number }) => number);
-    const pardoned = condemned.filter(({ number }) => live.has(number));
-    for (const numbers of slices(numbersOf(pardoned)))
+    const live = new Set<number>();
+    for (const { number, liveChunks } of await sweep(marks, marksDeps))
+      if (liveChunks > 0) live.add(number);
+    const pardoned = candidates.filter(({ number }) => live.has(number));
+    for (const some of slices(pardoned)) {
+      const numbers = some.map(({ number }) => number);
       await deps.metadata.call("pardonPacks", { token, numbers });
-    const removed: SweptPack[] = [];
-    for (const packs of slices(condemned.filter(({ number }) => !live.has(number)))) {
-      const numbers = numbersOf(packs);
-      const ids = new Set(await deps.metadata.call("deletePacks", { token, numbers }));
-      for (const pack of packs) {
-        if (!ids.has(pack.id)) continue;
-        await this.removeObject(pack, signal);
-        removed.push(pack);
-      }
     }
+    const removed: SweptPack[] = [];
+    for (const state of ["condemned", "lost"] as const) {
+      const dead = candidates.filter((pack) => pack.state === state && !live.has(pack.number));
+      for (const some of slices(dead)) removed.push(...(await this.removePacks(some, state)));
+    }
+    return { removed, pardoned };
+  }
+
+  /** Gives back those that were still in that state. */
+  private async removePacks(
+    packs: readonly SweptPack[],
+    state: "condemned" | "lost",
+  ): Promise<SweptPack[]> {
+    const { deps, token } = this;
+    const numbers = packs.map(({ number }) => number);
+    const ids = new Set(await deps.metadata.call("deletePacks", { token, numbers, state }));
+    const removed = packs.filter(({ id }) => ids.has(id));
+    for (const pack of removed) await this.removePack(pack);
     return removed;
   }
 
-  private async removeObject(pack: SweptPack, signal: AbortSignal): Promise<void> {
-    const { deps } = this;
-    // Rows that stay, because the footer cannot be read, lead nowhere and harm nobody.
+  private async removePack(pack: SweptPack): Promise<void> {
+    const { deps, signal } = this;
+    // Rows of one whose footer cannot be read are dropped by the next run's sweep.
     const rows = await readFooter(deps.objects, pack, signal).catch((error: unknown) => {
       if (isCoded(error, "data_loss") || isCoded(error, "not_found")) return [];
       throw error;
     });
+    const dropped = rows.map(({ hash }) => ({ hash, pack: pack.number }));
+    await dropLocations(deps.metadata, dropped);
     await deps.objects.remove(packKey(pack.id), { signal });
-    const hashes = rows.map(({ hash }) => hash);
-    for (const some of slices(hashes))
-      await deps.metadata.call("dropLocations", { pack: pack.number, hashes: some });
   }
 
   private async removeOrphans(orphans: readonly Orphan[]): Promise<Orphan[]> {
@@ -249,14 +266,20 @@ class GarbageRun {
     return removed;
   }
 
-  /** Rows of packs deleted by earlier runs, whose objects are removed once more: one may have broken off. */
+  /**
+   * Rows of packs deleted by earlier runs, whose objects are removed once more: one may have broken off.
+   * Ids of blocks that are no more go too.
+   */
   private async forget(packs: readonly SweptPack[], epoch: number): Promise<void> {
     const { deps, token, signal } = this;
-    for (const some of slices(packs.filter(({ state }) => state === "deleted"))) {
+    const deleted = packs.filter((pack) => pack.state === "deleted" && pack.epoch < epoch);
+    for (const some of slices(deleted)) {
       for (const { id } of some) await deps.objects.remove(packKey(id), { signal });
       const numbers = some.map(({ number }) => number);
       await deps.metadata.call("forgetDeleted", { token, numbers, epoch });
     }
+    const chunks = packs.reduce((sum, { liveChunks }) => sum + liveChunks, 0);
+    await deps.metadata.call("forgetBlockIds", { countMax: chunks * blockIdsPerChunkMax });
   }
 }
 
@@ -273,22 +296,31 @@ async function markAll(
   return { marks, marksDeps, lastPack };
 }
 
-/** What is to go, and what is to be copied first; of packs recorded before anything was marked. */
-function verdictOf(
-  packs: readonly SweptPack[],
-  lastPack: number,
-): { dead: SweptPack[]; sparse: SweptPack[] } {
-  const live = packs.filter(
-    ({ number, state, indexed }) => number <= lastPack && state === "live" && indexed === 1,
-  );
+interface Verdict {
+  /** Nothing in them is referred to. */
+  readonly dead: SweptPack[];
+  /** The same, of packs that are missing or damaged. */
+  readonly lost: SweptPack[];
+  /** To be copied first. */
+  readonly sparse: SweptPack[];
+  /** By an earlier run. */
+  readonly condemned: SweptPack[];
+}
+
+/** What is to go, of packs recorded before anything was marked. */
+function verdictOf(packs: readonly SweptPack[], lastPack: number): Verdict {
+  const known = packs.filter(({ number, indexed }) => number <= lastPack && indexed === 1);
+  const live = known.filter(({ state }) => state === "live");
   return {
     dead: live.filter(({ liveChunks }) => liveChunks === 0),
-    sparse: live.filter(({ liveChunks, chunks }) => liveChunks > 0 && liveChunks * 2 < chunks),
+    lost: known.filter(({ state, liveChunks }) => state === "lost" && liveChunks === 0),
+    sparse: live.filter((pack) => pack.liveChunks > 0 && isSparse(pack)),
+    condemned: packs.filter(({ state }) => state === "condemned"),
   };
 }
 
 function isThere({ state }: SweptPack): boolean {
-  return state === "live" || state === "condemned";
+  return state !== "deleted";
 }
 
 function bytesOf(objects: readonly { readonly bytes: number }[]): number {

@@ -22,13 +22,13 @@ export interface RewriteDeps extends Omit<PackWriterDeps, "chunks"> {
   }) => Promise<void>;
 }
 
-/** Copies what is wanted of a pack into a new one and moves its index rows there. */
+/** Copies what is wanted of a pack into a new one and moves its index rows there; gives back its bytes. */
 export async function rewritePack(
   pack: SweptPack,
   isWanted: (hash: Buffer) => boolean,
   deps: RewriteDeps,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const footer = await readFooter(deps.objects, pack, signal);
   const rows = await foundIn(
     pack,
@@ -48,6 +48,7 @@ export async function rewritePack(
     const moved = [...frames].flatMap((frame) => frame.rows(frame.place!));
     for (let at = 0; at < moved.length; at += rowsMax)
       await deps.move({ from: pack.number, packs, rows: moved.slice(at, at + rowsMax) });
+    return packs.reduce((sum, { bytes }) => sum + bytes, 0);
   } finally {
     await writer.close();
   }

@@ -72,7 +72,14 @@ async function recoverPacks(
     try {
       const rows = await readFooter(objects, { id, bytes }, signal);
       // The class says how long packs become, and no more: these are long enough.
-      const pack = { id, bytes, class: "data", session: "", chunks: rows.length } as const;
+      const pack = {
+        id,
+        bytes,
+        class: "data",
+        session: "",
+        epoch: 0,
+        chunks: rows.length,
+      } as const;
       await metadata.call("adoptPack", { pack });
       for (let at = 0; at < rows.length; at += rowsPerCall)
         await metadata.call("indexPackSlice", {
