@@ -3,7 +3,8 @@ import * as nodeFs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { DurableFolders, hasErrno } from "./durable-folders.ts";
+import { DurableFolders } from "./durable-folders.ts";
+import { hasErrno } from "./errno.ts";
 import type { FileSystem } from "./file-system.ts";
 
 describe("DurableFolders", () => {

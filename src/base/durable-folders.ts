@@ -1,5 +1,7 @@
 import { dirname } from "node:path";
+import { hasErrno } from "./errno.ts";
 import type { FileSystem } from "./file-system.ts";
+import { unlessStale } from "./unless-stale.ts";
 
 /**
  * Folders at or below `root` that survive loss of power. A folder is trusted only once this process
@@ -30,7 +32,7 @@ export class DurableFolders {
 
   /** Makes the names in `folder` durable. */
   async sync(folder: string): Promise<void> {
-    const handle = await this.fs.open(folder, "r");
+    const handle = await unlessStale(() => this.fs.open(folder, "r"));
     try {
       await handle.sync();
     } catch (thrown) {
@@ -65,13 +67,3 @@ export class DurableFolders {
 }
 
 const trustedMax = 4_096;
-
-/** True when the operating system gave one of these error names, such as `ENOENT`. */
-export function hasErrno(thrown: unknown, ...names: string[]): boolean {
-  return (
-    thrown instanceof Error &&
-    "code" in thrown &&
-    typeof thrown.code === "string" &&
-    names.includes(thrown.code)
-  );
-}

@@ -1,3 +1,4 @@
+import { errnoOf } from "./errno.ts";
 /**
  * Every way a call can fail. A closed set, part of the API: `docs/reference/errors.md` is this
  * table, and a test compares the two.
@@ -65,7 +66,7 @@ export function codedErrorFrom(thrown: unknown): CodedError {
   if (!(thrown instanceof Error)) return new CodedError("internal", String(thrown));
   if (thrown.name === "AbortError")
     return new CodedError("cancelled", "The call was cancelled", { cause: thrown });
-  const code = "code" in thrown && typeof thrown.code === "string" ? thrown.code : "";
+  const code = errnoOf(thrown);
   if (diskFull.has(code)) {
     return new CodedError(
       "resource_exhausted",

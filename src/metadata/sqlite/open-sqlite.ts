@@ -1,7 +1,8 @@
 import * as fs from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { DurableFolders, hasErrno } from "../../base/durable-folders.ts";
+import { DurableFolders } from "../../base/durable-folders.ts";
+import { hasErrno } from "../../base/errno.ts";
 import { CodedError, codedErrorFrom } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { QueuedStore, type SqliteMetadata } from "./queued-store.ts";

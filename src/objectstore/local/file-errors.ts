@@ -1,4 +1,4 @@
-import { hasErrno } from "../../base/durable-folders.ts";
+import { errnoOf, hasErrno } from "../../base/errno.ts";
 import { CodedError, codedErrorFrom } from "../../base/errors.ts";
 
 /** What the store was doing: "write object", its key, and the folder it did it in. */
@@ -13,7 +13,7 @@ export function fileError(thrown: unknown, attempt: Attempt): CodedError {
   if (thrown instanceof CodedError) return thrown;
   const { action, key, folder } = attempt;
   const what = `Cannot ${action} "${key}"`;
-  const reason = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  const reason = errnoOf(thrown);
   const coded = (code: CodedError["code"], message: string): CodedError =>
     new CodedError(code, `${what}${message}`, { cause: thrown, details: { key } });
   if (hasErrno(thrown, "ENOENT"))

@@ -2,8 +2,10 @@ import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { assert } from "../../base/assert.ts";
 import type { DurableFolders } from "../../base/durable-folders.ts";
+import { hasErrno } from "../../base/errno.ts";
 import { type CodedError, codedErrorFrom } from "../../base/errors.ts";
 import type { FileSystem } from "../../base/file-system.ts";
+import { unlessStale } from "../../base/unless-stale.ts";
 import type { ObjectWriter } from "../object-store.ts";
 
 /** What a writer needs; `failure` turns what the file system threw into a CodedError. */
@@ -38,14 +40,15 @@ export class LocalWriter implements ObjectWriter {
   }
 
   async seal(): Promise<void> {
-    const { fs, folders, handle, draft, target } = this.deps;
+    const { folders, handle, target } = this.deps;
     const folder = dirname(target);
     await this.attempt(async () => {
       await folders.ensure(folder);
       await handle.sync();
+      const written = await handle.stat();
       await handle.close();
       this.deps.signal?.throwIfAborted();
-      await fs.rename(draft, target);
+      await unlessStale(() => this.moveIntoPlace(written));
       this.deps.replaced();
       await folders.sync(folder);
       this.state = "sealed";
@@ -56,6 +59,21 @@ export class LocalWriter implements ObjectWriter {
     if (this.state !== "open") return;
     this.state = "aborted";
     await this.discard();
+  }
+
+  /**
+   * A server on the network that is asked twice, because its first answer was lost, finds no draft: it is in
+   * its place, or what somebody else has put there since.
+   */
+  private async moveIntoPlace(written: { mtimeMs: number }): Promise<void> {
+    const { fs, draft, target } = this.deps;
+    try {
+      await fs.rename(draft, target);
+    } catch (thrown) {
+      if (!hasErrno(thrown, "ENOENT")) throw thrown;
+      const found = await unlessStale(() => fs.stat(target)).catch(() => undefined);
+      if (found === undefined || found.mtimeMs < written.mtimeMs) throw thrown;
+    }
   }
 
   /** What cannot be removed now is removed when the store is opened next. */

@@ -1,7 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
-import { hasErrno } from "../../base/durable-folders.ts";
 import { CodedError } from "../../base/errors.ts";
 import type { FileSystem } from "../../base/file-system.ts";
+import { unlessStale } from "../../base/unless-stale.ts";
 
 /** An object's file, open for reading. Objects never change, so its length is known once. */
 export interface OpenFile {
@@ -33,12 +33,7 @@ export class OpenFiles {
    * more, because it was started again, is opened once more.
    */
   async use<T>(path: string, work: (file: OpenFile) => Promise<T>): Promise<T> {
-    try {
-      return await this.useOnce(path, work);
-    } catch (thrown) {
-      if (!hasErrno(thrown, "ESTALE")) throw thrown;
-      return await this.useOnce(path, work);
-    }
+    return await unlessStale(() => this.useOnce(path, work));
   }
 
   private async useOnce<T>(path: string, work: (file: OpenFile) => Promise<T>): Promise<T> {

@@ -1,9 +1,12 @@
+import type { FileHandle } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { assert } from "../../base/assert.ts";
-import { DurableFolders, hasErrno } from "../../base/durable-folders.ts";
+import { DurableFolders } from "../../base/durable-folders.ts";
+import { hasErrno } from "../../base/errno.ts";
 import { throwIfCancelled } from "../../base/cancelled.ts";
 import { CodedError } from "../../base/errors.ts";
 import type { FileSystem } from "../../base/file-system.ts";
+import { unlessStale } from "../../base/unless-stale.ts";
 import { type Random, randomHex } from "../../base/random.ts";
 import { checkObjectKey } from "../object-key.ts";
 import type { ObjectStat, ObjectStore, ObjectWriter } from "../object-store.ts";
@@ -12,6 +15,9 @@ import { LocalWriter } from "./local-writer.ts";
 import { OpenFiles, type OpenFile } from "./open-files.ts";
 
 const draftKeptMs = 24 * 3_600 * 1_000;
+const draftTriesMax = 3;
+/** What a network file system calls a file that was removed while somebody has it open. */
+const removedName = /^\.(nfs|fuse_hidden)/;
 
 /** How a store on the local disk is opened. */
 export interface LocalObjectStoreOptions {
@@ -69,7 +75,7 @@ class LocalObjectStore implements ObjectStore {
   async prepare(): Promise<void> {
     await this.folders.ensure(this.objects);
     await this.folders.ensure(this.drafts);
-    for (const name of await this.fs.readdir(this.drafts))
+    for (const name of await unlessStale(() => this.fs.readdir(this.drafts)))
       await this.clearDraft(join(this.drafts, name));
   }
 
@@ -81,8 +87,8 @@ class LocalObjectStore implements ObjectStore {
       if (this.isShared && nowMs - mtimeMs < draftKeptMs) return;
       await this.fs.unlink(path);
     } catch (thrown) {
-      // Another process was faster.
-      if (!hasErrno(thrown, "ENOENT")) throw thrown;
+      // Another process was faster, or has it open.
+      if (!hasErrno(thrown, "ENOENT", "EBUSY", "ESTALE")) throw thrown;
     }
   }
 
@@ -90,7 +96,6 @@ class LocalObjectStore implements ObjectStore {
     const target = this.pathOf(key);
     if (this.closed) throw new CodedError("unavailable", "The object store is closed");
     throwIfCancelled(signal);
-    const draft = join(this.drafts, randomHex(this.random));
     const failure = (thrown: unknown): CodedError => {
       // Somebody may have taken a folder away: the next writer makes and syncs them anew.
       this.folders.forget();
@@ -105,7 +110,7 @@ class LocalObjectStore implements ObjectStore {
     };
     try {
       await this.folders.ensure(this.drafts);
-      const handle = await this.fs.open(draft, "wx");
+      const { draft, handle } = await this.openDraft();
       return new LocalWriter({
         fs: this.fs,
         folders: this.folders,
@@ -120,6 +125,18 @@ class LocalObjectStore implements ObjectStore {
       });
     } catch (thrown) {
       throw failure(thrown);
+    }
+  }
+
+  private async openDraft(): Promise<{ draft: string; handle: FileHandle }> {
+    for (let tries = 1; ; tries++) {
+      const draft = join(this.drafts, randomHex(this.random));
+      try {
+        return { draft, handle: await unlessStale(() => this.fs.open(draft, "wx")) };
+      } catch (thrown) {
+        // A server on the network that is asked twice finds what it made when it was asked first.
+        if (tries === draftTriesMax || !hasErrno(thrown, "EEXIST")) throw thrown;
+      }
     }
   }
 
@@ -151,7 +168,7 @@ class LocalObjectStore implements ObjectStore {
     const path = this.pathOf(key);
     throwIfCancelled(signal);
     try {
-      const stat = await this.fs.stat(path);
+      const stat = await unlessStale(() => this.fs.stat(path));
       if (!stat.isFile()) throw Object.assign(new Error(`${path} is no file`), { code: "ENOENT" });
       return { key, bytes: stat.size };
     } catch (thrown) {
@@ -197,22 +214,38 @@ class LocalObjectStore implements ObjectStore {
     signal?: AbortSignal,
   ): AsyncGenerator<ObjectStat> {
     throwIfCancelled(signal);
-    const entries = await this.fs.readdir(join(this.objects, above), { withFileTypes: true });
-    // A folder sorts with its slash: that makes the walk's order the order of keys.
-    const names = entries.map((entry) => `${above}${entry.name}${entry.isDirectory() ? "/" : ""}`);
-    for (const name of names.toSorted(byBytes)) {
-      if (name.endsWith("/")) {
-        if (name.startsWith(prefix) || prefix.startsWith(name))
-          yield* this.walk(name, prefix, signal);
-        continue;
-      }
-      if (!name.startsWith(prefix)) continue;
+    const found = await this.stats(above, prefix, signal);
+    for (const [name, bytes] of [...found].toSorted(([a], [b]) => byBytes(a, b))) {
       throwIfCancelled(signal);
-      const stat = await this.fs.stat(join(this.objects, name)).catch((thrown: unknown) => {
-        if (!hasErrno(thrown, "ENOENT")) throw thrown;
-      });
-      if (stat !== undefined) yield { key: name, bytes: stat.size };
+      if (bytes === undefined) yield* this.walk(name, prefix, signal);
+      else yield { key: name, bytes };
     }
+  }
+
+  /**
+   * What a folder has that the prefix allows: a file with its size, a folder, without one, with its slash,
+   * which makes the order of names that of keys. Asked name by name: some mounts do not tell types in listings.
+   */
+  private async stats(
+    above: string,
+    prefix: string,
+    signal?: AbortSignal,
+  ): Promise<Map<string, number | undefined>> {
+    const found = new Map<string, number | undefined>();
+    for (const entry of await unlessStale(() => this.fs.readdir(join(this.objects, above)))) {
+      const name = above + entry;
+      if (removedName.test(entry)) continue;
+      if (!name.startsWith(prefix) && !prefix.startsWith(`${name}/`)) continue;
+      throwIfCancelled(signal);
+      const stat = await unlessStale(() => this.fs.stat(join(this.objects, name))).catch(
+        (thrown: unknown) => {
+          if (!hasErrno(thrown, "ENOENT")) throw thrown;
+        },
+      );
+      if (stat?.isDirectory() === true) found.set(`${name}/`, undefined);
+      else if (stat !== undefined && name.startsWith(prefix)) found.set(name, stat.size);
+    }
+    return found;
   }
 }
 
