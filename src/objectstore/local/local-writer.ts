@@ -63,7 +63,7 @@ export class LocalWriter implements ObjectWriter {
 
   /**
    * A server on the network that is asked twice, because its first answer was lost, finds no draft: it is in
-   * its place, or what somebody else has put there since.
+   * its place, or what somebody else has put there since: either has been renamed after it was written.
    */
   private async moveIntoPlace(written: { mtimeMs: number }): Promise<void> {
     const { fs, draft, target } = this.deps;
@@ -72,7 +72,7 @@ export class LocalWriter implements ObjectWriter {
     } catch (thrown) {
       if (!hasErrno(thrown, "ENOENT")) throw thrown;
       const found = await unlessStale(() => fs.stat(target)).catch(() => undefined);
-      if (found === undefined || found.mtimeMs < written.mtimeMs) throw thrown;
+      if (found === undefined || found.ctimeMs < written.mtimeMs) throw thrown;
     }
   }
 
