@@ -62,6 +62,7 @@ async function openParts(
   const pps: PpsDeps = { pfs, session, slots: runner.slots, runner: runner.label };
   const stop = new AbortController();
   const facts = { address: `${config.host}:${config.port}`, release: version };
+  await pfs.storage.claimStore(stop.signal);
   await pfs.storage.renewSession(facts);
   const loops = [
     runEventLoop(pps, stop.signal),

@@ -29,7 +29,9 @@ export async function recover(config: PachdConfig, log: Log): Promise<string> {
     const objects = await openObjectStore(config, { clock: systemClock(), random: systemRandom });
     opened.push(() => objects.close());
     const { signal } = new AbortController();
-    return reportText(await recoverMetadata({ objects, metadata: found.metadata, log }, signal));
+    const { metadata } = found;
+    const deps = { objects, metadata, random: systemRandom, log };
+    return reportText(await recoverMetadata(deps, signal));
   } finally {
     await closeInOrder(opened, log);
   }
@@ -49,6 +51,8 @@ function reportText(report: RecoverReport): string {
   ];
   if (untilMicros !== null)
     lines.push(`the newest commit ended ${new Date(untilMicros / 1_000).toISOString()}`);
+  if (report.cutCommits > 0)
+    lines.push(`${report.cutCommits} commits are whole, but what they continued did not come back`);
   for (const id of report.damagedPacks) lines.push(`pack ${id} is damaged: what it held is lost`);
   for (const key of report.damagedSegments)
     lines.push(`${key} is damaged: what only it told of is lost`);

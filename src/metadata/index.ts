@@ -12,6 +12,7 @@ export type { LogPiece } from "./procedures/task-logs.ts";
 export type { TaskClaim } from "./procedures/tasks.ts";
 export type { JournalRecord } from "./journal-record.ts";
 export type { Recovered } from "./procedures/recovery.ts";
+export type { StoreOwner } from "./procedures/store-owner.ts";
 export { areConsistent, type SourcedCommit } from "./procedures/sourced-commits.ts";
 export type { NewJob, TriggerCommit } from "./procedures/trigger.ts";
 export { openSharedMetadata } from "./open-postgres.ts";

@@ -52,7 +52,13 @@ async function recovered(
   const pfs = new TestPfs(99, { objects, session: "recovered" });
   t.after(async () => await pfs.close());
   const { metadata } = pfs.deps;
-  return { pfs, report: await recoverMetadata({ objects, metadata, log: silentLog }, never) };
+  return {
+    pfs,
+    report: await recoverMetadata(
+      { objects, metadata, random: systemRandom, log: silentLog },
+      never,
+    ),
+  };
 }
 
 /** One thing that a user does, by chance. */
@@ -147,7 +153,7 @@ async function countedRun(
   for (let change = 0; change < 34; change++) {
     if (change % 3 === 2) await deleteRepo(pfs.deps, localPrincipal, { name: "old", force: true });
     else await pfs.repo(change % 3 === 1 ? "old" : `repo${change}`);
-    armed = change >= 30;
+    armed = change === 31 || change === 32;
     for (let tries = 0; tries < 3; tries++) {
       try {
         await pfs.deps.storage.writeJournal(never);
@@ -184,14 +190,114 @@ test("a commit whose content is not in packs waits, and fsck says how much does"
   assert.ok(end.done === true && end.value.unjournaled === 1);
 });
 
+test("a commit cancelled while its parent was open does not come back, and the next continues what did", async (t) => {
+  const objects = openMemObjectStore();
+  const pfs = new TestPfs(1, { objects });
+  t.after(async () => await pfs.close());
+  await pfs.repo("data");
+  await pfs.commit("data", { f: "kept" });
+  await pfs.start("data");
+  await pfs.cancel({ repo: "data", id: await pfs.start("data") });
+  await settle(pfs);
+  const { pfs: back, report } = await recovered(t, objects);
+  assert.deepEqual([report.commits, report.cutCommits], [1, 0]);
+  assert.equal(await back.commit("data", { g: "new" }), "master/1");
+  assert.deepEqual(await back.files({ repo: "data", id: "master/1" }), { f: "kept", g: "new" });
+  // Both are in the journal now: the later one holds.
+  await back.commit("data", { g: "again" });
+  await settle(back);
+  const { pfs: twice } = await recovered(t, objects);
+  assert.deepEqual(await visible(twice), await visible(back));
+});
+
+test("a recovery that breaks off at any call goes on when it is run again, and no daemon starts before", async (t) => {
+  const objects = openMemObjectStore();
+  const pfs = new TestPfs(1, { objects });
+  t.after(async () => await pfs.close());
+  await pfs.repo("data");
+  await pfs.commit("data", { f: "one" });
+  await pfs.cancel({ repo: "data", id: await pfs.start("data") });
+  await settle(pfs);
+  const all = await visible(pfs);
+  for (let at = 1, isOver = false; !isOver; at++) {
+    const back = new TestPfs(99, { objects, session: `back${at}` });
+    const { metadata } = back.deps;
+    let calls = 0;
+    const call: MetadataStore["call"] = async (name, input) => {
+      if (++calls === at) throw new CodedError("unavailable", "not now");
+      return await metadata.call(name, input);
+    };
+    const deps = { objects, metadata: { call }, random: seededRandom(at), log: silentLog };
+    try {
+      await recoverMetadata(deps, never);
+      isOver = true;
+    } catch (error) {
+      assert.ok(isCoded(error, "unavailable"));
+      if (at > 1)
+        await assert.rejects(back.deps.storage.claimStore(never), /recovery into this database/);
+      await recoverMetadata(deps, never);
+    }
+    await back.deps.storage.claimStore(never);
+    assert.deepEqual(await visible(back), all);
+    await back.close();
+  }
+});
+
+test("claimStore() refuses a new database on the store of another, and one that was replaced", async (t) => {
+  const objects = openMemObjectStore();
+  const old = new TestPfs(1, { objects });
+  t.after(async () => await old.close());
+  await old.deps.storage.claimStore(never);
+  await old.repo("data");
+  await old.commit("data", { f: "one" });
+  await settle(old);
+  const fresh = new TestPfs(2, { objects });
+  t.after(async () => await fresh.close());
+  await assert.rejects(fresh.deps.storage.claimStore(never), /belongs to another one/);
+
+  const { pfs: back } = await recovered(t, objects);
+  await back.deps.storage.claimStore(never);
+  const files = await back.files({ repo: "data", id: "master/0" });
+  // Whoever still runs on the old database neither removes what the new one knows nor writes into its journal.
+  await back.commit("data", { f: "two" });
+  await settle(back);
+  await old.repo("other");
+  const outOfDate = /another database has taken the object store over/;
+  for (const call of [
+    old.deps.storage.claimStore(never),
+    old.deps.storage.writeJournal(never),
+    old.deps.storage.collectGarbage({ isDryRun: false }, never),
+  ])
+    await assert.rejects(call, outOfDate);
+  assert.deepEqual(files, { f: "one" });
+  assert.deepEqual(await back.files({ repo: "data", id: "master/1" }), { f: "onetwo" });
+});
+
+test("a journal of many changes is a few segments, and all comes back", async (t) => {
+  const objects = openMemObjectStore();
+  const pfs = new TestPfs(1, { objects });
+  t.after(async () => await pfs.close());
+  for (let at = 0; at < 1_100; at++) {
+    await pfs.repo(`repo${at}`);
+    await pfs.deps.storage.writeJournal(never);
+  }
+  const keys: string[] = [];
+  for await (const { key } of objects.list("journal/", {})) keys.push(key);
+  assert.ok(keys.length < 3 * 32, `${keys.length} segments`);
+  assert.ok(keys.some((key) => key.startsWith("journal/2/")));
+  const { report } = await recovered(t, objects);
+  assert.equal(report.repos, 1_100);
+});
+
 test("metadata that is in use is not recovered into", async (t) => {
   const objects = openMemObjectStore();
   const pfs = new TestPfs(1, { objects });
   t.after(async () => await pfs.close());
   await pfs.repo("data");
   const { metadata } = pfs.deps;
-  await assert.rejects(recoverMetadata({ objects, metadata, log: silentLog }, never), (error) =>
-    isCoded(error, "failed_precondition"),
+  await assert.rejects(
+    recoverMetadata({ objects, metadata, random: systemRandom, log: silentLog }, never),
+    (error) => isCoded(error, "failed_precondition"),
   );
 });
 

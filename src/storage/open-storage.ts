@@ -15,6 +15,7 @@ import { adoptOrphans } from "./verify/adopt-orphans.ts";
 import { verifyInline } from "./verify/verify-inline.ts";
 import { reindexPack, verifyPacks, type VerifiedPack } from "./verify/verify-packs.ts";
 import { TreeVerifier, type BadChunks } from "./verify/verify-tree.ts";
+import { claimStore, requireStore } from "./journal/claim-store.ts";
 import { writeJournal } from "./journal/write-journal.ts";
 import { IngestBudget } from "./ingest-budget.ts";
 import type { Ingest } from "./ingest.ts";
@@ -61,6 +62,8 @@ export interface Verifying {
 
 /** Chunks and nodes of all commits: written by ingests, read by hash. */
 export interface Storage {
+  /** Makes the object store this database's own. To be called first. See claimStore(). */
+  claimStore(signal: AbortSignal): Promise<void>;
   /** Begins a request's worth of new bytes. */
   openIngest(): Ingest;
   /** Tree nodes, of ingests still going on too. */
@@ -151,7 +154,11 @@ export function openStorage(deps: StorageDeps): Storage {
     indexPending: (signal) => index.indexPending(signal),
     drainInline: (signal, options) => drainInline({ ...deps, index, session }, signal, options),
     writeJournal: (signal) => writeJournal({ ...deps, session }, signal),
-    collectGarbage: (options, signal) => collectGarbage(garbageDeps, options, signal),
+    async collectGarbage(options, signal) {
+      await requireStore(deps, signal);
+      return await collectGarbage(garbageDeps, options, signal);
+    },
+    claimStore: (signal) => claimStore(deps, signal),
     renewSession(told) {
       facts = told;
       return session.renew(told);

@@ -31,6 +31,11 @@ test("pachd recover brings back what a deleted database knew, and pipelines go o
   for (const folder of ["metadata", "cache"])
     rmSync(join(daemon.root, folder), { recursive: true });
 
+  // A daemon that is started again by itself must not take all packs for garbage.
+  await assert.rejects(
+    daemon.start(),
+    /Cannot start with a new database: the object store belongs/,
+  );
   const recovered = await run(pachd, ["recover", "--root", daemon.root]);
   assert.equal(recovered.code, 0, recovered.stderr);
   assert.match(recovered.stdout, /^recovered 2 repos, 4 commits and 1 pipelines, /);

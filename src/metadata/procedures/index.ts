@@ -91,7 +91,8 @@ import {
   takeJournalBatch,
   takeSegment,
 } from "./journal.ts";
-import { applyJournal, endRecovery, isUnused } from "./recovery.ts";
+import { applyJournal, beginRecovery, endRecovery } from "./recovery.ts";
+import { becomeOwner, ownership } from "./store-owner.ts";
 import {
   adoptPack,
   checkLocations,
@@ -109,9 +110,11 @@ import {
 /** Every named transaction there is: the whole contract between the product and its metadata. */
 export const procedures = {
   applyJournal,
+  becomeOwner,
+  beginRecovery,
+  ownership,
   endJournalBatch,
   endRecovery,
-  isUnused,
   journalLag,
   stillTrue,
   takeJournalBatch,

@@ -1,13 +1,17 @@
 import type { CommitRecord, JournalRecord, PipelineRecord, RepoRecord } from "../journal-record.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import { emit } from "./outbox.ts";
+import { ownership, setCounter } from "./store-owner.ts";
 
-/** Whether nothing was ever made here: only then is a recovery safe. */
-export const isUnused: Procedure<Record<string, never>, boolean> = async (tx) => {
-  const found = await tx.get(
-    `SELECT name AS one FROM repos UNION ALL SELECT uid FROM commits UNION ALL SELECT id FROM packs LIMIT 1`,
-  );
-  return found === undefined;
+/**
+ * Begins a recovery, or goes on with one that broke off: until it ends, no daemon takes this database.
+ * False when something was made here already.
+ */
+export const beginRecovery: Procedure<Record<string, never>, boolean> = async (tx) => {
+  const { isUnused, isRecovering } = await ownership(tx, {});
+  if (!isUnused && !isRecovering) return false;
+  await setCounter(tx, "recovering", 1);
+  return true;
 };
 
 /**
@@ -46,7 +50,7 @@ async function applyRecord(tx: Tx, record: JournalRecord): Promise<boolean> {
   if ("isGone" in record) return false;
   if (record.kind === "repo") await addRepo(tx, record);
   else if (record.kind === "pipeline") await addPipeline(tx, record);
-  else await addCommit(tx, record);
+  else return await addCommitInPlace(tx, record);
   return true;
 }
 
@@ -66,10 +70,12 @@ async function removeSubject(tx: Tx, { kind, subject }: JournalRecord): Promise<
   } else if (kind === "pipeline") {
     await tx.run(`DELETE FROM pipeline_inputs WHERE pipeline = ?`, subject);
     await tx.run(`DELETE FROM pipelines WHERE name = ?`, subject);
-  } else {
-    await tx.run(`DELETE FROM commit_upstreams WHERE uid = ?`, subject);
-    await tx.run(`DELETE FROM commits WHERE uid = ?`, subject);
-  }
+  } else await removeCommit(tx, subject);
+}
+
+async function removeCommit(tx: Tx, uid: string): Promise<void> {
+  await tx.run(`DELETE FROM commit_upstreams WHERE uid = ?`, uid);
+  await tx.run(`DELETE FROM commits WHERE uid = ?`, uid);
 }
 
 async function addRepo(tx: Tx, { subject, createdMicros, upstreams }: RepoRecord): Promise<void> {
@@ -97,6 +103,21 @@ async function addPipeline(tx: Tx, record: PipelineRecord): Promise<void> {
       record.subject,
       repo,
     );
+}
+
+/** A commit that a recovery left out may have been followed by another of the same name: the later one holds. */
+async function addCommitInPlace(tx: Tx, record: CommitRecord): Promise<boolean> {
+  const other = await tx.get<{ uid: string; number: number }>(
+    `SELECT c.uid, d.number FROM commits c JOIN journal_dirty d ON d.kind = 'commit' AND d.subject = c.uid
+     WHERE c.repo = ? AND c.branch = ? AND c.number = ?`,
+    record.repo,
+    record.branch,
+    record.commitNumber,
+  );
+  if (other !== undefined && other.number > record.number) return false;
+  if (other !== undefined) await removeCommit(tx, other.uid);
+  await addCommit(tx, record);
+  return true;
 }
 
 async function addCommit(tx: Tx, record: CommitRecord): Promise<void> {
@@ -127,12 +148,6 @@ async function addCommit(tx: Tx, record: CommitRecord): Promise<void> {
       repo,
       id,
     );
-  if (record.state === "finished")
-    await tx.run(
-      `UPDATE repos SET size_bytes = size_bytes + ? WHERE name = ?`,
-      record.sizeBytes,
-      record.repo,
-    );
 }
 
 /** What a recovery brought back. */
@@ -140,8 +155,28 @@ export interface Recovered {
   readonly repos: number;
   readonly commits: number;
   readonly pipelines: number;
+  /** Finished commits that begin their line now: what they continued did not come back. */
+  readonly cutCommits: number;
   /** When the newest commit ended; null when there is none. */
   readonly untilMicros: number | null;
+}
+
+/**
+ * A commit may have been cancelled while the one it continued was open. It is left out: one started after
+ * it would continue nothing. A finished one is whole in itself.
+ */
+async function cutLooseEnds(tx: Tx): Promise<number> {
+  const loose = `SELECT c.uid FROM commits c WHERE c.parent_uid IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM commits p WHERE p.uid = c.parent_uid) AND c.state = ?`;
+  for (;;) {
+    const cancelled = await tx.all<{ uid: string }>(loose, "cancelled");
+    for (const { uid } of cancelled) await removeCommit(tx, uid);
+    if (cancelled.length === 0) break;
+  }
+  const finished = await tx.all<{ uid: string }>(loose, "finished");
+  for (const { uid } of finished)
+    await tx.run(`UPDATE commits SET parent_uid = NULL WHERE uid = ?`, uid);
+  return finished.length;
 }
 
 /**
@@ -149,6 +184,10 @@ export interface Recovered {
  * that none of its outputs was made from.
  */
 export const endRecovery: Procedure<{ segment: number }, Recovered> = async (tx, { segment }) => {
+  const cutCommits = await cutLooseEnds(tx);
+  await tx.run(
+    `UPDATE repos SET size_bytes = (SELECT COALESCE(SUM(c.size_bytes), 0) FROM commits c WHERE c.repo = repos.name AND c.state = 'finished')`,
+  );
   const last = await tx.get<{ journal: number | null }>(
     `SELECT MAX(number) AS journal FROM journal_dirty`,
   );
@@ -158,6 +197,9 @@ export const endRecovery: Procedure<{ segment: number }, Recovered> = async (tx,
   await setCounter(tx, "journal", Number(last?.journal ?? 0));
   await setCounter(tx, "journal_segments", segment);
   await setCounter(tx, "finishes", Number(finished?.number ?? 0));
+  // A day goes by before anything is taken for garbage, unless something is deleted.
+  await setCounter(tx, "garbage_done", tx.nowMicros);
+  await tx.run(`DELETE FROM counters WHERE name = 'recovering'`);
   await tx.run(`DELETE FROM journal_dirty`);
   const pipelines = await tx.all<{ name: string }>(`SELECT name FROM pipelines ORDER BY name`);
   for (const { name } of pipelines) await resumePipeline(tx, name);
@@ -165,6 +207,7 @@ export const endRecovery: Procedure<{ segment: number }, Recovered> = async (tx,
     repos: await count(tx, `SELECT COUNT(*) AS count FROM repos`),
     commits: await count(tx, `SELECT COUNT(*) AS count FROM commits`),
     pipelines: pipelines.length,
+    cutCommits,
     untilMicros: finished?.until ?? null,
   };
 };
@@ -182,14 +225,6 @@ async function resumePipeline(tx: Tx, name: string): Promise<void> {
     name,
   );
   await emit(tx, "pipeline_created", name);
-}
-
-async function setCounter(tx: Tx, name: string, value: number): Promise<void> {
-  await tx.run(
-    `INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
-    name,
-    value,
-  );
 }
 
 async function count(tx: Tx, sql: string): Promise<number> {

@@ -1,9 +1,11 @@
 import { CodedError, codedErrorFrom, isCoded } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import type { Random } from "../../base/random.ts";
 import type { JournalRecord, MetadataStore, Recovered } from "../../metadata/index.ts";
 import type { ObjectStore } from "../../objectstore/index.ts";
 import { readFooter } from "../chunk-index.ts";
 import { packIdOf, packsPrefix } from "../pack-format.ts";
+import { takeOverStore } from "./claim-store.ts";
 import { listSegments, readSegment, type Segment } from "./read-journal.ts";
 
 const rowsPerCall = 1_000;
@@ -12,6 +14,7 @@ const recordsPerCall = 500;
 export interface RecoverDeps {
   readonly objects: ObjectStore;
   readonly metadata: Pick<MetadataStore, "call">;
+  readonly random: Random;
   readonly log: Log;
 }
 
@@ -26,7 +29,8 @@ export interface RecoverReport extends Recovered {
 
 /**
  * Makes lost metadata anew from the object store: the index from the packs, repos, commits and pipelines
- * from the journal. Nothing in the object store is changed.
+ * from the journal. The store is told that it belongs to this database from now on; nothing else in it is
+ * changed. One that breaks off is begun once more.
  *
  * @throws CodedError `failed_precondition` when the metadata is in use
  */
@@ -34,11 +38,12 @@ export async function recoverMetadata(
   deps: RecoverDeps,
   signal: AbortSignal,
 ): Promise<RecoverReport> {
-  if (!(await deps.metadata.call("isUnused", {})))
+  if (!(await deps.metadata.call("beginRecovery", {})))
     throw new CodedError(
       "failed_precondition",
       "Cannot recover: the database holds repos or data already. Give --root or --database of one that is new",
     );
+  await takeOverStore(deps, signal);
   const packs = await recoverPacks(deps, signal);
   const segments = await listSegments(deps.objects, signal);
   const damagedSegments = new Set<string>();

@@ -1,11 +1,10 @@
-import { compactJournal } from "./compact-journal.ts";
+import { requireStore } from "./claim-store.ts";
+import { compactJournal, mergedSegments } from "./compact-journal.ts";
 import { journalLeaseMs, type JournalDeps } from "./journal-deps.ts";
 import { segmentKey } from "./segment-format.ts";
 import { writeSegment } from "./write-segment.ts";
 
 const recordsMax = 1_000;
-/** So many segments are made one. */
-const mergedSegments = 32;
 
 /**
  * Tells the object store what changed in the metadata, so that lost metadata can be made anew from it. Under
@@ -22,6 +21,7 @@ export async function writeJournal(deps: JournalDeps, signal: AbortSignal): Prom
       limit: recordsMax,
     });
     if (batch === null) return;
+    await requireStore(deps, signal);
     if (batch.records.length > 0)
       await writeSegment(deps.objects, segmentKey(0, batch.segment), batch.records);
     await deps.metadata.call("endJournalBatch", { rows: batch.rows });

@@ -8,9 +8,14 @@ export async function writeSegment(
   key: string,
   records: readonly JournalRecord[],
 ): Promise<void> {
+  await writeObject(objects, key, encodeSegment(records));
+}
+
+/** Writes one small object, whole or not at all. */
+export async function writeObject(objects: ObjectStore, key: string, bytes: Buffer): Promise<void> {
   const writer = await objects.create(key, {});
   try {
-    await writer.write([encodeSegment(records)]);
+    await writer.write([bytes]);
     await writer.seal();
   } catch (error) {
     await writer.abort();

@@ -1,0 +1,95 @@
+import { CodedError } from "../../base/errors.ts";
+import { randomBelow, type Random } from "../../base/random.ts";
+import type { MetadataStore, StoreOwner } from "../../metadata/index.ts";
+import type { ObjectStore } from "../../objectstore/index.ts";
+import { listSegments } from "./read-journal.ts";
+import { journalPrefix } from "./segment-format.ts";
+import { writeObject } from "./write-segment.ts";
+
+/** `journal/owners/<turn of 20 digits>-<id of 20 digits>`: the last in key order owns the store. */
+const ownersPrefix = `${journalPrefix}owners/`;
+
+export interface ClaimDeps {
+  readonly objects: ObjectStore;
+  readonly metadata: Pick<MetadataStore, "call">;
+}
+
+/**
+ * Makes the object store this database's own, once and for all; to be called before anything is written.
+ * Garbage collection removes what its database does not know, so a store must never serve two.
+ *
+ * @throws CodedError `failed_precondition` when another database owns it: this one is new, or out of date;
+ *   or when a recovery into this one did not end
+ */
+export async function claimStore(
+  deps: ClaimDeps & { readonly random: Random },
+  signal: AbortSignal,
+): Promise<void> {
+  const { owner, isUnused, isRecovering } = await deps.metadata.call("ownership", {});
+  if (isRecovering)
+    throw new CodedError(
+      "failed_precondition",
+      'Cannot start: a recovery into this database did not end. Run "pachd recover" once more, with the same options',
+    );
+  const found = await findOwner(deps.objects, signal);
+  const isForeign = async (): Promise<boolean> =>
+    found !== undefined || (isUnused && (await listSegments(deps.objects, signal)).length > 0);
+  if (owner === null && (await isForeign()))
+    throw new CodedError(
+      "failed_precondition",
+      'Cannot start with a new database: the object store belongs to another one. Run "pachd recover" with the same options if that one is lost, give its --root or --database if not, or choose another --object-store',
+    );
+  const own = owner ?? (await deps.metadata.call("becomeOwner", newOwner(1, deps.random)));
+  requireNoLater(own, found);
+  if (found !== ownerKey(own)) await writeObject(deps.objects, ownerKey(own), ownerBytes);
+}
+
+/**
+ * Refuses to go on when another database has taken the store over. One that was never claimed, as in
+ * tests, is anybody's.
+ *
+ * @throws CodedError `failed_precondition`
+ */
+export async function requireStore(deps: ClaimDeps, signal: AbortSignal): Promise<void> {
+  const { owner } = await deps.metadata.call("ownership", {});
+  if (owner !== null) requireNoLater(owner, await findOwner(deps.objects, signal));
+}
+
+/** Has the metadata that is being recovered own the store, after all that did. */
+export async function takeOverStore(
+  deps: ClaimDeps & { readonly random: Random },
+  signal: AbortSignal,
+): Promise<void> {
+  const owner = await findOwner(deps.objects, signal);
+  const turn = owner === undefined ? 0 : Number(owner.slice(ownersPrefix.length).split("-")[0]);
+  const own = await deps.metadata.call("becomeOwner", newOwner(turn + 1, deps.random));
+  await writeObject(deps.objects, ownerKey(own), ownerBytes);
+}
+
+// All that it says is in its key: an object is not to be empty everywhere.
+const ownerBytes = Buffer.from("owner\n");
+
+function newOwner(turn: number, random: Random): StoreOwner {
+  return { turn, id: randomBelow(random, 2 ** 48) };
+}
+
+function ownerKey({ turn, id }: StoreOwner): string {
+  const digits = (value: number): string => String(value).padStart(20, "0");
+  return `${ownersPrefix}${digits(turn)}-${digits(id)}`;
+}
+
+/** The key of the last that took the store; undefined for one that is nobody's. */
+async function findOwner(objects: ObjectStore, signal: AbortSignal): Promise<string | undefined> {
+  let owner: string | undefined;
+  for await (const { key } of objects.list(ownersPrefix, { signal })) owner = key;
+  return owner;
+}
+
+function requireNoLater(own: StoreOwner, found: string | undefined): void {
+  if (found === undefined || found <= ownerKey(own)) return;
+  throw new CodedError(
+    "failed_precondition",
+    `Cannot go on: another database has taken the object store over with "pachd recover", this one is out of date. Use that one; if it was a mistake, remove the object ${found}`,
+    { details: { owner: found } },
+  );
+}
