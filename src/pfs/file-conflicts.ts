@@ -1,25 +1,27 @@
 import { CodedError, isCoded } from "../base/errors.ts";
 import { pathOfKey } from "../model/paths.ts";
 import type { CommitDetail } from "../metadata/index.ts";
-import { find, type Entry } from "../storage/index.ts";
+import { finder, type Entry } from "../storage/index.ts";
 import type { OpenRoots, RootView } from "./open-roots.ts";
 
 /**
  * Refuses writes that would make one path both a file and a directory. The final word is spoken when
- * the commit finishes; this says it to the one who can still choose another name.
+ * the commit finishes; this says it to the one who can still choose another name. Quick for entries in order of keys.
  *
  * @throws CodedError `failed_precondition` naming the path
  */
 export async function refuseTypeConflicts(
   openRoots: OpenRoots,
-  commit: CommitDetail,
+  commit: CommitDetail | null,
   entries: Iterable<Entry>,
 ): Promise<void> {
+  if (commit === null) return;
   const base = await rootIfAny(openRoots, commit);
   if (base === undefined || base.root.count === 0) return;
+  const find = finder(base.root, base.nodes);
   for (const entry of entries) {
     if (entry.clear || entry.type === "none") continue;
-    const existing = await find(base.root, entry.key, base.nodes);
+    const existing = await find(entry.key);
     if (existing === undefined || existing.type === entry.type) continue;
     const path = pathOfKey(entry.key);
     const message =

@@ -2,17 +2,8 @@ import { MiB } from "../base/size.ts";
 import { recordFormatOf, type RecordFormat } from "../chunking/index.ts";
 import { keyOfPath, parseEntryPath } from "../model/paths.ts";
 import type { NewRun } from "../metadata/index.ts";
-import { KiB } from "../base/size.ts";
-import {
-  buildTree,
-  encodeRun,
-  encodeTreeRef,
-  normalizeRun,
-  type Content,
-  type Entry,
-  type Ingest,
-  type Storage,
-} from "../storage/index.ts";
+import type { Ingest, Storage } from "../storage/index.ts";
+import { RunBuilder, type Check } from "./run-builder.ts";
 
 /** One file of a put, as it arrives. */
 export interface PutFile {
@@ -35,46 +26,51 @@ export interface Stamp {
   readonly uid: string;
 }
 
-/** Stores the content of files; gives back what was written, as a delta in normal form. */
+export interface IngestFilesOptions {
+  readonly stamp: Stamp;
+  readonly signal: AbortSignal;
+  readonly check: Check;
+}
+
+/** Stores the content of files; gives back what was written as a run. Memory: that of a part of it. */
 export async function ingestFiles(
   storage: Storage,
   ingest: Ingest,
   files: AsyncIterable<PutFile>,
-  { stamp, signal }: { stamp: Stamp; signal: AbortSignal },
-): Promise<{ entries: Entry[]; files: number; bytes: number }> {
-  const puts: Entry[] = [];
+  { stamp, signal, check }: IngestFilesOptions,
+): Promise<{ run: NewRun; files: number; bytes: number }> {
+  const run = new RunBuilder(storage, ingest, check);
   const pending = new PendingPuts();
-  const add = (at: number, file: PutFile, content: Content): void => {
-    puts[at] = fileEntry(file, content, stamp);
-  };
-  let count = 0;
-  for await (const file of files) {
-    signal.throwIfAborted();
-    const format = file.format ?? recordFormatOf(parseEntryPath(file.path));
-    const at = count++;
-    const { content } = file;
-    if (!Buffer.isBuffer(content)) add(at, file, await ingest.putContent(content, format, signal));
-    else {
-      await pending.add(content.length, async () => {
-        add(at, file, await ingest.putBytes(content, format));
-      });
-    }
-  }
-  await pending.all();
-  const bytes = puts.reduce((sum, entry) => sum + entry.content.bytes, 0);
-  return { entries: await normalizeRun(puts, storage.nodes, ingest.nodes), files: count, bytes };
-}
-
-function fileEntry(file: PutFile, content: Content, stamp: Stamp): Entry {
-  return {
-    key: keyOfPath(parseEntryPath(file.path)),
-    type: "file",
-    reset: file.overwrite,
-    clear: false,
-    content,
+  const shared = {
     modifiedMicros: stamp.modifiedMicros,
     commit: Buffer.from(stamp.uid, "hex"),
   };
+  for await (const file of files) {
+    signal.throwIfAborted();
+    const path = parseEntryPath(file.path);
+    const format = file.format ?? recordFormatOf(path);
+    const add = run.place((content) => ({
+      key: keyOfPath(path),
+      type: "file",
+      reset: file.overwrite,
+      clear: false,
+      content,
+      ...shared,
+    }));
+    const { content } = file;
+    if (!Buffer.isBuffer(content)) add(await ingest.putContent(content, format, signal));
+    else {
+      await pending.add(content.length, async () => {
+        add(await ingest.putBytes(content, format));
+      });
+    }
+    if (run.isPartFull) {
+      await pending.all();
+      await run.endPart();
+    }
+  }
+  await pending.all();
+  return { run: await run.end(), files: run.files, bytes: run.bytes };
 }
 
 /** Small puts on their way together, so that their chunks are looked up and hashed in batches. */
@@ -107,20 +103,6 @@ class PendingPuts {
     await Promise.all(this.going);
     if (this.failure !== undefined) throw this.failure;
   }
-}
-
-/** Runs up to this size stand in the metadata as they are; larger ones become trees in packs. */
-const runInlineBytesMax = 64 * KiB;
-const runInlineEntriesMax = 2_000;
-
-/** Entries in normal form as a run: small ones stand in the metadata, large ones become a tree. */
-export async function runOf(ingest: Ingest, entries: Entry[]): Promise<NewRun> {
-  const bytes = entries.reduce((sum, entry) => sum + entry.content.bytes, 0);
-  if (entries.length < runInlineEntriesMax) {
-    const blob = encodeRun(entries);
-    if (blob.length <= runInlineBytesMax) return { entries: blob, root: null, bytes };
-  }
-  return { entries: null, root: encodeTreeRef(await buildTree(entries, ingest.nodes)), bytes };
 }
 
 /** Gives the ingest up when anything goes wrong: what it packed is garbage then. */

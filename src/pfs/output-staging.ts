@@ -4,8 +4,9 @@ import type { OutputChange } from "../model/output-change.ts";
 import { keyOfPath, parseEntryPath } from "../model/paths.ts";
 import type { NewRun, Sealed } from "../metadata/index.ts";
 import { emptyContent, normalizeRun, type Entry } from "../storage/index.ts";
-import { ingesting, runOf } from "./ingest-files.ts";
+import { ingesting } from "./ingest-files.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
+import { runOf } from "./run-builder.ts";
 
 /**
  * Stores what a program did to its output as one run, which nobody sees until somebody records it

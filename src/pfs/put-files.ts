@@ -2,12 +2,10 @@ import { CodedError, isCoded } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
 import { requireOpen, type CommitInfo, type CommitName } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
-import type { CommitDetail, NewRun, Sealed } from "../metadata/index.ts";
-import type { Entry, Ingest } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
 import { refuseTypeConflicts } from "./file-conflicts.ts";
 import { finishByUid, type FinishOptions } from "./finish-commit.ts";
-import { ingestFiles, ingesting, runOf, type PutFile } from "./ingest-files.ts";
+import { ingestFiles, ingesting, type PutFile } from "./ingest-files.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
 export interface PutFilesInput {
@@ -41,15 +39,16 @@ export async function putFiles(
   const { uid } = detail.info;
   const stamp = { uid, modifiedMicros: deps.clock.nowMicros() };
   return await ingesting(deps.storage, async (ingest) => {
-    const put = await ingestFiles(deps.storage, ingest, input.files, {
+    const { run, ...answer } = await ingestFiles(deps.storage, ingest, input.files, {
       stamp,
       signal: input.signal,
+      check: (entries) => refuseTypeConflicts(deps.openRoots, detail, entries),
     });
-    const staged = await sealRun(deps, ingest, put.entries, detail);
-    const answer = { files: put.files, bytes: put.bytes };
+    const sealed = await ingest.seal();
     await deps.metadata.call("stageRun", {
       uid,
-      ...staged,
+      run,
+      sealed,
       answer: JSON.stringify(answer),
       ...keyOf(input),
     });
@@ -88,13 +87,14 @@ export async function putCommit(
   const uid = randomHex(deps.random);
   const stamp = { uid, modifiedMicros: deps.clock.nowMicros() };
   const info = await ingesting(deps.storage, async (ingest) => {
-    const put = await ingestFiles(deps.storage, ingest, input.files, {
+    const { run } = await ingestFiles(deps.storage, ingest, input.files, {
       stamp,
       signal: input.signal,
+      check: (entries) => refuseTypeConflicts(deps.openRoots, base, entries),
     });
-    const staged = await sealRun(deps, ingest, put.entries, base);
+    const sealed = await ingest.seal();
     const commit = { repo, parent: branch, provenance: [], uid };
-    return await deps.metadata.call("startClosing", { ...commit, ...staged, ...keyOf(input) });
+    return await deps.metadata.call("startClosing", { ...commit, run, sealed, ...keyOf(input) });
   });
   giveCommitHints(deps, info.uid);
   return await finishWhole(deps, info.uid, input);
@@ -143,16 +143,4 @@ export async function answerOf<T>(
 
 function keyOf(input: { readonly key?: string }): { key?: string } {
   return input.key === undefined ? {} : { key: input.key };
-}
-
-/** Turns entries into a run and seals what it needs; refuses what conflicts with `base`. */
-async function sealRun(
-  deps: PfsDeps,
-  ingest: Ingest,
-  entries: Entry[],
-  base: CommitDetail | null,
-): Promise<{ run: NewRun; sealed: Sealed }> {
-  if (base !== null) await refuseTypeConflicts(deps.openRoots, base, entries);
-  const run = await runOf(ingest, entries);
-  return { run, sealed: await ingest.seal() };
 }

@@ -21,7 +21,7 @@ export {
   type Piece,
   type TreeRef,
 } from "./tree/entry.ts";
-export { find } from "./tree/find.ts";
+export { find, finder } from "./tree/find.ts";
 export { listChildren } from "./tree/list-children.ts";
 export { openMemNodes, overlayNodes, type MemNodes } from "./tree/mem-nodes.ts";
 export { piecesOf } from "./tree/pieces-of.ts";
