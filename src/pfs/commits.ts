@@ -9,6 +9,8 @@ export interface StartCommitInput {
   readonly repo: string;
   /** A branch (its head, or a new branch) or `branch/N`. */
   readonly parent: string;
+  /** Begins this branch, which must be new, behind the parent. */
+  readonly fork?: string;
   readonly provenance: readonly CommitName[];
   /** A request repeated with the same key gets the first answer again. */
   readonly key?: string;

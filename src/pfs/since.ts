@@ -34,7 +34,12 @@ export async function sinceTree(
   return { root, nodes: overlay };
 }
 
-async function deltasSince(deps: PfsDeps, detail: CommitDetail, fromUid: string): Promise<Delta[]> {
+/** Writes of a commit and its ancestors that another commit has not, oldest first. */
+export async function deltasSince(
+  deps: PfsDeps,
+  detail: CommitDetail,
+  fromUid: string,
+): Promise<Delta[]> {
   const had = new Set(
     (await deps.metadata.call("ancestry", { uid: fromUid })).map((commit) => commit.uid),
   );

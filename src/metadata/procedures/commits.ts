@@ -19,6 +19,8 @@ export interface NewCommit {
   readonly repo: string;
   /** `branch` (a child of its head, or a new branch) or `branch/N` (a child of just that commit). */
   readonly parent: string;
+  /** Begins this branch, which must be new, behind the parent. */
+  readonly fork?: string;
   readonly provenance: readonly CommitName[];
   readonly uid: string;
 }
@@ -39,7 +41,10 @@ export const startCommit: Procedure<NewCommit & { key?: string }, CommitInfo> = 
 /** Writes the row of a new open commit and its provenance. */
 export async function insertCommit(tx: Tx, input: NewCommit): Promise<CommitRow> {
   await requireRepo(tx, input.repo);
-  const place = await placeOf(tx, input.repo, input.parent);
+  const place =
+    input.fork === undefined
+      ? await placeOf(tx, input.repo, input.parent)
+      : await forkOf(tx, { repo: input.repo, id: input.parent }, input.fork);
   await tx.run(
     `INSERT INTO commits (uid, repo, branch, number, parent_uid, state, archived, started_micros, size_bytes, next_seq, whole, token, lease_micros)
      VALUES (?, ?, ?, ?, ?, 'open', 0, ?, 0, 1, 0, '', 0)`,
@@ -52,6 +57,33 @@ export async function insertCommit(tx: Tx, input: NewCommit): Promise<CommitRow>
   );
   await insertProvenance(tx, input);
   return await requireUid(tx, input.uid);
+}
+
+async function forkOf(
+  tx: Tx,
+  parent: CommitName,
+  branch: string,
+): Promise<{ branch: string; number: number; parentUid: string | null }> {
+  requireBranchName(branch);
+  const { uid } = await resolveRow(tx, parent);
+  if ((await commitAt(tx, parent.repo, branch, 0)) !== undefined)
+    throw alreadyThere(parent.repo, branch, 0, "choose another branch name");
+  return { branch, number: 0, parentUid: uid };
+}
+
+function alreadyThere(repo: string, branch: string, number: number, remedy: string): CodedError {
+  const id = commitId(branch, number);
+  return new CodedError(
+    "already_exists",
+    `commit ${repo}/${id} already exists in repo ${repo}: ${remedy}`,
+    {
+      details: {
+        repo,
+        commit: id,
+        classic: `commit ${repo}:${branch}:${number} already exists in repo ${repo}`,
+      },
+    },
+  );
 }
 
 async function placeOf(
@@ -86,13 +118,8 @@ async function placeOf(
     );
   const number = parsed.number + 1;
   if ((await commitAt(tx, repo, parsed.branch, number)) !== undefined) {
-    throw new CodedError(
-      "already_exists",
-      `commit ${repo}/${commitId(parsed.branch, number)} already exists in repo ${repo}: start from branch "${parsed.branch}" to continue after it`,
-      {
-        details: { repo, commit: commitId(parsed.branch, number) },
-      },
-    );
+    const remedy = `start from branch "${parsed.branch}" to continue after it`;
+    throw alreadyThere(repo, parsed.branch, number, remedy);
   }
   return { branch: parsed.branch, number, parentUid: row.uid };
 }

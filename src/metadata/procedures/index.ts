@@ -1,3 +1,4 @@
+import { archiveAll, archiveCommits } from "./archive.ts";
 import {
   ancestry,
   commitByUid,
@@ -109,6 +110,8 @@ import {
 
 /** Every named transaction there is: the whole contract between the product and its metadata. */
 export const procedures = {
+  archiveAll,
+  archiveCommits,
   applyJournal,
   becomeOwner,
   beginRecovery,

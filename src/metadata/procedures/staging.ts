@@ -21,7 +21,16 @@ export interface StagedRun extends NewRun {
 
 /** Acknowledges the writes of one request: they, their chunks and the answer under `key`, or nothing. */
 export const stageRun: Procedure<
-  { uid: string; run: NewRun; sealed: Sealed; key?: string; answer: string; jobId?: string },
+  {
+    uid: string;
+    run: NewRun;
+    sealed: Sealed;
+    key?: string;
+    answer: string;
+    jobId?: string;
+    /** Commits (by uid) whose provenance takes the place of its own. */
+    provenanceOf?: string[];
+  },
   void
 > = async (tx, input) => {
   if ((await findAnswer(tx, input.key)) !== undefined) return;
@@ -30,8 +39,29 @@ export const stageRun: Procedure<
   requireOwner(row, input.jobId);
   await recordSealed(tx, input.sealed);
   await appendRun(tx, input.uid, input.run);
+  if (input.provenanceOf !== undefined) await inheritProvenance(tx, input.uid, input.provenanceOf);
   await keepAnswer(tx, input.key, JSON.parse(input.answer));
 };
+
+async function inheritProvenance(tx: Tx, uid: string, from: readonly string[]): Promise<void> {
+  const all = new Map<string, { upstream_uid: string; repo: string; id: string }>();
+  for (const one of from)
+    for (const up of await tx.all<{ upstream_uid: string; repo: string; id: string }>(
+      `SELECT upstream_uid, repo, id FROM commit_upstreams WHERE uid = ? ORDER BY position`,
+      one,
+    ))
+      if (!all.has(up.upstream_uid)) all.set(up.upstream_uid, up);
+  await tx.run(`DELETE FROM commit_upstreams WHERE uid = ?`, uid);
+  for (const [position, up] of [...all.values()].entries())
+    await tx.run(
+      `INSERT INTO commit_upstreams (uid, position, upstream_uid, repo, id) VALUES (?, ?, ?, ?, ?)`,
+      uid,
+      position,
+      up.upstream_uid,
+      up.repo,
+      up.id,
+    );
+}
 
 async function appendRun(tx: Tx, uid: string, run: NewRun): Promise<void> {
   const { seq } = (await tx.get<{ seq: number }>(

@@ -1,0 +1,76 @@
+import { once } from "node:events";
+import type { Server as HttpServer } from "node:http";
+import type { Http2Server } from "node:http2";
+import { createServer, type Socket } from "node:net";
+
+/** How every HTTP/2 connection begins (RFC 9113, 3.4); no HTTP/1 request does. */
+const preface = Buffer.from("PRI * HTTP/2.0\r\n");
+/** A connection that says nothing for so long is closed. */
+const silentMs = 60_000;
+
+/** One port for both HTTP/1.1 and HTTP/2 without TLS, told apart by their first bytes. */
+export interface Port {
+  /** As bound. */
+  readonly host: string;
+  readonly port: number;
+  /** Takes no new connections. Those that are open stay as they are. */
+  close(): Promise<void>;
+}
+
+/** Opens the port. The servers are not to listen themselves. */
+export async function openPort(
+  address: { readonly host: string; readonly port: number },
+  servers: { readonly http1: HttpServer; readonly http2: Http2Server },
+): Promise<Port> {
+  const undecided = new Set<Socket>();
+  const server = createServer({ noDelay: true }, (socket) => {
+    undecided.add(socket);
+    const decided = (): void => {
+      undecided.delete(socket);
+    };
+    socket.once("close", decided);
+    decide(socket, servers, decided);
+  });
+  server.listen({ host: address.host, port: address.port });
+  await once(server, "listening");
+  const bound = server.address();
+  const port = typeof bound === "object" && bound !== null ? bound.port : address.port;
+  return {
+    host: address.host,
+    port,
+    async close() {
+      for (const socket of undecided) socket.destroy();
+      server.close();
+      await Promise.resolve();
+    },
+  };
+}
+
+function decide(
+  socket: Socket,
+  { http1, http2 }: { http1: HttpServer; http2: Http2Server },
+  decided: () => void,
+): void {
+  let seen = Buffer.alloc(0);
+  const giveUp = (): void => {
+    socket.destroy();
+  };
+  const look = (): void => {
+    const bytes = socket.read() as Buffer | null;
+    if (bytes === null) return;
+    seen = Buffer.concat([seen, bytes]);
+    const length = Math.min(seen.length, preface.length);
+    const isHttp2 = seen.subarray(0, length).equals(preface.subarray(0, length));
+    if (isHttp2 && length < preface.length) return;
+    socket.off("readable", look);
+    socket.off("error", giveUp);
+    socket.setTimeout(0);
+    socket.off("timeout", giveUp);
+    decided();
+    socket.unshift(seen);
+    (isHttp2 ? http2 : http1).emit("connection", socket);
+  };
+  socket.on("readable", look);
+  socket.on("error", giveUp);
+  socket.setTimeout(silentMs, giveUp);
+}
