@@ -13,8 +13,8 @@ export interface Port {
   /** As bound. */
   readonly host: string;
   readonly port: number;
-  /** Takes no new connections. Those that are open stay as they are. */
-  close(): Promise<void>;
+  /** Takes no new connections, waits for those that are open until the signal fires, then cuts them off. */
+  close(signal: AbortSignal): Promise<void>;
 }
 
 /** Opens the port. The servers are not to listen themselves. */
@@ -22,13 +22,18 @@ export async function openPort(
   address: { readonly host: string; readonly port: number },
   servers: { readonly http1: HttpServer; readonly http2: Http2Server },
 ): Promise<Port> {
+  const sockets = new Set<Socket>();
   const undecided = new Set<Socket>();
   const server = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
     undecided.add(socket);
     const decided = (): void => {
       undecided.delete(socket);
     };
-    socket.once("close", decided);
+    socket.once("close", () => {
+      decided();
+      sockets.delete(socket);
+    });
     decide(socket, servers, decided);
   });
   server.listen({ host: address.host, port: address.port });
@@ -38,10 +43,13 @@ export async function openPort(
   return {
     host: address.host,
     port,
-    async close() {
-      for (const socket of undecided) socket.destroy();
+    async close(signal) {
       server.close();
-      await Promise.resolve();
+      for (const socket of undecided) socket.destroy();
+      const gone = [...sockets].map(async (socket) => await once(socket, "close", { signal }));
+      await Promise.all(gone).catch(() => {
+        for (const socket of sockets) socket.destroy();
+      });
     },
   };
 }

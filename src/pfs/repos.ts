@@ -37,6 +37,14 @@ export async function listRepos(
   return await deps.metadata.call("listRepos", { provenance });
 }
 
+/** Removes all repos and their commits. */
+export async function deleteAllRepos(deps: PfsDeps, _principal: Principal): Promise<void> {
+  for (const { name } of await deps.metadata.call("listRepos", { provenance: [] }))
+    await deps.metadata.call("deleteRepo", { name, force: true });
+  deps.hints.give("repos");
+  deps.hints.give("commits");
+}
+
 /** Removes a repo and its commits; without `force` not while something is made from it. */
 export async function deleteRepo(
   deps: PfsDeps,

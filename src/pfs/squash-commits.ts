@@ -1,6 +1,7 @@
 import { CodedError } from "../base/errors.ts";
 import { parseCommitId, type CommitName } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
+import type { CommitDetail } from "../metadata/index.ts";
 import { buildTree, encodeTreeRef, foldDeltas } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
 import { ingesting } from "./ingest-files.ts";
@@ -34,7 +35,7 @@ export async function squashCommits(
       { details: { ...to, classic: `commit ${to.repo}/${to.id} is not open` } },
     );
   const { uid } = target.info;
-  const sources = [];
+  const sources: CommitDetail[] = [];
   for (const name of from) sources.push(await deps.metadata.call("findCommit", name));
   const staged = await ingesting(deps.storage, async (ingest) => {
     const { nodes } = deps.storage;

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { CodedError } from "../../base/errors.ts";
 
 /** Every message is preceded by a byte that says whether it is compressed, and its length. */
@@ -17,14 +18,13 @@ export function frameOf(message: Uint8Array): [Buffer, Uint8Array] {
  *
  * @throws CodedError `unimplemented` for a compressed one, `invalid_argument` when the stream ends within one
  */
-export async function* readMessages(
-  stream: AsyncIterable<Buffer>,
-): AsyncGenerator<Buffer, void, void> {
+export async function* readMessages(stream: Readable): AsyncGenerator<Buffer, void, void> {
   let parts: Buffer[] = [];
   let held = 0;
   let wanted = prefixBytes;
   let isPrefix = true;
-  for await (const part of stream) {
+  // Who stops reading has still to answer on the stream.
+  for await (const part of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     parts.push(part);
     held += part.length;
     while (held >= wanted) {

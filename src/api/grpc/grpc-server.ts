@@ -9,27 +9,36 @@ import { once } from "node:events";
 import { CodedError, codedErrorFrom } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { MiB } from "../../base/size.ts";
+import { requireToken } from "../bearer-token.ts";
 import { frameOf, readMessages } from "./frames.ts";
 import type { BinaryMethod } from "./grpc-service.ts";
 import { okTrailers, trailersOf } from "./grpc-status.ts";
 
+/** MiB that one connection may hold: clients send whole files as one message. */
+const maxSessionMemory = 1_024;
 /** Bytes a client may send before we have taken them, of a stream and of a connection. */
 const windowBytes = 4 * MiB;
 
 export interface GrpcServer {
   /** Speaks HTTP/2 on connections that it is given. */
   readonly http2: Http2Server;
-  /** Takes no new calls, lets those under way end until the signal fires, then cuts them off. */
-  close(signal: AbortSignal): Promise<void>;
+  /** Takes no new calls; connections close when those under way have ended. */
+  close(): void;
+}
+
+export interface GrpcOptions {
+  readonly log: Log;
+  /** Every call must carry it as a bearer token; undefined asks for none. */
+  readonly token: string | undefined;
 }
 
 /** gRPC over HTTP/2 without TLS, for the methods given by path. */
-export function openGrpcServer(methods: ReadonlyMap<string, BinaryMethod>, log: Log): GrpcServer {
-  const http2 = createServer({
-    settings: { initialWindowSize: windowBytes },
-    maxSessionMemory: 64,
-  });
-  const sessions = new Set<import("node:http2").Http2Session>();
+export function openGrpcServer(
+  methods: ReadonlyMap<string, BinaryMethod>,
+  { log, token }: GrpcOptions,
+): GrpcServer {
+  const http2 = createServer({ settings: { initialWindowSize: windowBytes }, maxSessionMemory });
+  const sessions = new Set<{ close(): void }>();
   http2.on("session", (session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
@@ -39,18 +48,12 @@ export function openGrpcServer(methods: ReadonlyMap<string, BinaryMethod>, log: 
     });
   });
   http2.on("stream", (stream, headers) => {
-    void answer(stream, headers, methods, log);
+    void answer(stream, headers, { methods, log, token });
   });
   return {
     http2,
-    async close(signal) {
-      const gone = [...sessions].map(async (session) => {
-        session.close();
-        if (!session.destroyed) await once(session, "close", { signal });
-      });
-      await Promise.all(gone).catch(() => {
-        for (const session of sessions) session.destroy();
-      });
+    close() {
+      for (const session of sessions) session.close();
     },
   };
 }
@@ -58,8 +61,7 @@ export function openGrpcServer(methods: ReadonlyMap<string, BinaryMethod>, log: 
 async function answer(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
-  methods: ReadonlyMap<string, BinaryMethod>,
-  log: Log,
+  { methods, log, token }: GrpcOptions & { methods: ReadonlyMap<string, BinaryMethod> },
 ): Promise<void> {
   // A stream that breaks ends its call through the signal.
   stream.on("error", () => undefined);
@@ -77,11 +79,13 @@ async function answer(
     stream.sendTrailers(trailers);
   });
   stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+  const requests = readMessages(stream);
   try {
+    requireToken(headers.authorization, token);
     const method = methods.get(path);
     if (method === undefined) throw new CodedError("unimplemented", `unknown method ${path}`);
     const signal = AbortSignal.any([gone.signal, ...deadlineOf(headers)]);
-    for await (const message of method(readMessages(stream), { signal }))
+    for await (const message of method(requests, { signal }))
       await send(stream, message, gone.signal);
   } catch (thrown) {
     const error = codedErrorFrom(thrown);
@@ -89,6 +93,7 @@ async function answer(
       log.error({ err: error.cause ?? error, path }, "a call failed in a way it should not");
     trailers = trailersOf(error, headers["user-agent"] ?? "");
     // Who still sends may not read an answer before the end.
+    await requests.return();
     await drain(stream);
   }
   if (!stream.destroyed) stream.end();

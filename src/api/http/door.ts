@@ -1,7 +1,6 @@
-import { timingSafeEqual } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { CodedError } from "../../base/errors.ts";
-import { sha256 } from "../../base/hash.ts";
+import { requireToken } from "../bearer-token.ts";
 
 export interface DoorOptions {
   readonly host: string;
@@ -20,11 +19,10 @@ export function registerDoor(server: FastifyInstance, options: DoorOptions): voi
   const hosts = new Set(
     [...loopbackNames, options.host, ...options.allowedHosts].map((name) => name.toLowerCase()),
   );
-  const expected = options.token === undefined ? undefined : sha256(Buffer.from(options.token));
   server.addHook("onRequest", async (request) => {
     await Promise.resolve();
     refuseForeignPage(request, hosts);
-    if (expected !== undefined) requireToken(request, expected);
+    requireToken(request.headers.authorization, options.token);
   });
 }
 
@@ -58,13 +56,4 @@ function hostName(host: string): string {
 
 function refused(reason: string): CodedError {
   return new CodedError("permission_denied", `This request is refused: ${reason}`);
-}
-
-function requireToken(request: FastifyRequest, expected: Buffer): void {
-  const given = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
-  if (timingSafeEqual(sha256(Buffer.from(given)), expected)) return;
-  throw new CodedError(
-    "unauthenticated",
-    'This daemon asks for a token: send it as "Authorization: Bearer ...", or set PACH_TOKEN_FILE for pachctl',
-  );
 }

@@ -1,6 +1,9 @@
 import fastify, { type FastifyInstance } from "fastify";
 import { KiB, MiB } from "../../base/size.ts";
 import type { Log } from "../../base/log.ts";
+import { grpcMethods } from "../grpc/grpc-methods.ts";
+import { openGrpcServer } from "../grpc/grpc-server.ts";
+import { openPort } from "../open-port.ts";
 import type { PpsDeps } from "../../pps/index.ts";
 import { registerCommitRoutes } from "./commit-routes.ts";
 import { registerDoor } from "./door.ts";
@@ -76,13 +79,19 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
     },
     { prefix: "/api/v1" },
   );
-  await server.listen({ host: options.host, port: options.port });
-  const bound = server.server.address();
-  const port = typeof bound === "object" && bound !== null ? bound.port : options.port;
+  await server.ready();
+  const grpc = openGrpcServer(grpcMethods(options), { log: options.log, token: options.token });
+  const servers = { http1: server.server, http2: grpc.http2 };
+  const { port, close } = await openPort(options, servers);
   return {
     address: `${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
     close: async (signal) => {
-      await closeServer(server, signal);
+      // A client that keeps its connection after its last answer would hold us up to the end.
+      server.server.keepAliveTimeout = 1;
+      server.server.closeIdleConnections();
+      grpc.close();
+      await close(signal);
+      await server.close();
     },
   };
 }
@@ -93,16 +102,4 @@ function takeRawBodies(server: FastifyInstance): void {
   server.addContentTypeParser("*", (_request, payload, done) => {
     done(null, payload);
   });
-}
-
-async function closeServer(server: FastifyInstance, signal: AbortSignal): Promise<void> {
-  const cut = (): void => {
-    server.server.closeAllConnections();
-  };
-  signal.addEventListener("abort", cut, { once: true });
-  // A client that keeps its connection after its last answer would hold us up to the end.
-  server.server.keepAliveTimeout = 1;
-  server.server.closeIdleConnections();
-  await server.close();
-  signal.removeEventListener("abort", cut);
 }

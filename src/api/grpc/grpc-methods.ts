@@ -1,0 +1,25 @@
+import type { PpsDeps } from "../../pps/index.ts";
+import type { OpenBucket } from "../http/fetch-source.ts";
+import { Health } from "./gen/health_pb.ts";
+import { API as PfsApi } from "./gen/pfs_pb.ts";
+import { API as VersionApi } from "./gen/protoversion_pb.ts";
+import { methodsOf, type BinaryMethod } from "./grpc-service.ts";
+import { pfsService } from "./pfs-service.ts";
+
+/** The release whose clients are served. */
+const spoken = { major: 1, minor: 2, micro: 6, additional: "" };
+
+/** All methods, by path. */
+export function grpcMethods({
+  pps,
+  openBucket,
+}: {
+  readonly pps: PpsDeps;
+  readonly openBucket: OpenBucket;
+}): Map<string, BinaryMethod> {
+  return new Map([
+    ...methodsOf(PfsApi, pfsService(pps.pfs, openBucket)),
+    ...methodsOf(Health, { health: async () => await Promise.resolve({}) }),
+    ...methodsOf(VersionApi, { getVersion: async () => await Promise.resolve(spoken) }),
+  ]);
+}
