@@ -16,7 +16,7 @@ import { discardRefs } from "./garbage.ts";
 import { noteForJournal } from "./journal.ts";
 import { emit } from "./outbox.ts";
 import { recordSealed } from "./packs.ts";
-import { forgetAnswer } from "./requests.ts";
+import { findAnswer, forgetAnswer } from "./requests.ts";
 import { listRuns, type StagedRun } from "./staging.ts";
 
 export type FinishStart =
@@ -267,13 +267,13 @@ export const discardCommit: Procedure<{ uid: string; keep: boolean; key?: string
   tx,
   { uid, keep, key },
 ) => {
-  const row = await tx.get<CommitRow>(
-    `SELECT * FROM commits WHERE uid = ? AND whole = 1 AND state = 'closing'`,
-    uid,
-  );
+  const row = await tx.get<CommitRow>(`SELECT * FROM commits WHERE uid = ?`, uid);
+  if (row !== undefined && (row.whole === 0 || row.state !== "closing")) return;
+  const answered = await findAnswer<CommitInfo>(tx, key);
+  // Another try of the request may have made another commit by now.
+  if (key !== undefined && answered?.uid === uid) await forgetAnswer(tx, key);
   if (row === undefined) return;
   await tx.run(`UPDATE commits SET parent_uid = ? WHERE parent_uid = ?`, row.parent_uid, uid);
-  if (key !== undefined) await forgetAnswer(tx, key);
   if (keep) return await markCancelled(tx, row);
   await discardRefs(tx, "uid", uid);
   await tx.run(`DELETE FROM commits WHERE uid = ?`, uid);
