@@ -1,5 +1,4 @@
 import { strict as assert } from "node:assert";
-import { isCoded } from "../../src/base/errors.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { KiB } from "../../src/base/size.ts";
 import type { CommitInfo, CommitName } from "../../src/model/commit.ts";
@@ -165,22 +164,10 @@ export class SimClient {
     return text.split("\n").filter((line) => line.startsWith(`${this.repo} `));
   }
 
-  /** Sends a request to daemons by chance until one answers. */
+  /** Sends a request, with a key of its own, until a daemon answers. */
   async send<T>(work: (pfs: PfsDeps, key: string, pps: PpsDeps) => Promise<T>): Promise<T> {
     const key = `${this.repo}-${++this.requests}`;
-    const { scheduler, daemons } = this.world;
-    for (let tries = 0; ; tries++) {
-      const clock = scheduler.clockOf(this.repo);
-      if (daemons.length > 0) {
-        try {
-          return await scheduler.pick(daemons).ask((pfs, pps) => work(pfs, key, pps));
-        } catch (error) {
-          if (!isCoded(error, "unavailable") && !isCoded(error, "aborted")) throw error;
-          assert.ok(tries < 200, `no answer to ${key}: ${error.message}`);
-        }
-      }
-      await clock.sleep(scheduler.chance(2_000));
-    }
+    return await this.world.send(this.repo, (pfs, pps) => work(pfs, key, pps));
   }
 
   private async put(commit: CommitName): Promise<void> {

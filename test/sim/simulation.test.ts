@@ -15,7 +15,8 @@ import {
   verifyStore,
 } from "../../src/pfs/index.ts";
 import { SimClient } from "./client.ts";
-import { Scheduler } from "./scheduler.ts";
+import type { Scheduler } from "./scheduler.ts";
+import { simulate } from "./simulate.ts";
 import { World } from "./world.ts";
 
 const firstSeed = Number(process.env["MAMMOTH_SIM_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
@@ -27,38 +28,14 @@ test(
   `${seeds} simulations of three daemons (MAMMOTH_SIM_SEED=${firstSeed})`,
   { timeout: 7_200_000 },
   async (t) => {
-    for (let seed = firstSeed; seed < firstSeed + seeds; seed++) await simulate(seed);
+    for (let seed = firstSeed; seed < firstSeed + seeds; seed++) await simulate(seed, story);
     t.diagnostic(`${seeds} seeds from ${firstSeed}`);
   },
 );
 
 test("the same seed gives the same run", async () => {
-  assert.equal(await simulate(firstSeed), await simulate(firstSeed));
+  assert.equal(await simulate(firstSeed, story), await simulate(firstSeed, story));
 });
-
-/** Gives back what tells one run from another. */
-async function simulate(seed: number): Promise<string> {
-  const scheduler = new Scheduler(seed);
-  let isOver = false;
-  let failure: unknown;
-  const main = story(scheduler).then(
-    () => (isOver = true),
-    (error: unknown) => {
-      failure = error;
-      isOver = true;
-    },
-  );
-  try {
-    await scheduler.run(() => isOver);
-    await main;
-    if (failure !== undefined) throw failure;
-  } catch (error) {
-    throw new Error(`MAMMOTH_SIM_SEED=${seed} MAMMOTH_SIM_SEEDS=1 fails:\n  ${scheduler.trace()}`, {
-      cause: error,
-    });
-  }
-  return scheduler.digest();
-}
 
 async function story(scheduler: Scheduler): Promise<void> {
   const world = new World(scheduler);

@@ -1,4 +1,4 @@
-import { CodedError } from "../../src/base/errors.ts";
+import { CodedError, isCoded } from "../../src/base/errors.ts";
 import { Hints } from "../../src/base/hints.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { seededRandom } from "../../src/base/random.ts";
@@ -17,6 +17,7 @@ import { openSimWorker } from "./worker.ts";
 /** One call in so many fails. */
 const faultEvery = 60;
 const gcEveryMs = 20_000;
+const triesMax = 200;
 
 /** A daemon of the simulation: the real parts, over ports that the scheduler holds in its hand. */
 export class SimDaemon {
@@ -112,6 +113,23 @@ export class World {
     this.scheduler.note(`${daemon.name} dies`);
     daemon.kill();
     this.daemons.splice(this.daemons.indexOf(daemon), 1);
+  }
+
+  /** Sends a request to daemons by chance, as often as it takes until one answers. */
+  async send<T>(sender: string, work: (pfs: PfsDeps, pps: PpsDeps) => Promise<T>): Promise<T> {
+    const { scheduler, daemons } = this;
+    const clock = scheduler.clockOf(sender);
+    for (let tries = 0; ; tries++) {
+      if (daemons.length > 0) {
+        try {
+          return await scheduler.pick(daemons).ask(work);
+        } catch (error) {
+          const mayPass = isCoded(error, "unavailable") || isCoded(error, "aborted");
+          if (!mayPass || tries >= triesMax) throw error;
+        }
+      }
+      await clock.sleep(scheduler.chance(2_000));
+    }
   }
 
   metadataFor(daemon: SimDaemon): MetadataStore {
