@@ -6,44 +6,16 @@ import { test, type TestContext } from "node:test";
 import { CodedError, isCoded } from "../base/errors.ts";
 import { silentLog } from "../base/log.ts";
 import { seededRandom, systemRandom } from "../base/random.ts";
-import type { CommitInfo } from "../model/commit.ts";
 import { localPrincipal } from "../model/principal.ts";
 import type { MetadataStore } from "../metadata/index.ts";
 import { faulting, openMemObjectStore, type ObjectStore } from "../objectstore/index.ts";
 import { recoverMetadata, type RecoverReport } from "../storage/index.ts";
-import { listCommits } from "./commits.ts";
-import { deleteRepo, listRepos } from "./repos.ts";
-import { never, TestPfs, type Files } from "./testing/open-test-pfs.ts";
+import { deleteRepo } from "./repos.ts";
+import { never, TestPfs } from "./testing/open-test-pfs.ts";
+import { visible } from "./testing/visible.ts";
 import { verifyStore } from "./verify-store.ts";
 
 const seed = Number(process.env["MAMMOTH_SIM_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
-
-/** All that a recovery brings back. */
-interface Visible {
-  readonly repos: unknown;
-  readonly commits: Record<string, { info: CommitInfo; files?: Files }>;
-}
-
-async function visible(pfs: TestPfs): Promise<Visible> {
-  const repos = await listRepos(pfs.deps, localPrincipal, []);
-  const infos = await listCommits(pfs.deps, localPrincipal, {
-    include: [],
-    exclude: [],
-    provenance: [],
-    type: "NONE",
-    status: "ALL",
-    block: false,
-    signal: never,
-  });
-  const commits: Visible["commits"] = {};
-  for (const info of infos) {
-    const { repo, id } = info;
-    if (info.state === "finished")
-      commits[`${repo}/${id}`] = { info, files: await pfs.files({ repo, id }) };
-    if (info.state === "cancelled") commits[`${repo}/${id}`] = { info };
-  }
-  return { repos, commits };
-}
 
 async function recovered(
   t: TestContext,
