@@ -10,6 +10,8 @@ export type { PoolClient };
 /** Statements and commits do not wait for longer: then the server is taken for lost. */
 const statementMs = 60_000;
 const connectMs = 5_000;
+/** A daemon that stands still in the middle of a transaction holds up the others for no longer. */
+const idleMs = 5_000;
 
 const int8 = 20;
 const numeric = 1700;
@@ -30,6 +32,9 @@ export function openPool(url: string, max: number, log: Log): Pool {
     application_name: "mammoth",
     connectionTimeoutMillis: connectMs,
     query_timeout: statementMs,
+    idle_in_transaction_session_timeout: idleMs,
+    // Statements given without waiting for the one before leave together.
+    pipeline: true,
     keepAlive: true,
     types: {
       getTypeParser: (oid: number, format?: "text" | "binary") =>
@@ -55,7 +60,7 @@ function statementOf(sql: string): { readonly name: string; readonly text: strin
   return statement;
 }
 
-/** One transaction on one connection. */
+/** One transaction on one connection. Statements given at once run in that order, and cost one way to the server. */
 export class PostgresTx implements Tx {
   readonly nowMicros: number;
   /** Something may have been changed. */

@@ -4,6 +4,7 @@ import type { Log } from "../../base/log.ts";
 import type { Migration } from "../migrations/index.ts";
 import { marksTable } from "./commit-marks.ts";
 import { schemaStatement } from "./dialect.ts";
+import { turnsTable } from "./transactions.ts";
 
 /** One daemon at a time brings the schema up to date: any number, the same for all. */
 const lockKey = 0x6d616d6d;
@@ -34,7 +35,8 @@ export async function migratePostgres(
       for (const statement of statements) await client.query(schemaStatement(statement));
       await client.query(`INSERT INTO schema_version (version) VALUES ($1)`, [version]);
     }
-    for (const statement of marksTable) await client.query(schemaStatement(statement));
+    for (const statement of [...turnsTable, ...marksTable])
+      await client.query(schemaStatement(statement));
     await client.query("COMMIT");
     client.release();
   } catch (thrown) {

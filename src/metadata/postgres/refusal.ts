@@ -13,11 +13,19 @@ export function sqlStateOf(thrown: unknown): string | undefined {
 const serializationFailure = "40001";
 const deadlock = "40P01";
 const uniqueViolation = "23505";
+const readOnly = "25006";
+const tooManyConnections = "53300";
+/** Somebody, or the server's own limit, has ended a session that did nothing in its transaction. */
+const idleInTransaction = "25P03";
 
-/** Another transaction was faster: the same call may succeed when it is repeated. */
+/** Another transaction was in the way: the same call may succeed when it is repeated. */
 export function isRace(thrown: unknown): boolean {
-  const state = sqlStateOf(thrown) ?? "";
-  return [serializationFailure, deadlock, uniqueViolation].includes(state);
+  return [serializationFailure, deadlock].includes(sqlStateOf(thrown) ?? "");
+}
+
+/** Something was to be changed where nothing may be. */
+export function isReadOnlyRefusal(thrown: unknown): boolean {
+  return sqlStateOf(thrown) === readOnly;
 }
 
 const netErrors = new Set([
@@ -35,12 +43,13 @@ const netErrors = new Set([
 export function isLostConnection(thrown: unknown): boolean {
   if (!(thrown instanceof Error)) return false;
   const state = sqlStateOf(thrown);
-  // 08: connection exceptions; 57P: the server is going down or coming up; 53300: too many connections.
+  // 08: connection exceptions; 57P: the server is going down or coming up.
   if (state !== undefined)
-    return state.startsWith("08") || state.startsWith("57P") || state === "53300";
+    return /^(08|57P)/.test(state) || state === tooManyConnections || state === idleInTransaction;
   const code = "code" in thrown ? String(thrown.code) : "";
   return (
-    netErrors.has(code) || /connection|timeout exceeded|client was closed/i.test(thrown.message)
+    netErrors.has(code) ||
+    /connection|timeout exceeded|read timeout|client was closed/i.test(thrown.message)
   );
 }
 
@@ -53,7 +62,8 @@ export function codedFromPostgres(thrown: unknown, what: string): CodedError | u
   ): CodedError => new CodedError(as, `${what} failed: ${message}`, { cause: thrown });
   const reason = thrown.message.split("\n", 1)[0] ?? "";
   const state = sqlStateOf(thrown) ?? "";
-  if (isRace(thrown)) return coded("aborted", `another call was faster (${reason}). Repeat it`);
+  if (isRace(thrown) || state === uniqueViolation)
+    return coded("aborted", `another call was faster (${reason}). Repeat it`);
   if (isLostConnection(thrown))
     return coded(
       "unavailable",
@@ -64,7 +74,7 @@ export function codedFromPostgres(thrown: unknown, what: string): CodedError | u
       "resource_exhausted",
       `PostgreSQL has run out of something (${reason}). Give it more, then repeat it`,
     );
-  if (state.startsWith("28") || state === "42501" || state === "3D000" || state === "25006")
+  if (state.startsWith("28") || state === "42501" || state === "3D000" || state === readOnly)
     return coded(
       "permission_denied",
       `PostgreSQL refuses (${reason}). Look at the user, the password and the database in --database`,
