@@ -27,10 +27,9 @@ async function openWorld(t: TestContext): Promise<World> {
   const server = await S3Server.open();
   t.after(async () => await server.close());
   await server.newBucket("mammoth");
-  const daemon = new TestDaemon(join(testFolder(t), "root"), [
-    ...["--object-store", addressIn(server, "mammoth/some/store"), "--log-level", "error"],
-    ...["--object-cache", "6MiB", "--gc-every", "0"],
-  ]);
+  const store = ["--object-store", addressIn(server, "mammoth/some/store")];
+  const settings = ["--object-cache", "6MiB", "--gc-every", "0", "--log-level", "error"];
+  const daemon = new TestDaemon(join(testFolder(t), "root"), [...store, ...settings]);
   t.after(async () => await daemon.stop("SIGKILL"));
   await daemon.start();
   return { server, daemon, bucket: join(server.folder, "buckets", "mammoth") };
