@@ -208,10 +208,13 @@ class FaultBench {
 
   private async restartIfDead(): Promise<boolean> {
     const { daemon } = this;
-    // One that ends by itself says goodbye first.
-    const isEnding = /^pachd: |the metadata's disk has failed/m.test(daemon.log);
-    for (let i = 0; isEnding && i < 150 && isRunning(daemon.pid); i++) await sleep(100);
-    if (isRunning(daemon.pid)) return false;
+    // Who does not answer is dying; one that ends by itself says goodbye first.
+    for (let i = 0; i < 200 && isRunning(daemon.pid); i++) {
+      const isEnding = /^pachd: |the metadata's disk has failed/m.test(daemon.log);
+      if (!isEnding && (await this.statusOf("GET", "/repos")) === 200) return false;
+      await sleep(100);
+    }
+    assert.ok(!isRunning(daemon.pid), "the daemon answers, or ends");
     await daemon.stop("SIGKILL");
     daemon.log = "";
     daemon.address = "";

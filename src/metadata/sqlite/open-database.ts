@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeFileSync } f
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { assert } from "../../base/assert.ts";
+import { hasErrno } from "../../base/errno.ts";
 import { CodedError } from "../../base/errors.ts";
 import type { Migration } from "../migrations/index.ts";
 import { codedFromSqlite, isBusy } from "./refusal.ts";
@@ -40,8 +41,17 @@ export function openDatabase(path: string, migrations: readonly Migration[]): Da
   } catch (thrown) {
     database?.close();
     if (isBusy(thrown)) throw inUse(path, thrown);
-    throw codedFromSqlite(thrown, `Opening ${path}`) ?? thrown;
+    throw codedFromSqlite(thrown, `Opening ${path}`) ?? diskError(thrown, path);
   }
+}
+
+function diskError(thrown: unknown, path: string): unknown {
+  if (!hasErrno(thrown, "EIO")) return thrown;
+  return new CodedError(
+    "unavailable",
+    `Opening ${path} failed: its disk gives errors (EIO). Look at the system's log, then try again`,
+    { cause: thrown },
+  );
 }
 
 /** Writes the log back into the database and closes it. */
