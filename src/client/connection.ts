@@ -102,7 +102,7 @@ export class Connection {
     const canSendAgain = isRepeatable(call.body);
     const isRetryable = (error: unknown): boolean =>
       canSendAgain &&
-      (neverArrived(error) || (repeatable && (isConnectionFailure(error) || isUnavailable(error))));
+      (neverArrived(error) || (repeatable && (isConnectionFailure(error) || isPassing(error))));
     const startedMs = clock.monotonicMs();
     try {
       const answer = await withRetries(() => this.attempt(call, signal), {
@@ -171,8 +171,10 @@ export class Connection {
   }
 }
 
-function isUnavailable(error: unknown): boolean {
-  return error instanceof CodedError && error.code === "unavailable";
+/** Also when garbage collection took away what a request was about to rely on: it is stored again. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof CodedError)) return false;
+  return error.code === "unavailable" || (error.code === "aborted" && "pack" in error.details);
 }
 
 function binaryType(call: Call): OutgoingHttpHeaders {

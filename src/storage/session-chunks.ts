@@ -14,13 +14,24 @@ interface SealedPack {
  * way and those in sealed packs not indexed. Forgetting a sealed one costs a second copy, nothing else.
  */
 export class SessionChunks {
+  private readonly epochNow: () => number;
   private readonly chunks = new Map<string, { frame: PackFrame; chunk: FramedChunk }>();
   private readonly sealedPacks = new Map<string, SealedPack>();
   private sealedChunks = 0;
 
-  /** The frame that holds a chunk or will. */
+  /** @param epochNow as the session knows it. Default: there is none */
+  constructor(epochNow: () => number = () => 0) {
+    this.epochNow = epochNow;
+  }
+
+  /**
+   * The frame that holds a chunk or will. Not one sealed before garbage collection looked last: should
+   * its pack not be recorded, it is gone.
+   */
   frameOf(hash: Buffer): PackFrame | undefined {
-    return this.chunks.get(keyOf(hash))?.frame;
+    const frame = this.chunks.get(keyOf(hash))?.frame;
+    const isOld = frame?.place !== undefined && frame.place.pack.epoch < this.epochNow();
+    return isOld ? undefined : frame;
   }
 
   /** Where a chunk of a sealed pack is. */

@@ -86,8 +86,7 @@ export class GarbageBed {
   constructor() {
     const module = { procedures: { ...procedures, ...testProcedures }, migrations, relaxed };
     this.metadata = openInlineSqliteMetadata({ clock: this.clock, module });
-    const call = this.metadata.call as (name: string, input: unknown) => Promise<never>;
-    const named = (name: string) => (input: unknown) => call.call(this.metadata, name, input);
+    const named = (name: string) => (input: unknown) => this.run(name, input);
     this.calls = Object.fromEntries(
       Object.keys(testProcedures).map((name) => [name, named(name)]),
     ) as unknown as TestCalls;
@@ -103,8 +102,7 @@ export class GarbageBed {
     const { before = pass, after = pass } = around;
     const call = async (name: string, input: unknown): Promise<unknown> => {
       await before({ name: "stat", key: name });
-      const run = this.metadata.call as (name: string, input: unknown) => Promise<unknown>;
-      const output = await run.call(this.metadata, name, input);
+      const output = await this.run(name, input);
       await after({ name: "stat", key: name });
       return output;
     };
@@ -173,6 +171,14 @@ export class GarbageBed {
     const packs: { key: string; bytes: number }[] = [];
     for await (const pack of this.objects.list("packs/", {})) packs.push(pack);
     return packs;
+  }
+
+  private async run(name: string, input: unknown): Promise<unknown> {
+    return await (this.metadata.call as (name: string, input: unknown) => Promise<unknown>).call(
+      this.metadata,
+      name,
+      input,
+    );
   }
 
   async rows(): Promise<RowCounts> {
