@@ -95,9 +95,9 @@ export interface Storage {
 
 /** Opens the storage of one daemon session. What it is given stays the caller's to close. */
 export function openStorage(deps: StorageDeps): Storage {
-  const session = new Session(deps.session, deps);
-  const chunks = new SessionChunks(() => session.epoch);
+  const chunks = new SessionChunks();
   const index = new ChunkIndex({ ...deps, chunks });
+  const session = new Session(deps.session, deps);
   const writerDeps = { ...deps, chunks, session };
   const writers = {
     data: new PackWriter("data", writerDeps),
@@ -132,22 +132,8 @@ export function openStorage(deps: StorageDeps): Storage {
     readChunk: (hash, signal, bytes) => reader.readChunk(hash, signal, bytes),
     renewSession: () => session.renew(facts),
   };
-  const verifying: Verifying = {
-    verifyPacks: (options, signal) => verifyPacks(deps, options, signal),
-    verifyInline: (signal) => verifyInline(deps.metadata, signal),
-    openTreeVerifier(bad, signal) {
-      // From where they are kept, not from memory.
-      const get = (address: Buffer): Promise<Buffer> => reader.readChunk(address, signal);
-      return new TreeVerifier({ metadata: deps.metadata, nodes: { get }, bad, signal });
-    },
-    reindexPack: (pack, signal) => reindexPack(deps, pack, signal),
-    findOrphans: (signal) => findOrphans(deps, signal),
-    adoptOrphans: (orphans, wanted, signal) =>
-      adoptOrphans({ ...deps, session }, orphans, wanted, signal),
-    losePack: (id, problem) => index.losePack(id, problem),
-  };
   return {
-    verifying,
+    verifying: verifyingWith({ ...deps, session, index, reader }),
     openIngest: () => openIngest(ingestDeps),
     nodes: sources,
     readPieces: (pieces, signal) => reader.readPieces(pieces, signal),
@@ -168,5 +154,23 @@ export function openStorage(deps: StorageDeps): Storage {
       await Promise.all([writers.data.close(), writers.node.close()]);
       await session.end();
     },
+  };
+}
+
+function verifyingWith(
+  deps: Omit<StorageDeps, "session"> & { session: Session; index: ChunkIndex; reader: PackReader },
+): Verifying {
+  return {
+    verifyPacks: (options, signal) => verifyPacks(deps, options, signal),
+    verifyInline: (signal) => verifyInline(deps.metadata, signal),
+    openTreeVerifier(bad, signal) {
+      // From where they are kept, not from memory.
+      const get = (address: Buffer): Promise<Buffer> => deps.reader.readChunk(address, signal);
+      return new TreeVerifier({ metadata: deps.metadata, nodes: { get }, bad, signal });
+    },
+    reindexPack: (pack, signal) => reindexPack(deps, pack, signal),
+    findOrphans: (signal) => findOrphans(deps, signal),
+    adoptOrphans: (orphans, wanted, signal) => adoptOrphans(deps, orphans, wanted, signal),
+    losePack: (id, problem) => deps.index.losePack(id, problem),
   };
 }
