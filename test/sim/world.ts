@@ -57,6 +57,7 @@ export class SimDaemon {
   /** Registers, then runs what a daemon does by itself. */
   async start(): Promise<void> {
     const facts = { address: this.name, release: "sim" };
+    await this.pfs.storage.claimStore(this.stop.signal);
     await this.pfs.storage.renewSession(facts);
     const { signal } = this.stop;
     void runMaintenance(this.pfs, signal);
@@ -101,8 +102,9 @@ export class World {
         await daemon.start();
         this.daemons.push(daemon);
         return daemon;
-      } catch {
-        // The database did not answer: somebody starts it again.
+      } catch (error) {
+        // The database or the store did not answer: somebody starts it again.
+        if (!mayPass(error)) throw error;
         daemon.kill();
       }
     }
@@ -124,8 +126,7 @@ export class World {
         try {
           return await scheduler.pick(daemons).ask(work);
         } catch (error) {
-          const mayPass = isCoded(error, "unavailable") || isCoded(error, "aborted");
-          if (!mayPass || tries >= triesMax) throw error;
+          if (!mayPass(error) || tries >= triesMax) throw error;
         }
       }
       await clock.sleep(scheduler.chance(2_000));
@@ -180,6 +181,11 @@ export class World {
   private isFault(): boolean {
     return this.isFaulty && this.scheduler.chance(faultEvery) === 0;
   }
+}
+
+/** Whether a request may be sent again. */
+function mayPass(error: unknown): boolean {
+  return isCoded(error, "unavailable") || isCoded(error, "aborted");
 }
 
 async function forEver(): Promise<never> {
