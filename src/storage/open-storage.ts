@@ -95,9 +95,9 @@ export interface Storage {
 
 /** Opens the storage of one daemon session. What it is given stays the caller's to close. */
 export function openStorage(deps: StorageDeps): Storage {
-  const chunks = new SessionChunks();
-  const index = new ChunkIndex({ ...deps, chunks });
   const session = new Session(deps.session, deps);
+  const chunks = new SessionChunks(() => session.epoch);
+  const index = new ChunkIndex({ ...deps, chunks });
   const writerDeps = { ...deps, chunks, session };
   const writers = {
     data: new PackWriter("data", writerDeps),
