@@ -82,7 +82,6 @@ export async function resolveRow(
   name: CommitName,
   matching: Matching = "prefix",
 ): Promise<CommitRow> {
-  await requireRepo(tx, name.repo);
   const parsed = parseCommitId(name.id);
   const branch = parsed?.branch ?? name.id;
   const find = async (full: string): Promise<CommitRow | undefined> =>
@@ -91,6 +90,7 @@ export async function resolveRow(
       : await commitAt(tx, name.repo, full, parsed.number);
   const exact = await find(branch);
   if (exact !== undefined) return exact;
+  await requireRepo(tx, name.repo);
   const branches =
     matching === "prefix" && branch !== "" ? await branchesLike(tx, name.repo, branch) : [];
   if (branches.length > 1) {

@@ -154,9 +154,10 @@ export const publishCommit: Procedure<
   if (row.state !== "closing" || row.token !== input.token) throw lostToken(input.uid);
   await recordSealed(tx, input.sealed);
   const number = await nextNumber(tx, "finishes");
+  const finishedMicros = Math.max(tx.nowMicros, row.started_micros + 1);
   await tx.run(
     `UPDATE commits SET state = 'finished', finished_micros = ?, finish_number = ?, size_bytes = ?, delta = ?, root = ?, token = '', lease_micros = 0 WHERE uid = ?`,
-    Math.max(tx.nowMicros, row.started_micros + 1),
+    finishedMicros,
     number,
     input.sizeBytes,
     input.delta,
@@ -172,7 +173,13 @@ export const publishCommit: Procedure<
   await noteForJournal(tx, "commit", row.uid);
   await endJobOfCommit(tx, row, "success");
   const isAwaited = await emitFinished(tx, row);
-  return { info: await infoOfRow(tx, await requireUid(tx, row.uid)), isAwaited };
+  const finished: CommitRow = {
+    ...row,
+    state: "finished",
+    finished_micros: finishedMicros,
+    size_bytes: input.sizeBytes,
+  };
+  return { info: await infoOfRow(tx, finished), isAwaited };
 };
 
 /**
@@ -180,16 +187,14 @@ export const publishCommit: Procedure<
  * child that is closing, or the job it belongs to. One that comes later finds the commit ended.
  */
 async function emitFinished(tx: Tx, row: CommitRow): Promise<boolean> {
-  const reader = await tx.get(
-    `SELECT pipeline FROM pipeline_inputs WHERE repo = ? LIMIT 1`,
+  const waiting = await tx.get(
+    `SELECT pipeline AS waiting FROM pipeline_inputs WHERE repo = ?
+     UNION ALL SELECT uid FROM commits WHERE parent_uid = ? AND state = 'closing' LIMIT 1`,
     row.repo,
-  );
-  const child = await tx.get(
-    `SELECT uid FROM commits WHERE parent_uid = ? AND state = 'closing' LIMIT 1`,
     row.uid,
   );
-  if (reader !== undefined || child !== undefined) await emit(tx, "commit_finished", row.uid);
-  return reader !== undefined || child !== undefined || row.job_id !== null;
+  if (waiting !== undefined) await emit(tx, "commit_finished", row.uid);
+  return waiting !== undefined || row.job_id !== null;
 }
 
 /** Ends an open commit without making it a result; it stays readable by id. Children follow when they finish. */

@@ -65,7 +65,7 @@ export const startClosing: Procedure<
   requireParent(row, input.expectedParent);
   await appendRun(tx, row.uid, input.run);
   await tx.run(`UPDATE commits SET state = 'closing', whole = 1 WHERE uid = ?`, row.uid);
-  const info = await infoOfRow(tx, await requireUid(tx, row.uid));
+  const info = await infoOfRow(tx, { ...row, state: "closing" });
   await keepAnswer(tx, input.key, info);
   return info;
 };
