@@ -103,11 +103,12 @@ function tooNew(path: string, found: number, known: number): CodedError {
 
 function inUse(path: string, cause: unknown): CodedError {
   const owner = ownerOf(path);
-  return new CodedError(
-    "failed_precondition",
-    `Cannot open ${path}: another daemon${owner === "" ? "" : ` (pid ${owner})`} is using it. Stop that one, or choose another --root`,
-    { cause },
-  );
+  // SQLite does not say which of the two it met.
+  const why =
+    owner === ""
+      ? "another daemon is using it, or its file system knows no locks. Stop that one, or choose a --root on a local disk"
+      : `another daemon (pid ${owner}) is using it. Stop that one, or choose another --root`;
+  return new CodedError("failed_precondition", `Cannot open ${path}: ${why}`, { cause });
 }
 
 /** For the message of whoever comes second; on a full disk we open without. */
