@@ -243,3 +243,25 @@ export const relaxed: readonly (keyof Procedures)[] = [
   "renewTask",
   "takeInlineBatch",
 ];
+
+/** What deletes, and what garbage collection does: on a full disk there is something set aside for these. */
+export const freeing: readonly (keyof Procedures)[] = [
+  "beginGarbageRun",
+  "condemnPacks",
+  "deletePacks",
+  "deletePipeline",
+  "deleteRepo",
+  "deleteUnknown",
+  "discardCommit",
+  "dropLocations",
+  "emptyTrash",
+  "endGarbageRun",
+  "finishDrain",
+  "forgetDeleted",
+  "indexPackSlice",
+  "moveChunks",
+  "pardonPacks",
+  "raiseEpoch",
+  "renewSession",
+  "takeInlineBatch",
+];
