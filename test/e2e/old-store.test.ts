@@ -2,7 +2,7 @@
 // by a newer release is refused. Method: stores kept in test/fixtures, and real daemons on copies of them.
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -20,14 +20,10 @@ for (const fixture of readdirSync(fixtures).filter((name) => name.startsWith("fo
   test(`a store of ${fixture} shows what it showed, and goes on`, async (t) => {
     const root = await unpacked(t, fixture);
     const before = versionOf(root);
-    const daemon = new TestDaemon(root, ["--log-level", "error"]);
-    t.after(async () => await daemon.stop("SIGKILL"));
-    await daemon.start();
+    const daemon = await openAt(t, root);
     const client = openClient({ address: daemon.address });
     t.after(() => client.close());
-    const expected: unknown = JSON.parse(
-      readFileSync(join(fixtures, fixture, "expected.json"), "utf8"),
-    );
+    const expected = expectedOf(fixture);
     assert.deepEqual(JSON.parse(JSON.stringify(await visible(client))), expected);
     await assertWhole(daemon);
     assert.deepEqual(JSON.parse(JSON.stringify(await visible(client))), expected);
@@ -37,6 +33,23 @@ for (const fixture of readdirSync(fixtures).filter((name) => name.startsWith("fo
     assert.equal(existsSync(join(root, "metadata", copy)), before < migrations.length);
     assert.equal(versionOf(root), migrations.length);
   });
+
+test("a store goes back to what it was before its migration", async (t) => {
+  const root = await unpacked(t, "format-1");
+  const daemon = await openAt(t, root);
+  const client = openClient({ address: daemon.address });
+  t.after(() => client.close());
+  await goOn(client);
+  await daemon.stop();
+  // As docs/operations/upgrade.md says.
+  const database = databaseOf(root);
+  renameSync(`${database}.v1-before-v${migrations.length}`, database);
+  rmSync(`${database}-wal`, { force: true });
+  rmSync(join(root, "store", "objects", "journal"), { recursive: true, force: true });
+  assert.equal(versionOf(root), 1);
+  await daemon.start();
+  assert.deepEqual(JSON.parse(JSON.stringify(await visible(client))), expectedOf("format-1"));
+});
 
 test("a store of a newer release is refused, and both versions are named", async (t) => {
   const root = await unpacked(t, "format-1");
@@ -55,6 +68,17 @@ test("a store of a newer release is refused, and both versions are named", async
   );
   assert.ok(readFileSync(databaseOf(root)).equals(bytes), "the database has been touched");
 });
+
+function expectedOf(fixture: string): unknown {
+  return JSON.parse(readFileSync(join(fixtures, fixture, "expected.json"), "utf8"));
+}
+
+async function openAt(t: TestContext, root: string): Promise<TestDaemon> {
+  const daemon = new TestDaemon(root, ["--log-level", "error", "--gc-every", "0"]);
+  t.after(async () => await daemon.stop("SIGKILL"));
+  await daemon.start();
+  return daemon;
+}
 
 async function unpacked(t: TestContext, fixture: string): Promise<string> {
   const root = join(testFolder(t), "root");
