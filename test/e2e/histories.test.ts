@@ -5,14 +5,14 @@ import { strict as assert } from "node:assert";
 import { test } from "node:test";
 import { assertHistory, type Append } from "../sim/history.ts";
 import type { TestDaemon } from "./testing/daemon.ts";
-import { sendToAny, SharedWorld, whyNoSharing } from "./testing/shared-world.ts";
+import { sendToAny, Cluster, whyNoSharing } from "./testing/cluster.ts";
 
 const skip = whyNoSharing() ?? false;
 const writers = 64;
 const branches = 16;
 
 test(`${writers} writers to one commit`, { skip }, async (t) => {
-  const { daemons } = await SharedWorld.open(t, 2);
+  const { daemons } = await Cluster.open(t, 2);
   const [a, b] = daemons as [TestDaemon, TestDaemon];
   await a.ok(["create-repo", "data"]);
   await a.ok(["start-commit", "data", "master"]);
@@ -23,7 +23,7 @@ test(`${writers} writers to one commit`, { skip }, async (t) => {
 });
 
 test(`${writers} writers to ${branches} branches`, { skip }, async (t) => {
-  const { daemons } = await SharedWorld.open(t, 2);
+  const { daemons } = await Cluster.open(t, 2);
   await daemons[0]!.ok(["create-repo", "data"]);
   const appends = await appendAll(
     daemons,

@@ -9,7 +9,7 @@ import { seededRandom, systemRandom } from "../../src/base/random.ts";
 import { MiB } from "../../src/base/size.ts";
 import { jsonLines, type TestDaemon } from "./testing/daemon.ts";
 import { seededBytes } from "./testing/seeded-bytes.ts";
-import { sendToAny, SharedWorld, whyNoSharing } from "./testing/shared-world.ts";
+import { sendToAny, Cluster, whyNoSharing } from "./testing/cluster.ts";
 
 const skip = whyNoSharing() ?? false;
 const seed = Number(process.env["MAMMOTH_CRASH_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
@@ -17,7 +17,7 @@ const seed = Number(process.env["MAMMOTH_CRASH_SEED"] ?? systemRandom.bytes(4).r
 const rounds = Number(process.env["MAMMOTH_CRASH_ROUNDS"] ?? 3);
 
 test("any daemon serves any request, and hears of what another did", { skip }, async (t) => {
-  const world = await SharedWorld.open(t, 3);
+  const world = await Cluster.open(t, 3);
   const [a, b, c] = world.daemons as [TestDaemon, TestDaemon, TestDaemon];
   await a.ok(["create-repo", "data"]);
   const spec = {
@@ -68,7 +68,7 @@ test("any daemon serves any request, and hears of what another did", { skip }, a
 /** What goes wrong while writers work. */
 const troubles: Record<
   string,
-  (world: SharedWorld, chance: (below: number) => number) => Promise<void>
+  (world: Cluster, chance: (below: number) => number) => Promise<void>
 > = {
   async "a daemon is killed"(world, chance) {
     const victim = world.daemons[chance(world.daemons.length)]!;
@@ -96,7 +96,7 @@ for (const [trouble, cause] of Object.entries(troubles))
     `nothing acknowledged is lost while ${trouble} (MAMMOTH_CRASH_SEED=${seed})`,
     { skip },
     async (t) => {
-      const world = await SharedWorld.open(t, 2);
+      const world = await Cluster.open(t, 2);
       const random = seededRandom(seed);
       const chance = (below: number): number => random.bytes(4).readUInt32LE() % below;
       const writers = Array.from({ length: 4 }, (_, i) => new Writer(world, `w${i}`));
@@ -120,14 +120,14 @@ for (const [trouble, cause] of Object.entries(troubles))
 
 /** Makes commits in a repo of its own: appends to one file, and now and then a large file. */
 class Writer {
-  private readonly world: SharedWorld;
+  private readonly world: Cluster;
   private readonly repo: string;
   /** Lines of the one file after each commit. */
   private readonly lines: string[] = [];
   private readonly large = new Map<string, Buffer>();
   private requests = 0;
 
-  constructor(world: SharedWorld, repo: string) {
+  constructor(world: Cluster, repo: string) {
     this.world = world;
     this.repo = repo;
   }

@@ -123,11 +123,7 @@ class FaultBench {
       const lines = readFileSync(this.log, "utf8").split("\n");
       for (const call of names) {
         const count = lines.filter((line) => line.startsWith(`${call}(`)).length;
-        for (const fault of calls[call]!)
-          for (let when = 1; when <= count; when++) {
-            found.push({ thread, call, when, fault });
-            if (passing.includes(fault)) found.push({ thread, call, when: `${when}+`, fault });
-          }
+        for (const fault of calls[call]!) found.push(...placesOf({ thread, call, fault }, count));
       }
     }
     return found;
@@ -252,4 +248,12 @@ function sample(all: readonly Place[], count: number, random: Random): Place[] {
     chosen.push(...places!.splice(randomBelow(random, places!.length), 1));
   }
   return chosen;
+}
+
+/** The fault at each of so many calls; one that does not pass by itself, also from each call on. */
+function* placesOf(at: Omit<Place, "when">, count: number): Generator<Place, void, void> {
+  for (let when = 1; when <= count; when++) {
+    yield { ...at, when };
+    if (passing.includes(at.fault)) yield { ...at, when: `${when}+` };
+  }
 }

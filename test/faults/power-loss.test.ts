@@ -90,7 +90,7 @@ function isEqual(a: Repos, b: Repos): boolean {
 
 /** Has a real daemon carry out requests, and writes down all that it does to its disk meanwhile. */
 async function record(t: TestContext): Promise<Recorded> {
-  const { before, then } = everyWriter();
+  const { before, later } = everyWriter();
   const daemon = await openTestDaemon(t, ["--log-level", "warn", "--gc-every", "0"]);
   await sendAll(daemon, before);
   const folder = testFolder(t);
@@ -105,13 +105,13 @@ async function record(t: TestContext): Promise<Recorded> {
   const gone = once(strace, "exit");
   await once(strace.stderr, "data");
   process.kill(daemon.pid, "SIGCONT");
-  await sendAll(daemon, then);
+  await sendAll(daemon, later);
   strace.kill("SIGTERM");
   await gone;
   await daemon.stop("SIGKILL");
   const log = readStraceLog(readFileSync(output, "utf8"), daemon.root);
-  assert.equal(log.answers.length, then.requests.length, "every answer was seen");
-  const states = [before.requests.at(-1)!.after, ...then.requests.map(({ after }) => after)];
+  assert.equal(log.answers.length, later.requests.length, "every answer was seen");
+  const states = [before.requests.at(-1)!.after, ...later.requests.map(({ after }) => after)];
   const moved = log.events.map((event) => ({
     ...event,
     change: movedTo(disk, daemon.root, event.change),

@@ -82,7 +82,7 @@ async function disturb(world: World, daemonsMax: number, goesOn: () => boolean):
 
 /** At the end all is as the models say, and garbage is gone. */
 async function judge(world: World, clients: readonly SimClient[]): Promise<void> {
-  for (const daemon of [...world.daemons]) world.kill(daemon);
+  for (const daemon of world.daemons.slice()) world.kill(daemon);
   const { pfs } = await world.startDaemon();
   const clock = world.scheduler.clockOf("judge");
   // Leases of the dead end, what was closing is finished.

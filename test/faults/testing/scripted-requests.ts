@@ -97,7 +97,7 @@ export function textOf(seed: string, bytes: number): string {
 }
 
 /** A put, a finish, a deletion, garbage collection, small and large, in front of which is what `before` made. */
-export function everyWriter(): { before: Script; then: Script } {
+export function everyWriter(): { before: Script; later: Script } {
   const script = new Script();
   script.createRepo("data").createRepo("victim");
   script.putCommit("victim", "old", textOf("old", 300 * KiB));
@@ -113,7 +113,7 @@ export function everyWriter(): { before: Script; then: Script } {
   script.collectGarbage().putCommit("victim", "new", "one line\n");
   const before = new Script();
   before.requests.push(...script.requests.splice(0, count));
-  return { before, then: script };
+  return { before, later: script };
 }
 
 /** Sends them one after the other; each must succeed. */

@@ -12,7 +12,7 @@ export function whyNoSharing(): string | undefined {
 }
 
 /** Real daemons on one real database and one real bucket. */
-export class SharedWorld {
+export class Cluster {
   readonly postgres: PostgresServer;
   readonly s3: S3Server;
   readonly daemons: readonly TestDaemon[];
@@ -23,7 +23,7 @@ export class SharedWorld {
     this.daemons = daemons;
   }
 
-  static async open(t: TestContext, count: number): Promise<SharedWorld> {
+  static async open(t: TestContext, count: number): Promise<Cluster> {
     Object.assign(process.env, s3Keys);
     const folder = testFolder(t);
     const postgres = await PostgresServer.open();
@@ -38,7 +38,7 @@ export class SharedWorld {
       { length: count },
       (_, i) => new TestDaemon(join(folder, `daemon-${i}`), args),
     );
-    const world = new SharedWorld(postgres, s3, daemons);
+    const world = new Cluster(postgres, s3, daemons);
     t.after(async () => {
       await Promise.all(daemons.map(async (daemon) => await daemon.stop("SIGKILL")));
     });
