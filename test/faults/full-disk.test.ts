@@ -31,8 +31,12 @@ for (const { name, sizeMiB, holds, fileBytes } of layouts) {
     const elsewhere = testFolder(t);
     const disk = openSmallDisk(t, sizeMiB, async () => await daemon.stop("SIGKILL"));
     const daemon = new TestDaemon(join(holds === "store" ? elsewhere : disk, "root"), [
-      ...["--object-store", `file://${join(holds === "metadata" ? elsewhere : disk, "store")}`],
-      ...["--log-level", "warn", "--gc-every", "0"],
+      "--object-store",
+      `file://${join(holds === "metadata" ? elsewhere : disk, "store")}`,
+      "--log-level",
+      "warn",
+      "--gc-every",
+      "0",
     ]);
     await daemon.start();
     const kept = seededBytes("kept", 100 * KiB);
