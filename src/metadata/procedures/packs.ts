@@ -202,23 +202,23 @@ export interface InlineBatch {
 }
 
 /**
- * Takes the drainer's lease and the oldest inline chunks: those created before `olderThanMicros`, or
- * any when all together are more than `bytesMax`. Empty when another owner holds the lease.
+ * Takes the drainer's lease and the oldest inline chunks, once one was created before `olderThanMicros` or
+ * all together are more than `bytesMax`. Empty when another owner holds the lease.
  */
 export const takeInlineBatch: Procedure<
   { owner: string; leaseMs: number; bytesMax: number; olderThanMicros: number },
   InlineBatch
 > = async (tx, input) => {
-  const total = await tx.get<{ total: number | null }>(
-    `SELECT SUM(stored_bytes) AS total FROM inline_chunks`,
+  const kept = await tx.get<{ total: number | null; oldest: number | null }>(
+    `SELECT SUM(stored_bytes) AS total, MIN(created_micros) AS oldest FROM inline_chunks`,
   );
-  const totalBytes = Number(total?.total ?? 0);
-  if (totalBytes === 0 || !(await takeLease(tx, "drain", input.owner, input.leaseMs)))
+  const totalBytes = Number(kept?.total ?? 0);
+  const isDue = totalBytes > input.bytesMax || (kept?.oldest ?? Infinity) < input.olderThanMicros;
+  if (!isDue || !(await takeLease(tx, "drain", input.owner, input.leaseMs)))
     return { chunks: [], totalBytes };
-  const before = totalBytes > input.bytesMax ? tx.nowMicros + 1 : input.olderThanMicros;
+  // With what is due goes all else: small packs would cost more than they hold.
   const sizes = await tx.all<{ hash: Buffer; stored_bytes: number }>(
-    `SELECT hash, stored_bytes FROM inline_chunks WHERE created_micros < ? ORDER BY created_micros LIMIT 20000`,
-    before,
+    `SELECT hash, stored_bytes FROM inline_chunks ORDER BY created_micros LIMIT 20000`,
   );
   const hashes: Buffer[] = [];
   let bytes = 0;
