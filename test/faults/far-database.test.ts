@@ -11,7 +11,7 @@ import { assertNoFindings, assertNoMistakes } from "./testing/checked-store.ts";
 import { CuttingProxy } from "./testing/cutting-proxy.ts";
 
 const seed = Number(process.env["MAMMOTH_CRASH_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
-const rounds = Number(process.env["MAMMOTH_FAULT_ROUNDS"] ?? 8);
+const rounds = Number(process.env["MAMMOTH_FAULT_ROUNDS"] ?? 6);
 const skip = postgresPrograms() === undefined ? "PostgreSQL is not installed" : false;
 
 /** Appends and replacements, into an open commit or as commits of their own. */
@@ -45,7 +45,7 @@ test(
     let refused = 0;
     for (let round = 0; round < rounds; round++) {
       // Now and then so often that no transaction is made good.
-      proxy.cutEvery = round % 4 === 3 ? 5 : 100;
+      proxy.cutEvery = round % 4 === 3 ? 20 : 100;
       await writer.run(daemon, {
         onSend: () => undefined,
         onAnswer: () => undefined,
