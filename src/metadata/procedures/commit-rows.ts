@@ -9,6 +9,7 @@ import {
 } from "../../model/commit.ts";
 import type { Tx } from "../metadata-store.ts";
 import { requireRepo } from "./repos.ts";
+import { together } from "./together.ts";
 
 /** A commit as it is stored. `delta` and `root` are encoded tree references of storage. */
 export interface CommitRow extends Record<string, string | number | Uint8Array | null> {
@@ -139,17 +140,18 @@ async function commitNotFound(tx: Tx, name: CommitName): Promise<CodedError> {
 
 /** A stored commit as everyone sees it. */
 export async function infoOfRow(tx: Tx, row: CommitRow): Promise<CommitInfo> {
-  const parent =
+  const [parent, provenance] = await together([
     row.parent_uid === null
       ? undefined
-      : await tx.get<{ branch: string; number: number }>(
+      : tx.get<{ branch: string; number: number }>(
           `SELECT branch, number FROM commits WHERE uid = ?`,
           row.parent_uid,
-        );
-  const provenance = await tx.all<{ repo: string; id: string }>(
-    `SELECT repo, id FROM commit_upstreams WHERE uid = ? ORDER BY position`,
-    row.uid,
-  );
+        ),
+    tx.all<{ repo: string; id: string }>(
+      `SELECT repo, id FROM commit_upstreams WHERE uid = ? ORDER BY position`,
+      row.uid,
+    ),
+  ]);
   return {
     repo: row.repo,
     id: commitId(row.branch, row.number),

@@ -13,6 +13,7 @@ import {
 } from "./commit-rows.ts";
 import { findAnswer, keepAnswer } from "./requests.ts";
 import { requireRepo } from "./repos.ts";
+import { together } from "./together.ts";
 
 /** What every way of starting a commit needs. `uid` is fresh and random. */
 export interface NewCommit {
@@ -40,9 +41,9 @@ export const startCommit: Procedure<NewCommit & { key?: string }, CommitInfo> = 
 export async function insertCommit(tx: Tx, input: NewCommit): Promise<CommitRow> {
   await requireRepo(tx, input.repo);
   const place = await placeOf(tx, input.repo, input.parent);
-  await tx.run(
+  const row = await tx.get<CommitRow>(
     `INSERT INTO commits (uid, repo, branch, number, parent_uid, state, archived, started_micros, size_bytes, next_seq, whole, token, lease_micros)
-     VALUES (?, ?, ?, ?, ?, 'open', 0, ?, 0, 1, 0, '', 0)`,
+     VALUES (?, ?, ?, ?, ?, 'open', 0, ?, 0, 1, 0, '', 0) RETURNING *`,
     input.uid,
     input.repo,
     place.branch,
@@ -50,6 +51,7 @@ export async function insertCommit(tx: Tx, input: NewCommit): Promise<CommitRow>
     place.parentUid,
     tx.nowMicros,
   );
+  if (input.provenance.length === 0) return row!;
   await insertProvenance(tx, input);
   return await requireUid(tx, input.uid);
 }
@@ -188,15 +190,14 @@ export const commitByUid: Procedure<{ uid: string }, CommitDetail> = async (tx, 
   await detailOf(tx, await requireUid(tx, uid));
 
 async function detailOf(tx: Tx, row: CommitRow): Promise<CommitDetail> {
-  const parent =
+  const [parent, info] = await together([
     row.parent_uid === null
       ? undefined
-      : await tx.get<{ root: Buffer | null }>(
-          `SELECT root FROM commits WHERE uid = ?`,
-          row.parent_uid,
-        );
+      : tx.get<{ root: Buffer | null }>(`SELECT root FROM commits WHERE uid = ?`, row.parent_uid),
+    infoOfRow(tx, row),
+  ]);
   return {
-    info: await infoOfRow(tx, row),
+    info,
     parentUid: row.parent_uid,
     parentRoot: parent?.root ?? null,
     delta: row.delta,

@@ -18,6 +18,7 @@ import { emit } from "./outbox.ts";
 import { recordSealed } from "./packs.ts";
 import { findAnswer, forgetAnswer } from "./requests.ts";
 import { listRuns, type StagedRun } from "./staging.ts";
+import { together } from "./together.ts";
 
 export type FinishStart =
   /** This caller computes the roots and publishes with the token. */
@@ -77,19 +78,22 @@ export const beginFinish: Procedure<
     const info = await infoOfRow(tx, await requireUid(tx, uid));
     return { kind: "ended", info, isNew: true };
   }
-  await tx.run(
-    `UPDATE commits SET state = 'closing', token = ?, lease_micros = ? WHERE uid = ?`,
-    input.token,
-    tx.nowMicros + input.leaseMs * 1_000,
-    uid,
-  );
   const isLittle = row.next_seq <= runsGivenMax + 1;
+  const [runs] = await together([
+    isLittle ? listRuns(tx, { uid, fromSeq: 0 }) : null,
+    tx.run(
+      `UPDATE commits SET state = 'closing', token = ?, lease_micros = ? WHERE uid = ?`,
+      input.token,
+      tx.nowMicros + input.leaseMs * 1_000,
+      uid,
+    ),
+  ]);
   return {
     kind: "claimed",
     uid,
     parentUid: parent?.uid ?? null,
     parentRoot: parent?.root ?? null,
-    runs: isLittle ? await listRuns(tx, { uid, fromSeq: 0 }) : null,
+    runs,
   };
 };
 
@@ -152,34 +156,38 @@ export const publishCommit: Procedure<
 > = async (tx, input) => {
   const row = await requireUid(tx, input.uid);
   if (row.state !== "closing" || row.token !== input.token) throw lostToken(input.uid);
-  await recordSealed(tx, input.sealed);
-  const number = await nextNumber(tx, "finishes");
-  const finishedMicros = Math.max(tx.nowMicros, row.started_micros + 1);
-  await tx.run(
-    `UPDATE commits SET state = 'finished', finished_micros = ?, finish_number = ?, size_bytes = ?, delta = ?, root = ?, token = '', lease_micros = 0 WHERE uid = ?`,
-    finishedMicros,
-    number,
-    input.sizeBytes,
-    input.delta,
-    input.root,
-    row.uid,
-  );
-  await tx.run(
-    `UPDATE repos SET size_bytes = size_bytes + ? WHERE name = ?`,
-    input.sizeBytes,
-    row.repo,
-  );
-  await tx.run(`DELETE FROM staged_runs WHERE uid = ?`, row.uid);
-  await noteForJournal(tx, "commit", row.uid);
-  await endJobOfCommit(tx, row, "success");
-  const isAwaited = await emitFinished(tx, row);
   const finished: CommitRow = {
     ...row,
     state: "finished",
-    finished_micros: finishedMicros,
+    finished_micros: Math.max(tx.nowMicros, row.started_micros + 1),
     size_bytes: input.sizeBytes,
   };
-  return { info: await infoOfRow(tx, finished), isAwaited };
+  const [number, info] = await together([
+    nextNumber(tx, "finishes"),
+    infoOfRow(tx, finished),
+    recordSealed(tx, input.sealed),
+    noteForJournal(tx, "commit", row.uid),
+    tx.run(
+      `UPDATE repos SET size_bytes = size_bytes + ? WHERE name = ?`,
+      input.sizeBytes,
+      row.repo,
+    ),
+    tx.run(`DELETE FROM staged_runs WHERE uid = ?`, row.uid),
+  ]);
+  const [isAwaited] = await together([
+    emitFinished(tx, row),
+    tx.run(
+      `UPDATE commits SET state = 'finished', finished_micros = ?, finish_number = ?, size_bytes = ?, delta = ?, root = ?, token = '', lease_micros = 0 WHERE uid = ?`,
+      finished.finished_micros,
+      number,
+      input.sizeBytes,
+      input.delta,
+      input.root,
+      row.uid,
+    ),
+    endJobOfCommit(tx, row, "success"),
+  ]);
+  return { info, isAwaited };
 };
 
 /**
