@@ -43,8 +43,14 @@ test(
     proxy.isPatient = rounds > 10;
     const store = `s3://mammoth/store?endpoint=${encodeURIComponent(proxy.endpoint)}`;
     const daemon = await openTestDaemon(t, [
-      ...["--object-store", store, "--object-cache", "0"],
-      ...["--log-level", "warn", "--gc-every", "0"],
+      "--object-store",
+      store,
+      "--object-cache",
+      "0",
+      "--log-level",
+      "warn",
+      "--gc-every",
+      "0",
     ]);
     await daemon.ok(["create-repo", "data"]);
     const writer = new CrashWriter("data", threePuts, random);

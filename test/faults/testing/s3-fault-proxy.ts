@@ -83,6 +83,10 @@ export class S3FaultProxy {
       case "carried out twice":
         await this.forward(asked, body);
         break;
+      case "body cut":
+      case "slow":
+      case "none":
+        break;
     }
     const answer = await this.forward(asked, body);
     reply.writeHead(answer.status, answer.headers);
