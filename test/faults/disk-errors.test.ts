@@ -14,7 +14,7 @@ import { armFault, threadsOf, whyNoStrace, type FaultPlace } from "../e2e/testin
 import { assertNoFindings, assertNoMistakes } from "./testing/checked-store.ts";
 
 const seed = Number(process.env["MAMMOTH_CRASH_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
-/** How many of the places are tried; `all` of them takes about half an hour. */
+/** How many of the places are tried; `all` of them takes hours. */
 const places = process.env["MAMMOTH_FAULT_PLACES"] ?? "4";
 const skip = whyNoStrace() ?? false;
 

@@ -38,7 +38,12 @@ test(
     const proxy = await CuttingProxy.open(t, target, seededRandom(seed + 1));
     database.port = String(proxy.port);
     const daemon = await openTestDaemon(t, [
-      ...["--database", database.href, "--log-level", "warn", "--gc-every", "0"],
+      "--database",
+      database.href,
+      "--log-level",
+      "warn",
+      "--gc-every",
+      "0",
     ]);
     await daemon.ok(["create-repo", "data"]);
     const writer = new CrashWriter("data", puts, seededRandom(seed));

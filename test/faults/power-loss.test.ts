@@ -15,7 +15,7 @@ import { everyWriter, sendAll, type Repos } from "./testing/scripted-requests.ts
 import { readStraceLog, straceArgs } from "./testing/strace-log.ts";
 
 const seed = Number(process.env["MAMMOTH_CRASH_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
-/** How many crashed disks are read; `all`: five at each moment, which takes about ten minutes. */
+/** How many crashed disks are read; `all`: five at each moment, which takes half an hour or more. */
 const disks = process.env["MAMMOTH_POWER_LOSSES"] ?? "60";
 const skip = whyNoStrace() ?? false;
 /** Crashed disks are made in memory where that can be: nothing of them has to last. */
