@@ -17,6 +17,7 @@ import { faulting, openMemObjectStore } from "../objectstore/index.ts";
 import { InstantClock } from "../storage/testing/garbage-bed.ts";
 import { countRows } from "../storage/testing/kept-runs.ts";
 import { collectGarbage } from "./collect-garbage.ts";
+import { openFile } from "./files.ts";
 import { deleteRepo } from "./repos.ts";
 import { revertCommit } from "./revert-commit.ts";
 import { never, TestPfs } from "./testing/open-test-pfs.ts";
@@ -257,6 +258,38 @@ test("a put and a finish may stop at any call, with a collection before any othe
       await run({ at, when: "after" }, collectAt);
   }
   t.diagnostic(`${runs} runs over ${calls} calls`);
+});
+
+test("a reader whose repo was deleted and collected meanwhile is told so", async () => {
+  const world = new World();
+  const { pfs } = await world.open();
+  await pfs.repo("data");
+  // More than a reader fetches ahead.
+  const parts = Array.from({ length: 100 }, (_, i) => textOf(i, 60 * KiB));
+  const id = await pfs.start("data");
+  for (const part of parts) await pfs.put(data(id), "f", part);
+  await pfs.finish(data(id));
+  const { pfs: reader } = await world.open();
+  const file = await openFile(reader.deps, localPrincipal, {
+    commit: data(id),
+    path: "f",
+    query: {},
+  });
+  let read = "";
+  await assert.rejects(
+    async () => {
+      for await (const part of file.read({ start: 0, end: file.bytes }, never)) {
+        if (read === "") {
+          await deleteRepo(pfs.deps, localPrincipal, { name: "data", force: false });
+          await pfs.deps.storage.close();
+          await world.collect();
+        }
+        read += part.toString();
+      }
+    },
+    (error) => isCoded(error, "not_found") && /deleted with its repo/.test(error.message),
+  );
+  assert.ok(read.length > 0 && parts.join("").startsWith(read));
 });
 
 type Act = (pfs: TestPfs, model: History) => Promise<void>;

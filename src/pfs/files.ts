@@ -1,4 +1,4 @@
-import { CodedError } from "../base/errors.ts";
+import { CodedError, isCoded } from "../base/errors.ts";
 import type { CommitName } from "../model/commit.ts";
 import type { FileInfo } from "../model/file.ts";
 import { parsePath } from "../model/paths.ts";
@@ -56,8 +56,22 @@ export async function openFile(
     bytes: file.bytes,
     modifiedMicros: file.entry.modifiedMicros,
     digest: view.digestOf(file),
-    read: (range, signal) => view.read(file, range, signal),
+    read: (range, signal) => unlessDeleted(deps, detail.info.uid, view.read(file, range, signal)),
   };
+}
+
+/** @throws CodedError `not_found` when what can not be read any more was deleted meanwhile */
+async function* unlessDeleted(
+  deps: PfsDeps,
+  uid: string,
+  parts: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer, void, void> {
+  try {
+    yield* parts;
+  } catch (error) {
+    if (isCoded(error, "data_loss")) await deps.metadata.call("commitByUid", { uid });
+    throw error;
+  }
 }
 
 /** One file or directory, with the names of a directory's direct children. */
