@@ -36,7 +36,7 @@ export interface Call extends CallOptions {
   readonly headers?: OutgoingHttpHeaders;
   /**
    * Whether it may be sent again when it is unknown if the first one arrived: reading calls, and those
-   * that carry an idempotency key. Default: GET and DELETE.
+   * that carry an idempotency key. Default: GET.
    */
   readonly repeatable?: boolean;
 }
@@ -60,7 +60,7 @@ export class Connection {
     this.options = options;
   }
 
-  /** The header by which a repeated POST is recognised: one key for all tries of one call. */
+  /** The header by which a repeated request is recognised: one key for all tries of one call. */
   idempotent(): { headers: OutgoingHttpHeaders; repeatable: true } {
     return { headers: { "idempotency-key": randomHex(this.options.random) }, repeatable: true };
   }
@@ -96,7 +96,7 @@ export class Connection {
   private async send(call: Call): Promise<IncomingMessage> {
     const { clock, random, log } = this.options;
     const signal = either(call.signal, this.options.signal);
-    const repeatable = call.repeatable ?? call.method !== "POST";
+    const repeatable = call.repeatable ?? call.method === "GET";
     const canSendAgain = isRepeatable(call.body);
     const isRetryable = (error: unknown): boolean =>
       canSendAgain &&

@@ -68,6 +68,7 @@ export class SimClient {
     const { scheduler } = this.world;
     const what = scheduler.chance(20);
     if (what === 0) return await this.check();
+    if (this.world.isBusyCollecting) return await (what < 8 ? this.startAnew() : this.putWhole());
     if (what === 1) return await this.putShared();
     if (model.open === undefined) {
       if (what === 2 && this.pipeline === undefined) return await this.startAnew();
@@ -152,7 +153,7 @@ export class SimClient {
   async end(): Promise<void> {
     const { pipeline, repo } = this;
     if (pipeline !== undefined) {
-      await this.send((_, __, pps) => deletePipeline(pps, localPrincipal, pipeline));
+      await this.send((_, key, pps) => deletePipeline(pps, localPrincipal, pipeline, { key }));
       await this.send((pfs) => deleteRepo(pfs, localPrincipal, { name: pipeline, force: true }));
     }
     await this.send((pfs) => deleteRepo(pfs, localPrincipal, { name: repo, force: true }));
@@ -221,7 +222,9 @@ export class SimClient {
   }
 
   private async startAnew(): Promise<void> {
-    await this.send((pfs) => deleteRepo(pfs, localPrincipal, { name: this.repo, force: false }));
+    await this.send((pfs, key) =>
+      deleteRepo(pfs, localPrincipal, { name: this.repo, force: false, key }),
+    );
     this.model.clear();
     await this.begin();
   }
@@ -243,7 +246,8 @@ export class SimClient {
   private text(): string {
     const { scheduler } = this.world;
     const which = scheduler.chance(textsMax);
-    const bytes = scheduler.chance(4) === 0 ? 300 * KiB : 100;
+    const isLong = this.world.isBusyCollecting || scheduler.chance(4) === 0;
+    const bytes = isLong ? 300 * KiB : 100;
     return seededRandom(which)
       .bytes(bytes / 2)
       .toString("hex");

@@ -235,7 +235,8 @@ const commands: fc.Arbitrary<Command>[] = [
       () => true,
       async (model, system) => {
         await system.send(on, async (pfs, key) => {
-          await deleteRepo(pfs, localPrincipal, { name: "data", force: false });
+          const deletion = { name: "data", force: false, key: `${key} deletes` };
+          await deleteRepo(pfs, localPrincipal, deletion);
           await createRepo(pfs, localPrincipal, { name: "data", provenance: [], key });
         });
         model.clear();

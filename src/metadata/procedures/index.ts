@@ -256,8 +256,12 @@ export const freeing: readonly (keyof Procedures)[] = [
   "dropLocations",
   "emptyTrash",
   "endGarbageRun",
+  "finishDrain",
   "forgetDeleted",
+  "indexPackSlice",
   "moveChunks",
   "pardonPacks",
   "raiseEpoch",
+  "renewSession",
+  "takeInlineBatch",
 ];
