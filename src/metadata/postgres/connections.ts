@@ -4,6 +4,7 @@ import type { Log } from "../../base/log.ts";
 import { asBuffer } from "../plain-data.ts";
 import type { Row, SqlValue, Tx } from "../metadata-store.ts";
 import { numbered } from "./dialect.ts";
+import { isAfterFailure } from "./refusal.ts";
 
 export type { PoolClient };
 
@@ -66,6 +67,8 @@ export class PostgresTx implements Tx {
   /** Something may have been changed. */
   hasChanged = false;
   private readonly client: PoolClient;
+  /** Why statements fail now. */
+  private failure: unknown;
 
   constructor(client: PoolClient, nowMicros: number) {
     this.client = client;
@@ -89,7 +92,13 @@ export class PostgresTx implements Tx {
     parameters: readonly SqlValue[],
   ): Promise<{ rows: unknown[]; rowCount: number | null }> {
     if (!/^\s*(SELECT|WITH)\b/i.test(sql)) this.hasChanged = true;
-    return await this.client.query({ ...statementOf(sql), values: parameters.map(bindable) });
+    try {
+      return await this.client.query({ ...statementOf(sql), values: parameters.map(bindable) });
+    } catch (thrown) {
+      // What was sent along with a statement that failed says only that one has.
+      if (!isAfterFailure(thrown)) this.failure = thrown;
+      throw this.failure ?? thrown;
+    }
   }
 }
 

@@ -14,6 +14,7 @@ const serializationFailure = "40001";
 const deadlock = "40P01";
 const uniqueViolation = "23505";
 const readOnly = "25006";
+const inFailedTransaction = "25P02";
 const tooManyConnections = "53300";
 /** Somebody, or the server's own limit, has ended a session that did nothing in its transaction. */
 const idleInTransaction = "25P03";
@@ -21,6 +22,11 @@ const idleInTransaction = "25P03";
 /** Another transaction was in the way: the same call may succeed when it is repeated. */
 export function isRace(thrown: unknown): boolean {
   return [serializationFailure, deadlock].includes(sqlStateOf(thrown) ?? "");
+}
+
+/** A statement before it has failed, in the same transaction. */
+export function isAfterFailure(thrown: unknown): boolean {
+  return sqlStateOf(thrown) === inFailedTransaction;
 }
 
 /** Something was to be changed where nothing may be. */

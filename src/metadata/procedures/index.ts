@@ -256,12 +256,8 @@ export const freeing: readonly (keyof Procedures)[] = [
   "dropLocations",
   "emptyTrash",
   "endGarbageRun",
-  "finishDrain",
   "forgetDeleted",
-  "indexPackSlice",
   "moveChunks",
   "pardonPacks",
   "raiseEpoch",
-  "renewSession",
-  "takeInlineBatch",
 ];

@@ -18,11 +18,15 @@ export class DiskReserve {
   keep(): void {
     if (existsSync(this.path)) return;
     try {
-      const { bavail, bsize } = statfsSync(dirname(this.path));
-      if (bavail * bsize >= roomBytesMin) writeFileSync(this.path, Buffer.alloc(reserveBytes));
+      if (this.room() >= roomBytesMin) writeFileSync(this.path, Buffer.alloc(reserveBytes));
     } catch {
       rmSync(this.path, { force: true });
     }
+  }
+
+  /** Gives it up when there is not as much besides. */
+  lend(): void {
+    if (existsSync(this.path) && this.room() < reserveBytes) this.giveUp();
   }
 
   /** False when nothing was set aside. */
@@ -30,5 +34,14 @@ export class DiskReserve {
     const wasKept = existsSync(this.path);
     rmSync(this.path, { force: true });
     return wasKept;
+  }
+
+  private room(): number {
+    try {
+      const { bavail, bsize } = statfsSync(dirname(this.path));
+      return bavail * bsize;
+    } catch {
+      return 0;
+    }
   }
 }
