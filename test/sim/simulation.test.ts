@@ -38,7 +38,8 @@ test("the same seed gives the same run", async () => {
 });
 
 async function story(scheduler: Scheduler): Promise<void> {
-  const world = new World(scheduler);
+  const kind = scheduler.chance(3);
+  const world = new World(scheduler, { isBusyCollecting: kind === 0 });
   const daemonsMax = 1 + scheduler.chance(3);
   for (let i = 0; i < daemonsMax; i++) await world.startDaemon();
   const clients = Array.from(
@@ -52,7 +53,7 @@ async function story(scheduler: Scheduler): Promise<void> {
   await first!.send((pfs, key) =>
     startCommit(pfs, localPrincipal, { repo: "shared", parent: "master", provenance: [], key }),
   );
-  const hasPipeline = scheduler.chance(3) === 0;
+  const hasPipeline = kind === 1;
   let working = clients.length;
   const work = clients.map(async (client) => {
     await client.begin();

@@ -27,11 +27,13 @@ export class SimDaemon {
   /** Rejects when the daemon dies: those who wait for its answers learn so. */
   readonly death: Promise<never>;
   isAlive = true;
+  private readonly world: World;
   private readonly die: (error: Error) => void;
   private readonly stop = new AbortController();
 
   constructor(world: World, name: string) {
     this.name = name;
+    this.world = world;
     const death = Promise.withResolvers<never>();
     death.promise.catch(() => undefined);
     this.death = death.promise;
@@ -63,8 +65,16 @@ export class SimDaemon {
     void runMaintenance(this.pfs, signal);
     void keepSession(this.pfs, facts, signal);
     void runGarbageCollection(this.pfs, gcEveryMs, signal);
+    if (this.world.isBusyCollecting) void this.collectAgainAndAgain(signal);
     void runEventLoop(this.pps, signal);
     openSimWorker(this.pps);
+  }
+
+  private async collectAgainAndAgain(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await this.pfs.storage.collectGarbage({ isDryRun: false }, signal).catch(() => undefined);
+      await this.pfs.clock.sleep(this.world.scheduler.chance(1_000), signal);
+    }
   }
 
   /** From here on nothing of it happens, but what is on its way to the database or the store. */
@@ -87,10 +97,13 @@ export class World {
   readonly daemons: SimDaemon[] = [];
   /** Whether calls fail and answers are lost. */
   isFaulty = true;
+  /** Whether daemons do hardly anything but collect garbage, and clients hardly anything but make it. */
+  readonly isBusyCollecting: boolean;
   private started = 0;
 
-  constructor(scheduler: Scheduler) {
+  constructor(scheduler: Scheduler, options: { isBusyCollecting?: boolean } = {}) {
     this.scheduler = scheduler;
+    this.isBusyCollecting = options.isBusyCollecting ?? false;
     this.metadata = openInlineSqliteMetadata({ clock: scheduler.clockOf("database") });
   }
 
