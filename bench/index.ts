@@ -8,7 +8,7 @@ import type { Bed, Bench, Row } from "./bench.ts";
 import { besideAPut } from "./beside-a-put.ts";
 import { cliStart } from "./cli-start.ts";
 import { commits } from "./commits.ts";
-import { commitsShared } from "./commits-shared.ts";
+import { clusterCommits } from "./cluster-commits.ts";
 import { flat } from "./flat.ts";
 import { garbage } from "./garbage.ts";
 import { largeFiles } from "./large-files.ts";
@@ -27,7 +27,7 @@ const benches: Readonly<Record<string, Bench>> = {
   "large-files": largeFiles,
   "many-files": manyFiles,
   commits,
-  "commits-shared": commitsShared,
+  "cluster-commits": clusterCommits,
   flat,
   "metadata-bytes": metadataBytes,
   "one-in-many": oneInMany,

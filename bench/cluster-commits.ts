@@ -15,7 +15,7 @@ const line = Buffer.from("apple 4\n");
  * Durable commits of one line (start, put, finish) over REST, through one and two daemons on a real
  * PostgreSQL and a real S3 server of this machine. Nothing where those are not installed.
  */
-export async function* commitsShared(bed: Bed): AsyncGenerator<Row, void, void> {
+export async function* clusterCommits(bed: Bed): AsyncGenerator<Row, void, void> {
   if (postgresPrograms() === undefined || !hasS3Server()) return;
   Object.assign(process.env, s3Keys);
   const root = mkdtempSync(join(tmpdir(), "mammoth-bench-"));
