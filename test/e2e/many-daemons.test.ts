@@ -13,8 +13,9 @@ import { sendToAny, Cluster, whyNoSharing } from "./testing/cluster.ts";
 
 const skip = whyNoSharing() ?? false;
 const seed = Number(process.env["MAMMOTH_CRASH_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
+const isLong = process.env["MAMMOTH_CRASH_ROUNDS"] !== undefined;
 /** Commits of each writer; the long form makes more. */
-const rounds = Number(process.env["MAMMOTH_CRASH_ROUNDS"] ?? 3);
+const rounds = Number(process.env["MAMMOTH_CRASH_ROUNDS"] ?? 6);
 
 test("any daemon serves any request, and hears of what another did", { skip }, async (t) => {
   const world = await Cluster.open(t, 3);
@@ -82,16 +83,38 @@ const troubles: Record<
     await world.postgres.start();
   },
   async "the object store is killed"(world, chance) {
-    await world.s3.kill();
+    await world.s3!.kill();
     await sleep(chance(1_000));
-    await world.s3.start();
+    await world.s3!.start();
+  },
+  async "connections to the database are cut"(world) {
+    await world.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'mammoth%'`,
+    );
+  },
+  async "a daemon stands still until it is taken for dead"(world, chance) {
+    const [victim, other] = chance(2) === 0 ? world.daemons : world.daemons.toReversed();
+    victim!.signal("SIGSTOP");
+    await sleep(chance(500));
+    await world.endLeases();
+    await other!.pachctl(["garbage-collect"]);
+    victim!.signal("SIGCONT");
   },
   async "garbage is collected"(world, chance) {
     await world.daemons[chance(world.daemons.length)]!.pachctl(["garbage-collect"]);
   },
 };
 
-for (const [trouble, cause] of Object.entries(troubles))
+/** All of them in turns; the long form also has a run of each alone. */
+const turns: typeof troubles = {
+  async "everything happens"(world, chance) {
+    const causes = Object.values(troubles);
+    await causes[chance(causes.length)]!(world, chance);
+  },
+  ...(isLong ? troubles : {}),
+};
+
+for (const [trouble, cause] of Object.entries(turns))
   test(
     `nothing acknowledged is lost while ${trouble} (MAMMOTH_CRASH_SEED=${seed})`,
     { skip },

@@ -67,6 +67,11 @@ export class TestDaemon {
     return await gone;
   }
 
+  /** Sends a signal and does not wait. */
+  signal(signal: NodeJS.Signals): void {
+    this.process?.kill(signal);
+  }
+
   /** Runs pachctl against this daemon. */
   async pachctl(
     args: readonly string[],
