@@ -40,11 +40,14 @@ async function assertWhole({ a }: Two): Promise<void> {
     assert.fail(JSON.stringify(finding));
 }
 
-async function assertHolds({ a, b }: Two, path: string, bytes: Buffer): Promise<void> {
+async function assertHolds(
+  { a, b }: Two,
+  [repo, path]: readonly [string, string],
+  bytes: Buffer,
+): Promise<void> {
   for (const client of [a, b]) {
     const parts: Buffer[] = [];
-    for await (const part of await client.files.get({ repo: "data", id: "master" }, path))
-      parts.push(part);
+    for await (const part of await client.files.get({ repo, id: "master" }, path)) parts.push(part);
     assert.ok(Buffer.concat(parts).equals(bytes), path);
   }
 }
@@ -64,7 +67,7 @@ function slowPut(
     host,
     port,
     method: "POST",
-    path: `/api/v1/repos/data/branches/master/files/${path}`,
+    path: `/api/v1/repos/puts/branches/master/files/${path}`,
     headers: { "idempotency-key": key, "content-type": "application/octet-stream" },
   });
   const answered = new Promise<{ status: number; text: string }>((resolve, reject) => {
@@ -87,10 +90,9 @@ function slowPut(
   };
 }
 
-test("in the middle of a put", { skip }, async (t) => {
-  const two = await openTwo(t);
+async function inPut(t: TestContext, two: Two): Promise<void> {
   const { world, daemons, a, b } = two;
-  await a.repos.create("data");
+  await a.repos.create("puts");
   await a.repos.create("trash");
   const shared = seededBytes("both have it", 6 * MiB);
   await a.files.putCommit({ repo: "trash", branch: "master" }, "f", shared);
@@ -117,17 +119,15 @@ test("in the middle of a put", { skip }, async (t) => {
     again.end();
     assert.equal((await again.answered).status, 201);
   }
-  assert.equal((await b.commits.list({ include: [{ repo: "data" }] })).length, 1);
-  await assertHolds(two, "large", whole);
-  await assertWhole(two);
+  assert.equal((await b.commits.list({ include: [{ repo: "puts" }] })).length, 1);
+  await assertHolds(two, ["puts", "large"], whole);
   await a.store.collectGarbage();
-  await assertHolds(two, "large", whole);
-});
+  await assertHolds(two, ["puts", "large"], whole);
+}
 
-test("in the middle of garbage collection", { skip }, async (t) => {
-  const two = await openTwo(t);
+async function inCollection(t: TestContext, two: Two): Promise<void> {
   const { world, daemons, a, b } = two;
-  await a.repos.create("data");
+  await a.repos.create("kept");
   const outcomes: string[] = [];
   for (let round = 0; round < (isLong ? 20 : 4); round++) {
     const bytes = seededBytes(`round ${round}`, 3 * MiB);
@@ -142,87 +142,84 @@ test("in the middle of garbage collection", { skip }, async (t) => {
     daemons[1].signal("SIGSTOP");
     await world.endLeases();
     // The same bytes again, which may be in a pack that the frozen run has condemned.
-    await a.files.putCommit({ repo: "data", branch: "master" }, `f${round}`, bytes);
+    await a.files.putCommit({ repo: "kept", branch: "master" }, `f${round}`, bytes);
     await a.store.collectGarbage();
     daemons[1].signal("SIGCONT");
     outcomes.push(await run);
-    await assertHolds(two, `f${round}`, bytes);
+    await assertHolds(two, ["kept", `f${round}`], bytes);
   }
   t.diagnostic(outcomes.join(" | "));
-  await assertWhole(two);
-});
+}
 
-for (const signal of ["SIGSTOP", "SIGKILL"] as const)
-  test(`in the middle of a job, by ${signal}`, { skip }, async (t) => {
-    const two = await openTwo(t);
-    const { world, daemons, a, b } = two;
-    await a.repos.create("data");
-    await b.pipelines.create({
-      pipeline: { name: "slow" },
-      transform: { cmd: ["sh"], stdin: ["sleep 2", "cat /pfs/data/* >> /pfs/out/all"] },
-      parallelism_spec: { constant: 6 },
-      inputs: [{ repo: { name: "data" }, method: { partition: "FILE", incremental: "NONE" } }],
-    });
-    const commit = await a.commits.start("data", "master");
-    for (let i = 0; i < 12; i++) await a.files.put(commit, `f${i}`, Buffer.from(`line ${i}\n`));
-    await a.commits.finish(commit);
-    const frozen = daemons[1];
-    const workers = async (): Promise<number> =>
-      (await world.query(`SELECT DISTINCT worker FROM attempts WHERE state = 'running'`)).length;
-    while ((await workers()) < 2) await sleep(20);
-    if (signal === "SIGKILL") await frozen.stop("SIGKILL");
-    else frozen.signal("SIGSTOP");
-    const startedMs = performance.now();
-    if (signal === "SIGSTOP" || !isLong) await world.endLeases();
-    const made = await a.commits.flush([commit]);
-    t.diagnostic(`replaced within ${Math.round(performance.now() - startedMs)} ms`);
-    const output = made.find(({ repo }) => repo === "slow")!;
-    const text = async (client: Client): Promise<string[]> => {
-      let all = "";
-      for await (const part of await client.files.get(output, "all")) all += part.toString();
-      return all
-        .split("\n")
-        .filter((line) => line !== "")
-        .toSorted();
-    };
-    const lines = Array.from({ length: 12 }, (_, i) => `line ${i}`).toSorted();
-    assert.deepEqual(await text(a), lines);
-    if (signal === "SIGKILL") await frozen.start();
-    else frozen.signal("SIGCONT");
-    // It goes on, and what it had in hand is refused.
-    const client = openClient({ address: frozen.address });
-    await sleep(3_000);
-    assert.deepEqual(await text(client), lines);
-    const jobs = await client.jobs.list({ pipeline: "slow" });
-    assert.deepEqual(
-      jobs.map(({ state }) => state),
-      ["success"],
-    );
-    const next = await client.files.putCommit(
-      { repo: "data", branch: "master" },
-      "f0",
-      Buffer.from("more\n"),
-    );
-    assert.ok((await client.commits.flush([next])).some(({ repo }) => repo === "slow"));
-    client.close();
-    await assertWhole(two);
+async function inJob(t: TestContext, two: Two, signal: "SIGSTOP" | "SIGKILL"): Promise<void> {
+  const repo = `data_${signal}`;
+  const pipeline = `slow_${signal}`;
+  const { world, daemons, a, b } = two;
+  await a.repos.create(repo);
+  await b.pipelines.create({
+    pipeline: { name: pipeline },
+    transform: { cmd: ["sh"], stdin: ["sleep 1", `cat /pfs/${repo}/* >> /pfs/out/all`] },
+    parallelism_spec: { constant: 6 },
+    inputs: [{ repo: { name: repo }, method: { partition: "FILE", incremental: "NONE" } }],
   });
+  const commit = await a.commits.start(repo, "master");
+  for (let i = 0; i < 12; i++) await a.files.put(commit, `f${i}`, Buffer.from(`line ${i}\n`));
+  await a.commits.finish(commit);
+  const frozen = daemons[1];
+  const workers = async (): Promise<number> =>
+    (await world.query(`SELECT DISTINCT worker FROM attempts WHERE state = 'running'`)).length;
+  while ((await workers()) < 2) await sleep(20);
+  if (signal === "SIGKILL") await frozen.stop("SIGKILL");
+  else frozen.signal("SIGSTOP");
+  const startedMs = performance.now();
+  if (signal === "SIGSTOP" || !isLong) await world.endLeases();
+  const effects = await a.commits.flush([commit]);
+  t.diagnostic(`replaced within ${Math.round(performance.now() - startedMs)} ms`);
+  const output = effects.find((made) => made.repo === pipeline)!;
+  const text = async (client: Client): Promise<string[]> => {
+    let all = "";
+    for await (const part of await client.files.get(output, "all")) all += part.toString();
+    return all
+      .split("\n")
+      .filter((line) => line !== "")
+      .toSorted();
+  };
+  const lines = Array.from({ length: 12 }, (_, i) => `line ${i}`).toSorted();
+  assert.deepEqual(await text(a), lines);
+  if (signal === "SIGKILL") await frozen.start();
+  else frozen.signal("SIGCONT");
+  // It goes on, and what it had in hand is refused.
+  const client = openClient({ address: frozen.address });
+  await sleep(1_000);
+  assert.deepEqual(await text(client), lines);
+  const jobs = await client.jobs.list({ pipeline });
+  assert.deepEqual(
+    jobs.map(({ state }) => state),
+    ["success"],
+  );
+  const next = await client.files.putCommit(
+    { repo, branch: "master" },
+    "f0",
+    Buffer.from("more\n"),
+  );
+  assert.ok((await client.commits.flush([next])).some((made) => made.repo === pipeline));
+  client.close();
+}
 
-test("in the middle of requests, by SIGKILL", { skip }, async (t) => {
-  const two = await openTwo(t);
+async function inRequests(_t: TestContext, two: Two): Promise<void> {
   const { daemons, a } = two;
-  await a.repos.create("data");
+  await a.repos.create("requests");
   const large = seededBytes("large", 24 * MiB);
   // A put that has sent half of its body.
-  const put = slowPut(daemons[1], "large", "half");
+  const put = slowPut(daemons[1], "half", "half");
   await put.write(large.subarray(0, 12 * MiB));
   await daemons[1].stop("SIGKILL");
   await assert.rejects(put.answered);
-  assert.equal((await a.commits.list({ include: [{ repo: "data" }] })).length, 0);
+  assert.equal((await a.commits.list({ include: [{ repo: "requests" }] })).length, 0);
   await daemons[1].start();
   // A finish at any time of its life; asked again elsewhere it has happened once.
   for (let round = 0; round < (isLong ? 20 : 3); round++) {
-    const commit = await a.commits.start("data", "master");
+    const commit = await a.commits.start("requests", "master");
     await a.files.put(commit, `f${round}`, large);
     const b = openClient({ address: daemons[1].address });
     const finishing = b.commits.finish(commit).catch((error: unknown) => {
@@ -235,7 +232,16 @@ test("in the middle of requests, by SIGKILL", { skip }, async (t) => {
     await daemons[1].start();
     await finishing;
     b.close();
-    await assertHolds({ ...two, b: a }, `f${round}`, large);
+    await assertHolds({ ...two, b: a }, ["requests", `f${round}`], large);
   }
+}
+
+test("a daemon that stands still or is killed does no harm", { skip }, async (t) => {
+  const two = await openTwo(t);
+  await t.test("in the middle of a put", async (t) => await inPut(t, two));
+  await t.test("in the middle of garbage collection", async (t) => await inCollection(t, two));
+  await t.test("in the middle of a job", async (t) => await inJob(t, two, "SIGSTOP"));
+  await t.test("in the middle of a job, killed", async (t) => await inJob(t, two, "SIGKILL"));
+  await t.test("in the middle of requests, killed", async (t) => await inRequests(t, two));
   await assertWhole(two);
 });
