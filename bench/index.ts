@@ -21,7 +21,7 @@ import { openSink } from "./sink.ts";
 import { lineOf, tableOf } from "./table.ts";
 
 // npm run bench [-- NAME...] [-- --full] [-- --size MiB]: measures a daemon of its own, each figure
-// beside a peer or a physical limit taken in the same run. Under three minutes; --full takes longer.
+// beside a peer or a physical limit taken in the same run. Filling stores takes minutes; --full far longer.
 
 const benches: Readonly<Record<string, Bench>> = {
   "large-files": largeFiles,
