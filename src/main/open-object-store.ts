@@ -1,8 +1,8 @@
 import * as fs from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
-import { CodedError, codedErrorFrom } from "../base/errors.ts";
-import { randomHex, type Random } from "../base/random.ts";
+import { CodedError, codedErrorFrom, isCoded } from "../base/errors.ts";
+import { randomBelow, randomHex, type Random } from "../base/random.ts";
 import {
   caching,
   limiting,
@@ -38,7 +38,7 @@ export async function openObjectStore(
     address.kind === "file"
       ? await openLocalObjectStore({ root: address.folder, fs, random, isShared: true })
       : await openFarStore(address, config, deps);
-  await probe(store, random).catch(async (error: unknown) => {
+  await probeAgain(store, deps).catch(async (error: unknown) => {
     await store.close();
     throw unusable(address, error);
   });
@@ -70,6 +70,20 @@ function unusable({ text }: StoreAddress, error: unknown): CodedError {
   const { code, message, details } = codedErrorFrom(error);
   const shown = `Cannot use --object-store ${text}:\n${message}`;
   return new CodedError(code, shown, { cause: error, details });
+}
+
+const probesMax = 4;
+
+/** Daemons that start at once may be in each other's way in a folder behind the store. */
+async function probeAgain(store: ObjectStore, { clock, random }: StoreDeps): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await probe(store, random);
+    } catch (error) {
+      if (tries === probesMax || !isCoded(error, "unavailable")) throw error;
+      await clock.sleep(randomBelow(random, 200) + 50);
+    }
+  }
 }
 
 async function probe(store: ObjectStore, random: Random): Promise<void> {
