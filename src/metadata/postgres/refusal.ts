@@ -15,6 +15,7 @@ const deadlock = "40P01";
 const uniqueViolation = "23505";
 const readOnly = "25006";
 const inFailedTransaction = "25P02";
+const noDatabase = "3D000";
 const tooManyConnections = "53300";
 /** Somebody, or the server's own limit, has ended a session that did nothing in its transaction. */
 const idleInTransaction = "25P03";
@@ -70,6 +71,11 @@ export function codedFromPostgres(thrown: unknown, what: string): CodedError | u
   const state = sqlStateOf(thrown) ?? "";
   if (isRace(thrown) || state === uniqueViolation)
     return coded("aborted", `another call was faster (${reason}). Repeat it`);
+  if (state === tooManyConnections)
+    return coded(
+      "unavailable",
+      `PostgreSQL has no connection left (${reason}). Each daemon takes up to nine: raise max_connections of the server, or run fewer`,
+    );
   if (isLostConnection(thrown))
     return coded(
       "unavailable",
@@ -80,10 +86,20 @@ export function codedFromPostgres(thrown: unknown, what: string): CodedError | u
       "resource_exhausted",
       `PostgreSQL has run out of something (${reason}). Give it more, then repeat it`,
     );
-  if (state.startsWith("28") || state === "42501" || state === "3D000" || state === readOnly)
+  if (state === noDatabase)
     return coded(
       "permission_denied",
-      `PostgreSQL refuses (${reason}). Look at the user, the password and the database in --database`,
+      `PostgreSQL refuses (${reason}). Make it with "createdb", or name another in --database`,
+    );
+  if (state === readOnly)
+    return coded(
+      "unavailable",
+      `the database takes no writes (${reason}). Give --database the address of the server that is written to, not of a copy`,
+    );
+  if (state.startsWith("28") || state === "42501")
+    return coded(
+      "permission_denied",
+      `PostgreSQL refuses (${reason}). Look at the user, the password and what the user may do in the database of --database`,
     );
   if (state.startsWith("XX") || state.startsWith("58"))
     return coded("data_loss", `the database is damaged (${reason}). Look at the server's log`);
