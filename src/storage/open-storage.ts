@@ -25,6 +25,7 @@ import { PackReader, type PieceRange } from "./pack-reader.ts";
 import { PackWriter } from "./pack-writer.ts";
 import { SessionChunks } from "./session-chunks.ts";
 import { Session, type SessionFacts } from "./session.ts";
+import { DecodedNodes } from "./tree/decoded-nodes.ts";
 import type { NodeSource } from "./tree/entry.ts";
 
 /** Memory for streams on their way in, of all requests together. */
@@ -93,6 +94,9 @@ export interface Storage {
   close(): Promise<void>;
 }
 
+/** The tops of the trees in use and the paths last walked: about 10 MiB. */
+const nodesDecodedMax = 128;
+
 /** Opens the storage of one daemon session. What it is given stays the caller's to close. */
 export function openStorage(deps: StorageDeps): Storage {
   const session = new Session(deps.session, deps);
@@ -119,6 +123,7 @@ export function openStorage(deps: StorageDeps): Storage {
   let facts: SessionFacts = { address: "", release: "" };
   const sources: NodeSource = {
     get: (address) => nodes.getOrLoad(address, () => reader.readChunk(address, closing.signal)),
+    decoded: new DecodedNodes(nodesDecodedMax),
   };
   const settle = async (signal: AbortSignal): Promise<void> => {
     await drainInline({ ...deps, index, session }, signal, { force: true });
@@ -128,7 +133,8 @@ export function openStorage(deps: StorageDeps): Storage {
     ...deps,
     session,
     settle,
-    nodes: sources,
+    // Garbage collection reads each node once.
+    nodes: { get: (address) => sources.get(address) },
     readChunk: (hash, signal, bytes) => reader.readChunk(hash, signal, bytes),
     renewSession: () => session.renew(facts),
   };
