@@ -13,7 +13,7 @@ import {
 } from "./commit-rows.ts";
 import { findAnswer, keepAnswer } from "./requests.ts";
 import { requireRepo } from "./repos.ts";
-import { together } from "./together.ts";
+import { eachTogether, together } from "./together.ts";
 
 /** What every way of starting a commit needs. `uid` is fresh and random. */
 export interface NewCommit {
@@ -212,13 +212,13 @@ export const commitNames: Procedure<{ uids: string[] }, Record<string, CommitNam
   { uids },
 ) => {
   const names: Record<string, CommitName> = {};
-  for (const uid of uids) {
+  await eachTogether(uids, async (uid) => {
     const row = await tx.get<{ repo: string; branch: string; number: number }>(
       `SELECT repo, branch, number FROM commits WHERE uid = ?`,
       uid,
     );
     if (row !== undefined) names[uid] = { repo: row.repo, id: commitId(row.branch, row.number) };
-  }
+  });
   return names;
 };
 
