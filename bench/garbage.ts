@@ -4,7 +4,7 @@ import { openClient, packTar, type Client } from "../src/client/index.ts";
 import { TestDaemon } from "../test/e2e/testing/daemon.ts";
 import type { Bed, Row } from "./bench.ts";
 import { msOf } from "./measure.ts";
-import { peakMemory, untilQuiet } from "./programs.ts";
+import { cpuMs, peakMemory, untilQuiet } from "./programs.ts";
 import { lineFiles } from "./small-files.ts";
 
 const filesPerCommit = 1_000;
@@ -22,6 +22,12 @@ export async function* garbage(bed: Bed): AsyncGenerator<Row, void, void> {
     peer: { what: "of half as many", values: [small.ms / 1_000] },
   };
   yield {
+    what: "the same: processor time of pachd",
+    unit: "s",
+    values: [large.cpuMs / 1_000],
+    peer: { what: "of half as many", values: [small.cpuMs / 1_000] },
+  };
+  yield {
     what: "the same: peak memory of pachd during it",
     unit: "MB",
     values: [large.peakMegabytes],
@@ -33,7 +39,7 @@ export async function* garbage(bed: Bed): AsyncGenerator<Row, void, void> {
 async function collect(
   root: string,
   commits: number,
-): Promise<{ ms: number; peakMegabytes: number }> {
+): Promise<{ ms: number; cpuMs: number; peakMegabytes: number }> {
   mkdirSync(root);
   const daemon = new TestDaemon(root, ["--log-level", "warn"]);
   await daemon.start();
@@ -45,8 +51,13 @@ async function collect(
     await daemon.start();
     return await withClient(daemon, async (client) => {
       await client.repos.delete("dropped");
-      const ms = await msOf(() => client.store.collectGarbage());
-      return { ms, peakMegabytes: peakMemory(daemon.pid) };
+      const before = cpuMs(daemon.pid);
+      const ms = await msOf(async () => {
+        const { keptBackBytes } = await client.store.collectGarbage();
+        if (keptBackBytes > 0) throw new Error("a writer kept garbage collection from its end");
+      });
+      const cpu = cpuMs(daemon.pid) - before;
+      return { ms, cpuMs: cpu, peakMegabytes: peakMemory(daemon.pid) };
     });
   } finally {
     await daemon.stop("SIGKILL");

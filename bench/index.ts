@@ -8,6 +8,7 @@ import type { Bed, Bench, Row } from "./bench.ts";
 import { besideAPut } from "./beside-a-put.ts";
 import { cliStart } from "./cli-start.ts";
 import { commits } from "./commits.ts";
+import { clusterCommits } from "./cluster-commits.ts";
 import { flat } from "./flat.ts";
 import { garbage } from "./garbage.ts";
 import { largeFiles } from "./large-files.ts";
@@ -20,12 +21,13 @@ import { openSink } from "./sink.ts";
 import { lineOf, tableOf } from "./table.ts";
 
 // npm run bench [-- NAME...] [-- --full] [-- --size MiB]: measures a daemon of its own, each figure
-// beside a peer or a physical limit taken in the same run. Under three minutes; --full takes longer.
+// beside a peer or a physical limit taken in the same run. Filling stores takes minutes; --full far longer.
 
 const benches: Readonly<Record<string, Bench>> = {
   "large-files": largeFiles,
   "many-files": manyFiles,
   commits,
+  "cluster-commits": clusterCommits,
   flat,
   "metadata-bytes": metadataBytes,
   "one-in-many": oneInMany,

@@ -20,7 +20,7 @@ export function peakMemory(pid: number): number {
 }
 
 /** Processor time of a process so far, in milliseconds; from /proc, in steps of ten. */
-function cpuMs(pid: number): number {
+export function cpuMs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
   return 10 * (Number(fields[11]) + Number(fields[12]));
 }

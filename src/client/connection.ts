@@ -36,7 +36,7 @@ export interface Call extends CallOptions {
   readonly headers?: OutgoingHttpHeaders;
   /**
    * Whether it may be sent again when it is unknown if the first one arrived: reading calls, and those
-   * that carry an idempotency key. Default: GET and DELETE.
+   * that carry an idempotency key. Default: GET.
    */
   readonly repeatable?: boolean;
 }
@@ -60,7 +60,7 @@ export class Connection {
     this.options = options;
   }
 
-  /** The header by which a repeated POST is recognised: one key for all tries of one call. */
+  /** The header by which a repeated request is recognised: one key for all tries of one call. */
   idempotent(): { headers: OutgoingHttpHeaders; repeatable: true } {
     return { headers: { "idempotency-key": randomHex(this.options.random) }, repeatable: true };
   }
@@ -95,14 +95,12 @@ export class Connection {
 
   private async send(call: Call): Promise<IncomingMessage> {
     const { clock, random, log } = this.options;
-    const signal = AbortSignal.any(
-      [call.signal, this.options.signal].filter((one) => one !== undefined),
-    );
-    const repeatable = call.repeatable ?? call.method !== "POST";
+    const signal = either(call.signal, this.options.signal);
+    const repeatable = call.repeatable ?? call.method === "GET";
     const canSendAgain = isRepeatable(call.body);
     const isRetryable = (error: unknown): boolean =>
       canSendAgain &&
-      (neverArrived(error) || (repeatable && (isConnectionFailure(error) || isUnavailable(error))));
+      (neverArrived(error) || (repeatable && (isConnectionFailure(error) || isPassing(error))));
     const startedMs = clock.monotonicMs();
     try {
       const answer = await withRetries(() => this.attempt(call, signal), {
@@ -126,8 +124,8 @@ export class Connection {
     }
   }
 
-  private async attempt(call: Call, signal: AbortSignal): Promise<IncomingMessage> {
-    signal.throwIfAborted();
+  private async attempt(call: Call, signal: AbortSignal | undefined): Promise<IncomingMessage> {
+    signal?.throwIfAborted();
     const body = call.json === undefined ? call.body : JSON.stringify(call.json);
     const { host, port } = this.options.address;
     const request = httpRequest({
@@ -145,7 +143,7 @@ export class Connection {
       },
       // A kept socket may turn out dead; a body that cannot be sent twice gets a fresh one.
       agent: isRepeatable(body) ? this.agent : false,
-      signal,
+      ...(signal === undefined ? {} : { signal }),
     });
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
       request.once("response", resolve);
@@ -171,8 +169,15 @@ export class Connection {
   }
 }
 
-function isUnavailable(error: unknown): boolean {
-  return error instanceof CodedError && error.code === "unavailable";
+/** Nothing is listened to when nobody can cancel: that costs each call as much as its headers. */
+function either(a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSignal | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : AbortSignal.any([a, b]);
+}
+
+/** Also when garbage collection took away what a request was about to rely on: it is stored again. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof CodedError)) return false;
+  return error.code === "unavailable" || (error.code === "aborted" && "pack" in error.details);
 }
 
 function binaryType(call: Call): OutgoingHttpHeaders {

@@ -119,6 +119,7 @@ export function fileCalls(connection: Connection): FileCalls {
         method: "DELETE",
         path: `${commitUrl(commit)}/files/${rest(path)}`,
         signal,
+        ...connection.idempotent(),
       }),
     get: (commit, path, options = {}) =>
       connection.bytes({

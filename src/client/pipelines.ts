@@ -31,6 +31,11 @@ export function pipelineCalls(connection: Connection): PipelineCalls {
     inspect: (name, { signal } = {}) =>
       connection.json<PipelineInfo>({ method: "GET", path: `/pipelines/${part(name)}`, signal }),
     delete: (name, { signal } = {}) =>
-      connection.json<void>({ method: "DELETE", path: `/pipelines/${part(name)}`, signal }),
+      connection.json<void>({
+        method: "DELETE",
+        path: `/pipelines/${part(name)}`,
+        signal,
+        ...connection.idempotent(),
+      }),
   };
 }

@@ -47,7 +47,13 @@ export function repoCalls(connection: Connection): RepoCalls {
       return answer.repos;
     },
     delete: (name, { force, signal } = {}) =>
-      connection.json<void>({ method: "DELETE", path: repoUrl(name), query: { force }, signal }),
+      connection.json<void>({
+        method: "DELETE",
+        path: repoUrl(name),
+        query: { force },
+        signal,
+        ...connection.idempotent(),
+      }),
     async branches(name, { status, signal } = {}) {
       const path = `${repoUrl(name)}/branches`;
       const answer = await connection.json<{ branches: string[] }>({

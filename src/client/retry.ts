@@ -9,7 +9,7 @@ export interface RetryOptions {
   readonly random: Random;
   /** Whether another try makes sense after this failure. */
   readonly isRetryable: (error: unknown) => boolean;
-  readonly signal: AbortSignal;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** Tries up to five times, waiting 100, 200, 400, 800 ms less up to half, so that callers do not return in step. */
@@ -19,7 +19,11 @@ export async function withRetries<T>(attempt: () => Promise<T>, options: RetryOp
       return await attempt();
     } catch (error) {
       failures++;
-      if (failures === attemptsMax || options.signal.aborted || !options.isRetryable(error))
+      if (
+        failures === attemptsMax ||
+        options.signal?.aborted === true ||
+        !options.isRetryable(error)
+      )
         throw error;
       const delayMs = firstDelayMs * 2 ** (failures - 1);
       await options.clock.sleep(delayMs - randomBelow(options.random, delayMs / 2), options.signal);

@@ -3,6 +3,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { CodedError } from "../base/errors.ts";
 import { GiB, KiB, MiB } from "../base/size.ts";
+import { parseStoreAddress, type StoreAddress } from "./store-address.ts";
 
 /** How pachd is set up: command line first, then environment, then defaults. */
 export interface PachdConfig {
@@ -13,7 +14,7 @@ export interface PachdConfig {
   /** `postgres://…` of a database shared with other daemons; undefined: one of its own below the root. */
   readonly database: string | undefined;
   /** `file:///dir` or `s3://bucket/prefix?endpoint=…`; undefined: a folder below the root. */
-  readonly objectStore: string | undefined;
+  readonly objectStore: StoreAddress | undefined;
   /** Where S3 is when an address does not say it: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. */
   readonly s3Endpoint: string | undefined;
   /** Bytes of objects far away that are kept on the local disk. */
@@ -96,7 +97,7 @@ export function parsePachdConfig(
   const config: PachdConfig = {
     command: parseCommand(positionals),
     root: resolve(machine.cwd, values.root ?? (env["PACH_ROOT"] || defaultRoot(env))),
-    objectStore: values["object-store"] ?? (env["PACH_OBJECT_STORE"] || undefined),
+    objectStore: objectStore(values["object-store"] ?? (env["PACH_OBJECT_STORE"] || undefined)),
     s3Endpoint: env["AWS_ENDPOINT_URL_S3"] || env["AWS_ENDPOINT_URL"] || undefined,
     objectCacheBytes: sizeBytes("--object-cache", values["object-cache"] ?? "10GiB"),
     database: databaseUrl(values.database ?? (env["PACH_DATABASE"] || undefined)),
@@ -137,6 +138,10 @@ function parseCommand([command, ...rest]: readonly string[]): PachdConfig["comma
     "usage",
     `Unexpected argument '${rest[0] ?? command}': "pachd --help" lists the options`,
   );
+}
+
+function objectStore(text: string | undefined): StoreAddress | undefined {
+  return text === undefined ? undefined : parseStoreAddress(text);
 }
 
 /** Never shown: it may hold a password. */

@@ -1,9 +1,8 @@
 import * as fs from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Clock } from "../base/clock.ts";
-import { CodedError } from "../base/errors.ts";
-import { randomHex, type Random } from "../base/random.ts";
+import { CodedError, codedErrorFrom, isCoded } from "../base/errors.ts";
+import { randomBelow, randomHex, type Random } from "../base/random.ts";
 import {
   caching,
   limiting,
@@ -13,57 +12,10 @@ import {
   type ObjectStore,
 } from "../objectstore/index.ts";
 import type { PachdConfig } from "./config.ts";
+import type { StoreAddress } from "./store-address.ts";
 
 /** Requests to a store far away at the same time. */
 const callsMax = 32;
-
-/** Where a store is, as `--object-store` says it. */
-export type StoreAddress =
-  | { readonly kind: "file"; readonly folder: string }
-  | {
-      readonly kind: "s3";
-      readonly bucket: string;
-      /** "" or ending in `/`. */
-      readonly prefix: string;
-      readonly endpoint: string | undefined;
-      readonly region: string | undefined;
-    };
-
-/** @throws CodedError `usage` */
-export function parseStoreAddress(text: string): StoreAddress {
-  const refuse = (why: string): CodedError =>
-    new CodedError(
-      "usage",
-      `Cannot use --object-store ${text}: ${why}. Give file:///dir or s3://bucket/prefix?endpoint=https://host`,
-    );
-  if (!URL.canParse(text)) throw refuse("it is no address");
-  const url = new URL(text);
-  if (url.protocol === "file:") {
-    if (url.host !== "" || url.search !== "") throw refuse("a folder is named as file:///dir");
-    return { kind: "file", folder: fileURLToPath(url) };
-  }
-  if (url.protocol !== "s3:") throw refuse(`nothing is known of ${url.protocol}//`);
-  if (url.username !== "") throw refuse("keys come from the usual AWS variables and files");
-  const unknown = [...url.searchParams.keys()].find(
-    (name) => name !== "endpoint" && name !== "region",
-  );
-  if (unknown !== undefined) throw refuse(`there is no setting "${unknown}"`);
-  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(url.hostname))
-    throw refuse(`"${url.hostname}" is no bucket`);
-  const endpoint = url.searchParams.get("endpoint") ?? undefined;
-  if (endpoint !== undefined && !/^https?:\/\//.test(endpoint))
-    throw refuse("the endpoint is an http or https address");
-  const prefix = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, "");
-  if (!/^[\w./-]*$/.test(prefix))
-    throw refuse(`the prefix has letters other than A-Z, a-z, 0-9 and -_./`);
-  return {
-    kind: "s3",
-    bucket: url.hostname,
-    prefix: prefix === "" ? "" : `${prefix}/`,
-    endpoint,
-    region: url.searchParams.get("region") ?? undefined,
-  };
-}
 
 export interface StoreDeps {
   readonly clock: Clock;
@@ -79,16 +31,16 @@ export async function openObjectStore(
   deps: StoreDeps,
 ): Promise<ObjectStore> {
   const { random } = deps;
-  if (config.objectStore === undefined)
+  const address = config.objectStore;
+  if (address === undefined)
     return await openLocalObjectStore({ root: join(config.root, "store"), fs, random });
-  const address = parseStoreAddress(config.objectStore);
   const store =
     address.kind === "file"
       ? await openLocalObjectStore({ root: address.folder, fs, random, isShared: true })
       : await openFarStore(address, config, deps);
-  await probe(store, random).catch(async (error: unknown) => {
+  await probeAgain(store, deps).catch(async (error: unknown) => {
     await store.close();
-    throw error;
+    throw unusable(address, error);
   });
   return store;
 }
@@ -113,6 +65,27 @@ async function openFarStore(
   });
 }
 
+/** The address is what can be wrong, so it is shown. */
+function unusable({ text }: StoreAddress, error: unknown): CodedError {
+  const { code, message, details } = codedErrorFrom(error);
+  const shown = `Cannot use --object-store ${text}:\n${message}`;
+  return new CodedError(code, shown, { cause: error, details });
+}
+
+const probesMax = 4;
+
+/** Daemons that start at once may be in each other's way in a folder behind the store. */
+async function probeAgain(store: ObjectStore, { clock, random }: StoreDeps): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await probe(store, random);
+    } catch (error) {
+      if (tries === probesMax || !isCoded(error, "unavailable")) throw error;
+      await clock.sleep(randomBelow(random, 200) + 50);
+    }
+  }
+}
+
 async function probe(store: ObjectStore, random: Random): Promise<void> {
   const key = `probes/${randomHex(random)}`;
   const writer = await store.create(key, {});
@@ -128,6 +101,6 @@ async function probe(store: ObjectStore, random: Random): Promise<void> {
   if (back.toString() !== key)
     throw new CodedError(
       "data_loss",
-      "Cannot use the object store: what was written is not what is read",
+      "What was written there is not what is read. Give it to no other program, and look at its log",
     );
 }

@@ -1,3 +1,4 @@
+import type { ObjectStat } from "./object-store.ts";
 import type { S3Address } from "./s3/s3-client.ts";
 
 /** Objects of somebody else's, to be read from. */
@@ -8,8 +9,8 @@ export interface Bucket {
    * @throws CodedError `not_found`, `permission_denied`, `unavailable`; `aborted` when it changes meanwhile
    */
   read(key: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
-  /** Keys that start with `prefix`, in order. */
-  keys(prefix: string, signal: AbortSignal): AsyncIterable<string>;
+  /** Objects whose key starts with `prefix`, in order. */
+  list(prefix: string, signal: AbortSignal): AsyncIterable<ObjectStat>;
   /** Gives up its connections. */
   close(): void;
 }

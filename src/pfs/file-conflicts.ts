@@ -32,7 +32,10 @@ export async function refuseTypeConflicts(
   }
 }
 
-/** A commit whose own writes conflict, since its parent changed, has no root until one of them is deleted. */
+/**
+ * A commit whose own writes conflict, since its parent changed, has no root until one of them is deleted;
+ * one that was to be the parent may have been taken back meanwhile, as its request failed.
+ */
 async function rootIfAny(
   openRoots: OpenRoots,
   commit: CommitDetail,
@@ -40,7 +43,7 @@ async function rootIfAny(
   try {
     return await openRoots.rootOf(commit);
   } catch (error) {
-    if (isCoded(error, "failed_precondition")) return undefined;
+    if (isCoded(error, "failed_precondition") || isCoded(error, "not_found")) return undefined;
     throw error;
   }
 }

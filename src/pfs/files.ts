@@ -1,9 +1,9 @@
-import { CodedError } from "../base/errors.ts";
+import { CodedError, isCoded } from "../base/errors.ts";
 import type { CommitName } from "../model/commit.ts";
 import type { FileInfo } from "../model/file.ts";
 import { parsePath } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
-import { aggregate, emptyTree } from "../storage/index.ts";
+import { aggregate, type TreeRef } from "../storage/index.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import {
   openNamedView,
@@ -56,8 +56,22 @@ export async function openFile(
     bytes: file.bytes,
     modifiedMicros: file.entry.modifiedMicros,
     digest: view.digestOf(file),
-    read: (range, signal) => view.read(file, range, signal),
+    read: (range, signal) => unlessDeleted(deps, detail.info.uid, view.read(file, range, signal)),
   };
+}
+
+/** @throws CodedError `not_found` when what can not be read any more was deleted meanwhile */
+async function* unlessDeleted(
+  deps: PfsDeps,
+  uid: string,
+  parts: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer, void, void> {
+  try {
+    yield* parts;
+  } catch (error) {
+    if (isCoded(error, "data_loss")) await deps.metadata.call("commitByUid", { uid });
+    throw error;
+  }
 }
 
 /** One file or directory, with the names of a directory's direct children. */
@@ -102,19 +116,28 @@ export async function listFiles(
   const self = path === "" ? undefined : await view.find(path);
   if (path !== "" && self === undefined) throw fileNotFound(name, path);
   if (self?.entry.type === "file") return { files: await describe(deps, view, name, [self]) };
-  const page: ViewEntry[] = [];
-  for await (const file of entriesOf(view, path, query)) {
-    if (page.length === query.limit)
-      return { files: await describe(deps, view, name, page), next: page.at(-1)!.path };
-    page.push(file);
-  }
-  return { files: await describe(deps, view, name, page) };
+  const page = await pageOf(view, path, query);
+  const isMore = page.length > query.limit;
+  const files = await describe(deps, view, name, page.slice(0, query.limit));
+  return isMore ? { files, next: files.at(-1)!.path } : { files };
 }
 
-function entriesOf(view: View, path: string, query: ListQuery): AsyncIterable<ViewEntry> {
-  if (!query.recurse)
-    return view.children(path, query.after?.slice(path === "" ? 0 : path.length + 1));
-  return view.below(path, query.after);
+/** The entries of a page, and at least one more when there are more. */
+async function pageOf(view: View, path: string, query: ListQuery): Promise<ViewEntry[]> {
+  const page: ViewEntry[] = [];
+  if (!query.recurse) {
+    const after = query.after?.slice(path === "" ? 0 : path.length + 1);
+    for await (const file of view.children(path, after)) {
+      page.push(file);
+      if (page.length > query.limit) break;
+    }
+    return page;
+  }
+  for await (const run of view.runsBelow(path, query.after)) {
+    page.push(...run);
+    if (page.length > query.limit) break;
+  }
+  return page;
 }
 
 async function describe(
@@ -123,31 +146,29 @@ async function describe(
   name: CommitName,
   files: readonly ViewEntry[],
 ): Promise<FileInfo[]> {
-  const described: { file: ViewEntry; bytes: number; modifiedMicros: number; commit: Buffer }[] =
-    [];
+  const described: { file: ViewEntry; bytes: number; newest: TreeRef["newest"] }[] = [];
   const uids = new Map<Buffer, string>();
   for (const file of files) {
     const { entry } = file;
-    const below =
-      entry.type === "dir" ? await aggregate(view.tree, entry.key, view.nodes) : emptyTree;
-    const newest =
-      below.count > 0 && below.newest.modifiedMicros >= entry.modifiedMicros ? below.newest : entry;
-    described.push({
-      file,
-      bytes: entry.type === "dir" ? await bytesBelow(view, file.path, below.bytes) : file.bytes,
-      modifiedMicros: newest.modifiedMicros,
-      commit: newest.commit,
-    });
+    let { bytes } = file;
+    let newest: TreeRef["newest"] = entry;
+    if (entry.type === "dir") {
+      const below = await aggregate(view.tree, entry.key, view.nodes);
+      bytes = await bytesBelow(view, file.path, below.bytes);
+      if (below.count > 0 && below.newest.modifiedMicros >= entry.modifiedMicros)
+        newest = below.newest;
+    }
+    described.push({ file, bytes, newest });
     // Most entries of a page share one buffer.
     if (!uids.has(newest.commit)) uids.set(newest.commit, newest.commit.toString("hex"));
   }
   const names = await deps.metadata.call("commitNames", { uids: [...new Set(uids.values())] });
-  return described.map(({ file, bytes, modifiedMicros, commit }) => ({
+  return described.map(({ file, bytes, newest }) => ({
     path: file.path,
     type: file.entry.type === "dir" ? "dir" : "file",
     sizeBytes: bytes,
-    modifiedMicros,
-    commitModified: names[uids.get(commit)!] ?? name,
+    modifiedMicros: newest.modifiedMicros,
+    commitModified: names[uids.get(newest.commit)!] ?? name,
     digest: view.digestOf(file),
   }));
 }

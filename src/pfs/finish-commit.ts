@@ -18,6 +18,8 @@ import { ingesting } from "./ingest-files.ts";
 import { runEntries } from "./open-roots.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
+/** So often garbage collection may take away what a finish was about to rely on: it is stored again. */
+const attemptsMax = 3;
 /** A daemon that dies while it finishes a commit is replaced after this long. */
 const leaseMs = 30_000;
 
@@ -73,7 +75,7 @@ async function finish(
   let named = commit;
   const token = randomHex(deps.random);
   const deadlineMs = deps.clock.monotonicMs() + options.waitMs;
-  for (;;) {
+  for (let attempt = 1; ;) {
     options.signal.throwIfAborted();
     const start = await deps.metadata.call("beginFinish", {
       commit: named,
@@ -90,7 +92,13 @@ async function finish(
     named = uid;
     switch (start.kind) {
       case "claimed":
-        return { info: await publish(deps, uid, token, start), isNew: true };
+        try {
+          return { info: await publish(deps, uid, token, start), isNew: true };
+        } catch (error) {
+          const isCollected = isCoded(error, "aborted") && "pack" in error.details;
+          if (!isCollected || attempt++ === attemptsMax) throw error;
+        }
+        break;
       case "busy":
         await waitFor(deps, uid, deps.clock.monotonicMs() + 500, options.signal);
         break;

@@ -96,7 +96,15 @@ export class OpenRoots {
     if (detail.parentRoot !== null)
       return { root: decodeTreeRef(detail.parentRoot), nodes: this.storage.nodes };
     if (detail.parentUid === null) return { root: emptyTree, nodes: this.storage.nodes };
-    return await this.rootOf(await this.metadata.call("commitByUid", { uid: detail.parentUid }));
+    try {
+      return await this.rootOf(await this.metadata.call("commitByUid", { uid: detail.parentUid }));
+    } catch (error) {
+      if (!isCoded(error, "not_found")) throw error;
+      // A parent that was put as a whole may have been taken back: then there is another.
+      const again = await this.metadata.call("commitByUid", { uid: detail.info.uid });
+      if (again.parentUid === detail.parentUid) throw error;
+      return await this.parentRoot(again);
+    }
   }
 
   /** A kept root with more runs applied; undefined when it is better built anew. */

@@ -107,7 +107,9 @@ export async function finishWhole(
   options: FinishOptions & { readonly key?: string },
 ): Promise<CommitInfo> {
   try {
-    const info = await finishByUid(deps, uid, options);
+    const info = await finishByUid(deps, uid, options).catch((error: unknown) => {
+      throw isCoded(error, "not_found") ? takenBack(uid) : error;
+    });
     if (info.state === "finished") return info;
     throw new CodedError(
       "failed_precondition",
@@ -124,6 +126,15 @@ export async function finishWhole(
     }
     throw error;
   }
+}
+
+/** The same request, sent twice, has failed elsewhere and taken its commit along; or the repo is gone. */
+function takenBack(uid: string): CodedError {
+  return new CodedError(
+    "aborted",
+    "Cannot finish the commit: it was taken back, with another try of the same request or with its repo. Send the request again",
+    { details: { commit: uid } },
+  );
 }
 
 /**

@@ -108,6 +108,16 @@ describe("deleteRepo()", () => {
     await deleteRepo(deps, localPrincipal, { name: "never", force: false });
   });
 
+  it("deleteRepo() that comes again with its key leaves what was made meanwhile", async (t) => {
+    const pfs = openTestPfs(t);
+    await pfs.repo("a");
+    const request = { name: "a", force: false, key: "delete a" };
+    await deleteRepo(pfs.deps, localPrincipal, request);
+    await pfs.repo("a");
+    await deleteRepo(pfs.deps, localPrincipal, request);
+    await inspectRepo(pfs.deps, localPrincipal, "a");
+  });
+
   it("deleteRepo() leaves nothing behind when the repo is made again", async (t) => {
     const pfs = openTestPfs(t);
     await pfs.repo("a");

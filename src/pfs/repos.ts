@@ -49,7 +49,7 @@ export async function deleteAllRepos(deps: PfsDeps, _principal: Principal): Prom
 export async function deleteRepo(
   deps: PfsDeps,
   _principal: Principal,
-  input: { name: string; force: boolean },
+  input: { name: string; force: boolean; key?: string },
 ): Promise<void> {
   await deps.metadata.call("deleteRepo", input);
   deps.hints.give("repos");

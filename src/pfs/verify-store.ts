@@ -242,12 +242,13 @@ class StoreCheck {
     if (missing.size === this.searched) return false;
     this.searched = missing.size;
     const { signal } = this.options;
-    const { indexPending, verifying } = this.deps.storage;
+    const { storage } = this.deps;
+    const { verifying } = storage;
     const halfKnown = this.halfKnown.splice(0);
     for (const pack of halfKnown) await verifying.reindexPack(pack, signal);
     const orphans = await verifying.findOrphans(signal);
     const adopted = await verifying.adoptOrphans(orphans, missing, signal);
-    if (adopted.length > 0) await indexPending(signal);
+    if (adopted.length > 0) await storage.indexPending(signal);
     return halfKnown.length + adopted.length > 0;
   }
 

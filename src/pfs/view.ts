@@ -9,6 +9,7 @@ import {
   find,
   listChildren,
   scan,
+  scanRuns,
   type Entry,
   type NodeSource,
   type TreeRef,
@@ -74,19 +75,25 @@ export class View {
   }
 
   /** Everything below a directory, in key order (parents before children), after the path `after`. */
-  below(dir: FilePath, after?: FilePath): AsyncGenerator<ViewEntry, void, void> {
+  async *below(dir: FilePath, after?: FilePath): AsyncGenerator<ViewEntry, void, void> {
+    for await (const run of this.runsBelow(dir, after)) yield* run;
+  }
+
+  /** As below(), many at a time. */
+  async *runsBelow(dir: FilePath, after?: FilePath): AsyncGenerator<ViewEntry[], void, void> {
     const range = {
       ...(dir === "" ? {} : { below: keyOfPath(dir) }),
       ...(after === undefined ? {} : { after: keyOfPath(after) }),
     };
-    return this.shownOf(scan(this.tree, range, this.nodes));
+    for await (const run of scanRuns(this.tree, range, this.nodes)) yield await this.shownOf(run);
   }
 
   /** The direct children of a directory, by name, after the child named `after`. */
-  children(dir: FilePath, after: string | undefined): AsyncGenerator<ViewEntry, void, void> {
+  async *children(dir: FilePath, after?: string): AsyncGenerator<ViewEntry, void, void> {
     const options =
       after === undefined ? {} : { after: keyOfPath(dir === "" ? after : `${dir}/${after}`) };
-    return this.shownOf(listChildren(this.tree, keyOfPath(dir), options, this.nodes));
+    for await (const entry of listChildren(this.tree, keyOfPath(dir), options, this.nodes))
+      yield* await this.shownOf([entry]);
   }
 
   /** Bytes `[start, end)` of what the view shows of a file. */
@@ -112,14 +119,16 @@ export class View {
     return sha256Of(parts).toString("hex");
   }
 
-  private async *shownOf(entries: AsyncIterable<Entry>): AsyncGenerator<ViewEntry, void, void> {
-    for await (const entry of entries) {
+  private async shownOf(entries: readonly Entry[]): Promise<ViewEntry[]> {
+    const shown: ViewEntry[] = [];
+    for (const entry of entries) {
       const file = this.shown(entry);
       if (file === undefined) continue;
       // A page has thousands of entries: nothing is awaited for most of them.
       const part = this.shard.blockModulus <= 1 ? file : await this.partOf(file);
-      if (part !== undefined) yield part;
+      if (part !== undefined) shown.push(part);
     }
+    return shown;
   }
 
   /** All of a file or directory; undefined when the view shows nothing of it, whatever its blocks. */

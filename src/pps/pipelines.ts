@@ -43,8 +43,9 @@ export async function deletePipeline(
   deps: PpsDeps,
   _principal: Principal,
   name: string,
+  options: { key?: string } = {},
 ): Promise<void> {
-  const { jobs } = await deps.pfs.metadata.call("deletePipeline", { name });
+  const { jobs } = await deps.pfs.metadata.call("deletePipeline", { name, ...options });
   for (const id of jobs) deps.pfs.hints.give(`job:${id}`);
   deps.pfs.hints.give("jobs");
   deps.pfs.hints.give("commits");

@@ -157,6 +157,15 @@ describe("storeTaskOutput()", () => {
 });
 
 describe("deletePipeline()", () => {
+  it("deletePipeline() that comes again with its key has succeeded", async (t) => {
+    const pps = openTestPps(t);
+    await pps.pfs.repo("a");
+    await pps.pipeline("p", { a: "map" });
+    const key = "delete p";
+    await deletePipeline(pps.deps, localPrincipal, "p", { key });
+    await deletePipeline(pps.deps, localPrincipal, "p", { key });
+  });
+
   it("deletePipeline() takes its jobs along, cancels their output and fences their tasks", async (t) => {
     const [pps, held] = await withClaim(t);
     const { outputCommit } = await pps.job(held.claim.jobId);

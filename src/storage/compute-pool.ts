@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
 import { CodedError } from "../base/errors.ts";
 import { KiB } from "../base/size.ts";
+import { smallYoungHeap } from "../base/young-heap.ts";
 import type { Compute, EncodedFrame, EncodeTask, Encoding, Scan, ScanTask } from "./compute.ts";
 import type { Decoded } from "./compute-thread.ts";
 import { asBuffer, memoryOf } from "./compute-transfer.ts";
@@ -10,6 +11,8 @@ import { alone } from "./memory.ts";
 
 /** Up to this much is done at once: a round trip to a thread would take longer. */
 const inlineBytesMax = 64 * KiB;
+/** Compressing takes several times as long as cutting, or as taking apart again. */
+const encodedInlineBytesMax = 32 * KiB;
 
 /** Work that may wait for a thread; callers bound their own share far below. */
 const waitingMax = 10_000;
@@ -27,6 +30,7 @@ export function openPoolCompute(options: { threads?: number } = {}): Compute {
     maxThreads: options.threads ?? 2,
     maxQueue: waitingMax,
     idleTimeout: 30_000,
+    resourceLimits: smallYoungHeap,
   });
   const run = async <T>(name: string, task: unknown, buffer: Buffer): Promise<T> => {
     // As an object: the library's own type knows only the other overload of postMessage.
@@ -43,7 +47,7 @@ export function openPoolCompute(options: { threads?: number } = {}): Compute {
     },
     async encode(task: EncodeTask) {
       const bytes = task.ranges.reduce((sum, range) => sum + range.end - range.start, 0);
-      if (bytes <= inlineBytesMax) return encodeFrames(task);
+      if (bytes <= encodedInlineBytesMax) return encodeFrames(task);
       const buffer = alone(task.buffer);
       const done = await run<Encoding>("encode", { ...task, buffer }, buffer);
       return { buffer: asBuffer(done.buffer), frames: done.frames.map(received) };

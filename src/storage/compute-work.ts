@@ -91,6 +91,8 @@ function zstd(plain: Buffer, level: number): Buffer {
   return zstdCompressSync(plain, {
     // One output buffer instead of a list of small ones joined.
     chunkSize: Math.max(1 * KiB, plain.length),
+    // Makes its tables as small as the bytes are: setting them up is most of the work for a few KiB.
+    pledgedSrcSize: plain.length,
     params: { [constants.ZSTD_c_compressionLevel]: level },
   });
 }

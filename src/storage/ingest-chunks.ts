@@ -46,6 +46,8 @@ export class IngestChunks {
   private readonly placing = new Set<Promise<void>>();
   private readonly wanted: Record<PackClass, Set<PackFrame>> = { data: new Set(), node: new Set() };
   private readonly packs = new Map<string, PackRecord>();
+  /** Of packs with nodes of this request, which it may read again. */
+  private readonly unpins: (() => void)[] = [];
   /** Packs that held chunks of this request already. */
   private readonly kept = new Set<string>();
   private failure: { readonly error: unknown } | undefined;
@@ -102,6 +104,7 @@ export class IngestChunks {
   clear(): void {
     for (const { onKept } of this.held.values()) onKept?.();
     this.held.clear();
+    for (const unpin of this.unpins.splice(0)) unpin();
   }
 
   private hold(chunks: readonly NewChunk[]): boolean {
@@ -203,18 +206,24 @@ export class IngestChunks {
   /** The pack of this frame must be durable before the request is, and be recorded with it. */
   private want(frame: PackFrame): void {
     const wanted = this.wanted[frame.class];
-    if (frame.place !== undefined) this.packs.set(frame.place.pack.id, frame.place.pack);
+    if (frame.place !== undefined) this.relyOn(frame.place.pack);
     if (frame.place !== undefined || wanted.has(frame)) return;
     wanted.add(frame);
     frame.sealed.then(
       (pack) => {
-        this.packs.set(pack.id, pack);
+        this.relyOn(pack);
         wanted.delete(frame);
       },
       (error: unknown) => {
         this.failure ??= { error };
       },
     );
+  }
+
+  private relyOn(pack: PackRecord): void {
+    if (this.packs.has(pack.id)) return;
+    this.packs.set(pack.id, pack);
+    if (pack.class === "node") this.unpins.push(this.deps.chunks.pin(pack.id));
   }
 
   private async inlineChunks(): Promise<InlineChunk[]> {

@@ -25,6 +25,7 @@ import { PackReader, type PieceRange } from "./pack-reader.ts";
 import { PackWriter } from "./pack-writer.ts";
 import { SessionChunks } from "./session-chunks.ts";
 import { Session, type SessionFacts } from "./session.ts";
+import { DecodedNodes } from "./tree/decoded-nodes.ts";
 import type { NodeSource } from "./tree/entry.ts";
 
 /** Memory for streams on their way in, of all requests together. */
@@ -93,11 +94,14 @@ export interface Storage {
   close(): Promise<void>;
 }
 
+/** The tops of the trees in use and the paths last walked: about 10 MiB. */
+const nodesDecodedMax = 128;
+
 /** Opens the storage of one daemon session. What it is given stays the caller's to close. */
 export function openStorage(deps: StorageDeps): Storage {
-  const chunks = new SessionChunks();
-  const index = new ChunkIndex({ ...deps, chunks });
   const session = new Session(deps.session, deps);
+  const chunks = new SessionChunks(() => session.epoch);
+  const index = new ChunkIndex({ ...deps, chunks });
   const writerDeps = { ...deps, chunks, session };
   const writers = {
     data: new PackWriter("data", writerDeps),
@@ -119,6 +123,7 @@ export function openStorage(deps: StorageDeps): Storage {
   let facts: SessionFacts = { address: "", release: "" };
   const sources: NodeSource = {
     get: (address) => nodes.getOrLoad(address, () => reader.readChunk(address, closing.signal)),
+    decoded: new DecodedNodes(nodesDecodedMax),
   };
   const settle = async (signal: AbortSignal): Promise<void> => {
     await drainInline({ ...deps, index, session }, signal, { force: true });
@@ -128,26 +133,13 @@ export function openStorage(deps: StorageDeps): Storage {
     ...deps,
     session,
     settle,
-    nodes: sources,
+    // Garbage collection reads each node once.
+    nodes: { get: (address) => sources.get(address) },
     readChunk: (hash, signal, bytes) => reader.readChunk(hash, signal, bytes),
     renewSession: () => session.renew(facts),
   };
-  const verifying: Verifying = {
-    verifyPacks: (options, signal) => verifyPacks(deps, options, signal),
-    verifyInline: (signal) => verifyInline(deps.metadata, signal),
-    openTreeVerifier(bad, signal) {
-      // From where they are kept, not from memory.
-      const get = (address: Buffer): Promise<Buffer> => reader.readChunk(address, signal);
-      return new TreeVerifier({ metadata: deps.metadata, nodes: { get }, bad, signal });
-    },
-    reindexPack: (pack, signal) => reindexPack(deps, pack, signal),
-    findOrphans: (signal) => findOrphans(deps, signal),
-    adoptOrphans: (orphans, wanted, signal) =>
-      adoptOrphans({ ...deps, session }, orphans, wanted, signal),
-    losePack: (id, problem) => index.losePack(id, problem),
-  };
   return {
-    verifying,
+    verifying: verifyingWith({ ...deps, session, index, reader }),
     openIngest: () => openIngest(ingestDeps),
     nodes: sources,
     readPieces: (pieces, signal) => reader.readPieces(pieces, signal),
@@ -168,5 +160,23 @@ export function openStorage(deps: StorageDeps): Storage {
       await Promise.all([writers.data.close(), writers.node.close()]);
       await session.end();
     },
+  };
+}
+
+function verifyingWith(
+  deps: Omit<StorageDeps, "session"> & { session: Session; index: ChunkIndex; reader: PackReader },
+): Verifying {
+  return {
+    verifyPacks: (options, signal) => verifyPacks(deps, options, signal),
+    verifyInline: (signal) => verifyInline(deps.metadata, signal),
+    openTreeVerifier(bad, signal) {
+      // From where they are kept, not from memory.
+      const get = (address: Buffer): Promise<Buffer> => deps.reader.readChunk(address, signal);
+      return new TreeVerifier({ metadata: deps.metadata, nodes: { get }, bad, signal });
+    },
+    reindexPack: (pack, signal) => reindexPack(deps, pack, signal),
+    findOrphans: (signal) => findOrphans(deps, signal),
+    adoptOrphans: (orphans, wanted, signal) => adoptOrphans(deps, orphans, wanted, signal),
+    losePack: (id, problem) => deps.index.losePack(id, problem),
   };
 }

@@ -13,8 +13,8 @@ export const packBytesMaxOf = { data: 64 * MiB, node: 16 * MiB } as const;
 export const packChunksMax = 65_536;
 /** Chunks up to this size share frames; a longer one is a frame of its own. */
 export const sharedChunkBytesMax = 128 * KiB;
-/** Plain bytes of a shared frame, at most. */
-export const sharedFrameBytesMax = 256 * KiB;
+/** Plain bytes of a shared frame, unless one chunk has more. Nodes are read one here and one there. */
+export const sharedFrameBytesMax = { data: 256 * KiB, node: 64 * KiB } as const;
 
 export const packHeaderBytes = 8;
 export const frameHeaderBytes = 20;

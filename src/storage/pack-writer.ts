@@ -124,10 +124,11 @@ export class PackWriter {
   /** Copies a small chunk into the frame it shares with others. */
   private share(hash: Buffer, bytes: Buffer): { frame: PackFrame; isTaken: Promise<unknown> } {
     const filled = this.shared?.frame.plainBytes ?? 0;
-    if (filled + bytes.length > sharedFrameBytesMax) this.flush();
+    const bytesMax = sharedFrameBytesMax[this.class];
+    if (filled + bytes.length > bytesMax) this.flush();
     this.shared ??= {
       frame: new PackFrame(this.class),
-      buffer: Buffer.allocUnsafeSlow(sharedFrameBytesMax),
+      buffer: Buffer.allocUnsafeSlow(Math.max(bytesMax, bytes.length)),
     };
     const { frame, buffer } = this.shared;
     bytes.copy(buffer, frame.plainBytes);
@@ -139,7 +140,7 @@ export class PackWriter {
     const shared = this.shared;
     if (shared === undefined) return;
     this.shared = undefined;
-    const room = this.room.acquire(sharedFrameBytesMax);
+    const room = this.room.acquire(shared.buffer.length);
     this.hasRoom = room;
     void this.writeShared(shared, room);
   }

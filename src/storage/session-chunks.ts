@@ -2,7 +2,7 @@ import type { ChunkRow } from "../metadata/index.ts";
 import { rowOf, type FramedChunk, type PackFrame } from "./pack-frame.ts";
 
 /** Chunks of sealed packs kept in memory; about 200 bytes each. */
-const sealedChunksMax = 131_072;
+const sealedChunksDefault = 131_072;
 
 interface SealedPack {
   readonly frames: readonly PackFrame[];
@@ -11,16 +11,34 @@ interface SealedPack {
 
 /**
  * The chunks this session has written and that the metadata cannot find yet: those in frames on their
- * way and those in sealed packs not indexed. Forgetting a sealed one costs a second copy, nothing else.
+ * way and those in sealed packs not indexed. Forgetting a sealed one costs a second copy, nothing else,
+ * but nodes that a request under way may read again: until it is recorded nobody else knows them.
  */
 export class SessionChunks {
+  private readonly epochNow: () => number;
   private readonly chunks = new Map<string, { frame: PackFrame; chunk: FramedChunk }>();
   private readonly sealedPacks = new Map<string, SealedPack>();
+  private readonly pinned = new Map<string, number>();
   private sealedChunks = 0;
+  private readonly sealedChunksMax: number;
 
-  /** The frame that holds a chunk or will. */
+  /**
+   * @param epochNow as the session knows it. Default: there is none
+   * @param sealedChunksMax when there are more, the oldest packs that may be forgotten are
+   */
+  constructor(epochNow: () => number = () => 0, sealedChunksMax = sealedChunksDefault) {
+    this.epochNow = epochNow;
+    this.sealedChunksMax = sealedChunksMax;
+  }
+
+  /**
+   * The frame that holds a chunk or will. Not one sealed before garbage collection looked last: should
+   * its pack not be recorded, it is gone.
+   */
   frameOf(hash: Buffer): PackFrame | undefined {
-    return this.chunks.get(keyOf(hash))?.frame;
+    const frame = this.chunks.get(keyOf(hash))?.frame;
+    const isOld = frame?.place !== undefined && frame.place.pack.epoch < this.epochNow();
+    return isOld ? undefined : frame;
   }
 
   /** Where a chunk of a sealed pack is. */
@@ -40,9 +58,19 @@ export class SessionChunks {
     this.sealedPacks.set(id, { frames, chunks });
     this.sealedChunks += chunks;
     for (const oldest of this.sealedPacks.keys()) {
-      if (this.sealedChunks <= sealedChunksMax) break;
-      this.forgetPack(oldest);
+      if (this.sealedChunks <= this.sealedChunksMax) break;
+      if (!this.pinned.has(oldest)) this.forgetPack(oldest);
     }
+  }
+
+  /** Until the returned function is called, once, the pack is not forgotten to make room. */
+  pin(id: string): () => void {
+    this.pinned.set(id, (this.pinned.get(id) ?? 0) + 1);
+    return () => {
+      const left = (this.pinned.get(id) ?? 0) - 1;
+      if (left > 0) this.pinned.set(id, left);
+      else this.pinned.delete(id);
+    };
   }
 
   /** The rows of a sealed pack, unless forgotten. */

@@ -1,61 +1,17 @@
 import { strict as assert } from "node:assert";
-import { spawnSync } from "node:child_process";
-import {
-  closeSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { KiB, MiB } from "../../src/base/size.ts";
-import { run, TestDaemon, testFolder, type Ran } from "./testing/daemon.ts";
+import { run, testFolder, type Ran } from "./testing/daemon.ts";
 import { readCommit } from "./testing/keyed-requests.ts";
 import { difference } from "./testing/oracle.ts";
 import { seededBytes } from "./testing/seeded-bytes.ts";
+import { assertSaysFull, fill, onSmallDisk, whyNoSmallDisk } from "./testing/small-disk.ts";
 
 const pachd = fileURLToPath(new URL("../../bin/pachd", import.meta.url));
-const skip = process.getuid?.() === 0 ? false : "needs root";
-
-/** A daemon, not started, on a disk of so many MiB; both are gone when the test ends. */
-function onSmallDisk(t: TestContext, sizeMiB: number): { disk: string; daemon: TestDaemon } {
-  const disk = mkdtempSync(join(tmpdir(), "mammoth-disk-"));
-  const daemon = new TestDaemon(join(disk, "root"), []);
-  // One hook: what comes first must be done first.
-  t.after(async () => {
-    await daemon.stop("SIGKILL");
-    spawnSync("umount", ["-l", disk]);
-    rmSync(disk, { recursive: true });
-  });
-  const options = `size=${sizeMiB}m`;
-  const { status, stderr } = spawnSync("mount", ["-t", "tmpfs", "-o", options, "tmpfs", disk]);
-  assert.equal(status, 0, stderr.toString());
-  return { disk, daemon };
-}
-
-/** Fills the disk to the last byte. */
-function fill(path: string): void {
-  const file = openSync(path, "w");
-  for (let size = 1 * MiB; size >= 512; size = size >> 1) {
-    try {
-      for (;;) if (writeSync(file, Buffer.alloc(size)) < size) break;
-    } catch {
-      // This much does not fit any more: perhaps half of it.
-    }
-  }
-  closeSync(file);
-}
-
-function assertSaysFull({ code, stderr }: Ran): void {
-  assert.equal(code, 1, stderr);
-  assert.match(stderr, /full|space/);
-  assert.ok(stderr.trimEnd().split("\n").length <= 2, stderr);
-}
+const skip = whyNoSmallDisk() ?? false;
 
 test(
   "a full disk fails what does not fit, keeps the rest, and is no obstacle later",

@@ -4,20 +4,20 @@
 // it is answered; at the end all daemons must show just what was acknowledged.
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { seededRandom, systemRandom } from "../../src/base/random.ts";
 import { MiB } from "../../src/base/size.ts";
 import { jsonLines, type TestDaemon } from "./testing/daemon.ts";
 import { seededBytes } from "./testing/seeded-bytes.ts";
-import { sendToAny, SharedWorld, whyNoSharing } from "./testing/shared-world.ts";
+import { sendToAny, Cluster, whyNoSharing } from "./testing/cluster.ts";
 
 const skip = whyNoSharing() ?? false;
 const seed = Number(process.env["MAMMOTH_CRASH_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
+const isLong = process.env["MAMMOTH_CRASH_ROUNDS"] !== undefined;
 /** Commits of each writer; the long form makes more. */
-const rounds = Number(process.env["MAMMOTH_CRASH_ROUNDS"] ?? 3);
+const rounds = Number(process.env["MAMMOTH_CRASH_ROUNDS"] ?? 6);
 
-test("any daemon serves any request, and hears of what another did", { skip }, async (t) => {
-  const world = await SharedWorld.open(t, 3);
+async function anyServesAny(world: Cluster): Promise<void> {
   const [a, b, c] = world.daemons as [TestDaemon, TestDaemon, TestDaemon];
   await a.ok(["create-repo", "data"]);
   const spec = {
@@ -63,12 +63,12 @@ test("any daemon serves any request, and hears of what another did", { skip }, a
   for (let runs = 0; runs < 2; runs++) await b.ok(["garbage-collect"]);
   assert.match(await c.ok(["garbage-collect"]), /in use: 0 B/);
   assert.match(await a.ok(["fsck", "--read-data"]), /nothing is wrong\n/);
-});
+}
 
 /** What goes wrong while writers work. */
 const troubles: Record<
   string,
-  (world: SharedWorld, chance: (below: number) => number) => Promise<void>
+  (world: Cluster, chance: (below: number) => number) => Promise<void>
 > = {
   async "a daemon is killed"(world, chance) {
     const victim = world.daemons[chance(world.daemons.length)]!;
@@ -82,52 +82,82 @@ const troubles: Record<
     await world.postgres.start();
   },
   async "the object store is killed"(world, chance) {
-    await world.s3.kill();
+    await world.s3!.kill();
     await sleep(chance(1_000));
-    await world.s3.start();
+    await world.s3!.start();
+  },
+  async "connections to the database are cut"(world) {
+    await world.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'mammoth%'`,
+    );
+  },
+  async "a daemon stands still until it is taken for dead"(world, chance) {
+    const [victim, other] = chance(2) === 0 ? world.daemons : world.daemons.toReversed();
+    victim!.signal("SIGSTOP");
+    await sleep(chance(500));
+    await world.endLeases();
+    await other!.pachctl(["garbage-collect"]);
+    victim!.signal("SIGCONT");
   },
   async "garbage is collected"(world, chance) {
     await world.daemons[chance(world.daemons.length)]!.pachctl(["garbage-collect"]);
   },
 };
 
-for (const [trouble, cause] of Object.entries(troubles))
-  test(
-    `nothing acknowledged is lost while ${trouble} (MAMMOTH_CRASH_SEED=${seed})`,
-    { skip },
-    async (t) => {
-      const world = await SharedWorld.open(t, 2);
-      const random = seededRandom(seed);
-      const chance = (below: number): number => random.bytes(4).readUInt32LE() % below;
-      const writers = Array.from({ length: 4 }, (_, i) => new Writer(world, `w${i}`));
-      let working = true;
-      const work = Promise.all(writers.map(async (writer) => await writer.work())).finally(() => {
-        working = false;
-      });
-      let times = 0;
-      while (working) {
-        await sleep(1_000 + chance(1_500));
-        await cause(world, chance);
-        times++;
-      }
-      await work;
-      t.diagnostic(`${times} times`);
-      for (const daemon of world.daemons)
-        for (const writer of writers) await writer.compare(daemon);
-      assert.match(await world.daemons[0]!.ok(["fsck", "--read-data"]), /nothing is wrong\n/);
-    },
-  );
+/** All of them in turns; the long form also has a run of each alone. */
+const turns: typeof troubles = {
+  async "everything happens"(world, chance) {
+    const causes = Object.values(troubles);
+    await causes[chance(causes.length)]!(world, chance);
+  },
+  ...(isLong ? troubles : {}),
+};
+
+async function underTrouble(
+  t: TestContext,
+  world: Cluster,
+  { name, cause }: { name: string; cause: (typeof troubles)[string] },
+): Promise<void> {
+  const random = seededRandom(seed);
+  const chance = (below: number): number => random.bytes(4).readUInt32LE() % below;
+  const repo = name.replaceAll(" ", "_");
+  const writers = Array.from({ length: 4 }, (_, i) => new Writer(world, `${repo}_${i}`));
+  let working = true;
+  const work = Promise.all(writers.map(async (writer) => await writer.work())).finally(() => {
+    working = false;
+  });
+  let times = 0;
+  while (working) {
+    await sleep(500 + chance(1_000));
+    await cause(world, chance);
+    times++;
+  }
+  await work;
+  t.diagnostic(`${times} times`);
+  for (const daemon of world.daemons) for (const writer of writers) await writer.compare(daemon);
+  assert.match(await world.daemons[0]!.ok(["fsck", "--read-data"]), /nothing is wrong\n/);
+}
+
+test("daemons that share a database and a bucket are one", { skip }, async (t) => {
+  const world = await Cluster.open(t, 3);
+  await t.test("any serves any request", async () => await anyServesAny(world));
+  for (const [name, cause] of Object.entries(turns))
+    await t.test(
+      `nothing acknowledged is lost while ${name} (MAMMOTH_CRASH_SEED=${seed})`,
+      async (t) => await underTrouble(t, world, { name, cause }),
+    );
+});
 
 /** Makes commits in a repo of its own: appends to one file, and now and then a large file. */
 class Writer {
-  private readonly world: SharedWorld;
+  private readonly world: Cluster;
   private readonly repo: string;
   /** Lines of the one file after each commit. */
   private readonly lines: string[] = [];
   private readonly large = new Map<string, Buffer>();
   private requests = 0;
 
-  constructor(world: SharedWorld, repo: string) {
+  constructor(world: Cluster, repo: string) {
     this.world = world;
     this.repo = repo;
   }

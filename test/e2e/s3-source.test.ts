@@ -97,7 +97,24 @@ test("what is not there, or is refused, is an error and leaves nothing", { skip 
     assert.equal(ran.code, 1, args.join(" "));
     assert.match(ran.stderr, message);
   }
+  await daemon.stop();
+  process.env["AWS_SECRET_ACCESS_KEY"] = "another";
+  await daemon.start().finally(() => Object.assign(process.env, s3Keys));
+  for (const flags of [[], ["-r"]]) {
+    const source = [...flags, "-f", `s3://inputs/here${query}`];
+    const ran = await daemon.pachctl(["put-file", "data", "master", "-c", ...source]);
+    assert.equal(ran.code, 1);
+    assert.match(ran.stderr, /the store refuses \(\w+\)\. Look at the keys and what they may do/);
+  }
   assert.equal(await daemon.ok(["list-commit", "data", "--raw"]), "");
+});
+
+test("a list of sources names objects and prefixes", { skip }, async (t) => {
+  const { daemon, query } = await openAll(t, { one: Buffer.from("1"), "in/two": Buffer.from("2") });
+  const stdin = `s3://inputs/one${query}\ns3://inputs/in${query}\n`;
+  await daemon.ok(["put-file", "data", "master", "-c", "-r", "-i", "-"], { stdin });
+  assert.equal(await daemon.ok(["get-file", "data", "master/0", "one"]), "1");
+  assert.equal(await daemon.ok(["get-file", "data", "master/0", "in/two"]), "2");
 });
 
 test("what a web server answers instead of the file is never content", async (t) => {
@@ -121,4 +138,8 @@ test("what a web server answers instead of the file is never content", async (t)
     assert.match(ran.stderr, /^Cannot fetch|^Cannot read/, String(status));
   }
   assert.equal(await daemon.ok(["list-commit", "data", "--raw"]), "");
+  await daemon.ok(["start-commit", "data", "master"]);
+  await daemon.pachctl(["put-file", "data", "master/0", "f", "-f", `http://127.0.0.1:${port}/0`]);
+  await daemon.ok(["finish-commit", "data", "master/0"]);
+  assert.equal(await daemon.ok(["list-file", "data", "master/0", "--raw"]), "");
 });

@@ -14,7 +14,7 @@ import { armFault, threadsOf, whyNoStrace, type FaultPlace } from "../e2e/testin
 import { assertNoFindings, assertNoMistakes } from "./testing/checked-store.ts";
 
 const seed = Number(process.env["MAMMOTH_CRASH_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
-/** How many of the places are tried; `all` of them takes about half an hour. */
+/** How many of the places are tried; `all` of them takes hours. */
 const places = process.env["MAMMOTH_FAULT_PLACES"] ?? "4";
 const skip = whyNoStrace() ?? false;
 
@@ -123,11 +123,7 @@ class FaultBench {
       const lines = readFileSync(this.log, "utf8").split("\n");
       for (const call of names) {
         const count = lines.filter((line) => line.startsWith(`${call}(`)).length;
-        for (const fault of calls[call]!)
-          for (let when = 1; when <= count; when++) {
-            found.push({ thread, call, when, fault });
-            if (passing.includes(fault)) found.push({ thread, call, when: `${when}+`, fault });
-          }
+        for (const fault of calls[call]!) found.push(...placesOf({ thread, call, fault }, count));
       }
     }
     return found;
@@ -208,10 +204,13 @@ class FaultBench {
 
   private async restartIfDead(): Promise<boolean> {
     const { daemon } = this;
-    // One that ends by itself says goodbye first.
-    const isEnding = /^pachd: |the metadata's disk has failed/m.test(daemon.log);
-    for (let i = 0; isEnding && i < 150 && isRunning(daemon.pid); i++) await sleep(100);
-    if (isRunning(daemon.pid)) return false;
+    // Who does not answer is dying; one that ends by itself says goodbye first.
+    for (let i = 0; i < 200 && isRunning(daemon.pid); i++) {
+      const isEnding = /^pachd: |the metadata's disk has failed/m.test(daemon.log);
+      if (!isEnding && (await this.statusOf("GET", "/repos")) === 200) return false;
+      await sleep(100);
+    }
+    assert.ok(!isRunning(daemon.pid), "the daemon answers, or ends");
     await daemon.stop("SIGKILL");
     daemon.log = "";
     daemon.address = "";
@@ -249,4 +248,12 @@ function sample(all: readonly Place[], count: number, random: Random): Place[] {
     chosen.push(...places!.splice(randomBelow(random, places!.length), 1));
   }
   return chosen;
+}
+
+/** The fault at each of so many calls; one that does not pass by itself, also from each call on. */
+function* placesOf(at: Omit<Place, "when">, count: number): Generator<Place, void, void> {
+  for (let when = 1; when <= count; when++) {
+    yield { ...at, when };
+    if (passing.includes(at.fault)) yield { ...at, when: `${when}+` };
+  }
 }

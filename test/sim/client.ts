@@ -1,5 +1,4 @@
 import { strict as assert } from "node:assert";
-import { isCoded } from "../../src/base/errors.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { KiB } from "../../src/base/size.ts";
 import type { CommitInfo, CommitName } from "../../src/model/commit.ts";
@@ -69,6 +68,7 @@ export class SimClient {
     const { scheduler } = this.world;
     const what = scheduler.chance(20);
     if (what === 0) return await this.check();
+    if (this.world.isBusyCollecting) return await (what < 8 ? this.startAnew() : this.putWhole());
     if (what === 1) return await this.putShared();
     if (model.open === undefined) {
       if (what === 2 && this.pipeline === undefined) return await this.startAnew();
@@ -153,7 +153,7 @@ export class SimClient {
   async end(): Promise<void> {
     const { pipeline, repo } = this;
     if (pipeline !== undefined) {
-      await this.send((_, __, pps) => deletePipeline(pps, localPrincipal, pipeline));
+      await this.send((_, key, pps) => deletePipeline(pps, localPrincipal, pipeline, { key }));
       await this.send((pfs) => deleteRepo(pfs, localPrincipal, { name: pipeline, force: true }));
     }
     await this.send((pfs) => deleteRepo(pfs, localPrincipal, { name: repo, force: true }));
@@ -165,22 +165,10 @@ export class SimClient {
     return text.split("\n").filter((line) => line.startsWith(`${this.repo} `));
   }
 
-  /** Sends a request to daemons by chance until one answers. */
+  /** Sends a request, with a key of its own, until a daemon answers. */
   async send<T>(work: (pfs: PfsDeps, key: string, pps: PpsDeps) => Promise<T>): Promise<T> {
     const key = `${this.repo}-${++this.requests}`;
-    const { scheduler, daemons } = this.world;
-    for (let tries = 0; ; tries++) {
-      const clock = scheduler.clockOf(this.repo);
-      if (daemons.length > 0) {
-        try {
-          return await scheduler.pick(daemons).ask((pfs, pps) => work(pfs, key, pps));
-        } catch (error) {
-          if (!isCoded(error, "unavailable") && !isCoded(error, "aborted")) throw error;
-          assert.ok(tries < 200, `no answer to ${key}: ${error.message}`);
-        }
-      }
-      await clock.sleep(scheduler.chance(2_000));
-    }
+    return await this.world.send(this.repo, (pfs, pps) => work(pfs, key, pps));
   }
 
   private async put(commit: CommitName): Promise<void> {
@@ -234,7 +222,9 @@ export class SimClient {
   }
 
   private async startAnew(): Promise<void> {
-    await this.send((pfs) => deleteRepo(pfs, localPrincipal, { name: this.repo, force: false }));
+    await this.send((pfs, key) =>
+      deleteRepo(pfs, localPrincipal, { name: this.repo, force: false, key }),
+    );
     this.model.clear();
     await this.begin();
   }
@@ -256,7 +246,8 @@ export class SimClient {
   private text(): string {
     const { scheduler } = this.world;
     const which = scheduler.chance(textsMax);
-    const bytes = scheduler.chance(4) === 0 ? 300 * KiB : 100;
+    const isLong = this.world.isBusyCollecting || scheduler.chance(4) === 0;
+    const bytes = isLong ? 300 * KiB : 100;
     return seededRandom(which)
       .bytes(bytes / 2)
       .toString("hex");

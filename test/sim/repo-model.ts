@@ -17,7 +17,7 @@ export class RepoModel {
 
   delete(path: string): void {
     const files = this.open!.files;
-    for (const name of [...files.keys()])
+    for (const name of files.keys())
       if (name === path || name.startsWith(`${path}/`)) files.delete(name);
   }
 

@@ -27,14 +27,14 @@ export function openSimWorker(pps: PpsDeps): void {
   hints.listen("tasks", () => pool.hint());
 
   async function runTask(
-    { report, writeOutput }: EmbeddedWorkerHost,
+    worker: EmbeddedWorkerHost,
     task: ClaimedTask,
     signal: AbortSignal,
   ): Promise<void> {
-    await writeOutput(task, copied(host, task, signal), signal);
+    await worker.writeOutput(task, copied(worker, task, signal), signal);
     for (;;) {
       try {
-        return await report(task, { kind: "success" });
+        return await worker.report(task, { kind: "success" });
       } catch (error) {
         if (!isCoded(error, "unavailable")) throw error;
         await clock.sleep(reportAgainMs);

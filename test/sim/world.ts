@@ -1,4 +1,4 @@
-import { CodedError } from "../../src/base/errors.ts";
+import { CodedError, isCoded } from "../../src/base/errors.ts";
 import { Hints } from "../../src/base/hints.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { seededRandom } from "../../src/base/random.ts";
@@ -17,6 +17,7 @@ import { openSimWorker } from "./worker.ts";
 /** One call in so many fails. */
 const faultEvery = 60;
 const gcEveryMs = 20_000;
+const triesMax = 200;
 
 /** A daemon of the simulation: the real parts, over ports that the scheduler holds in its hand. */
 export class SimDaemon {
@@ -26,11 +27,13 @@ export class SimDaemon {
   /** Rejects when the daemon dies: those who wait for its answers learn so. */
   readonly death: Promise<never>;
   isAlive = true;
+  private readonly world: World;
   private readonly die: (error: Error) => void;
   private readonly stop = new AbortController();
 
   constructor(world: World, name: string) {
     this.name = name;
+    this.world = world;
     const death = Promise.withResolvers<never>();
     death.promise.catch(() => undefined);
     this.death = death.promise;
@@ -56,13 +59,22 @@ export class SimDaemon {
   /** Registers, then runs what a daemon does by itself. */
   async start(): Promise<void> {
     const facts = { address: this.name, release: "sim" };
+    await this.pfs.storage.claimStore(this.stop.signal);
     await this.pfs.storage.renewSession(facts);
     const { signal } = this.stop;
     void runMaintenance(this.pfs, signal);
     void keepSession(this.pfs, facts, signal);
     void runGarbageCollection(this.pfs, gcEveryMs, signal);
+    if (this.world.isBusyCollecting) void this.collectAgainAndAgain(signal);
     void runEventLoop(this.pps, signal);
     openSimWorker(this.pps);
+  }
+
+  private async collectAgainAndAgain(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await this.pfs.storage.collectGarbage({ isDryRun: false }, signal).catch(() => undefined);
+      await this.pfs.clock.sleep(this.world.scheduler.chance(1_000), signal);
+    }
   }
 
   /** From here on nothing of it happens, but what is on its way to the database or the store. */
@@ -85,10 +97,13 @@ export class World {
   readonly daemons: SimDaemon[] = [];
   /** Whether calls fail and answers are lost. */
   isFaulty = true;
+  /** Whether daemons do hardly anything but collect garbage, and clients hardly anything but make it. */
+  readonly isBusyCollecting: boolean;
   private started = 0;
 
-  constructor(scheduler: Scheduler) {
+  constructor(scheduler: Scheduler, options: { isBusyCollecting?: boolean } = {}) {
     this.scheduler = scheduler;
+    this.isBusyCollecting = options.isBusyCollecting ?? false;
     this.metadata = openInlineSqliteMetadata({ clock: scheduler.clockOf("database") });
   }
 
@@ -100,8 +115,9 @@ export class World {
         await daemon.start();
         this.daemons.push(daemon);
         return daemon;
-      } catch {
-        // The database did not answer: somebody starts it again.
+      } catch (error) {
+        // The database or the store did not answer: somebody starts it again.
+        if (!mayPass(error)) throw error;
         daemon.kill();
       }
     }
@@ -112,6 +128,22 @@ export class World {
     this.scheduler.note(`${daemon.name} dies`);
     daemon.kill();
     this.daemons.splice(this.daemons.indexOf(daemon), 1);
+  }
+
+  /** Sends a request to daemons by chance, as often as it takes until one answers. */
+  async send<T>(sender: string, work: (pfs: PfsDeps, pps: PpsDeps) => Promise<T>): Promise<T> {
+    const { scheduler, daemons } = this;
+    const clock = scheduler.clockOf(sender);
+    for (let tries = 0; ; tries++) {
+      if (daemons.length > 0) {
+        try {
+          return await scheduler.pick(daemons).ask(work);
+        } catch (error) {
+          if (!mayPass(error) || tries >= triesMax) throw error;
+        }
+      }
+      await clock.sleep(scheduler.chance(2_000));
+    }
   }
 
   metadataFor(daemon: SimDaemon): MetadataStore {
@@ -162,6 +194,11 @@ export class World {
   private isFault(): boolean {
     return this.isFaulty && this.scheduler.chance(faultEvery) === 0;
   }
+}
+
+/** Whether a request may be sent again. */
+function mayPass(error: unknown): boolean {
+  return isCoded(error, "unavailable") || isCoded(error, "aborted");
 }
 
 async function forEver(): Promise<never> {

@@ -48,7 +48,8 @@ export function openGrpcServer(
     });
   });
   http2.on("stream", (stream, headers) => {
-    void answer(stream, headers, { methods, log, token });
+    // The types know only what streams of servers and clients share.
+    void answer(stream as ServerHttp2Stream, headers, { methods, log, token });
   });
   return {
     http2,

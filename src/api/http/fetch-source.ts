@@ -1,11 +1,29 @@
+import { ahead, type Begun } from "../../base/ahead.ts";
 import { CodedError } from "../../base/errors.ts";
+import { KiB, MiB } from "../../base/size.ts";
 import { joinPath, parsePath, type FilePath } from "../../model/paths.ts";
 import { fetchUrl } from "./fetch-url.ts";
+import { collect } from "./whole-body.ts";
+
+/** Objects up to this size are asked for before their turn, so that many are on their way at once. */
+const wholeBytesMax = 256 * KiB;
+const aheadLimits = { countMax: 16, bytesMax: 4 * MiB };
+
+interface ListedObject {
+  readonly key: string;
+  readonly bytes: number;
+}
+
+/** An object whose turn has not come; its content when it is small, else read when it is its turn. */
+interface ComingObject {
+  readonly key: string;
+  readonly whole: Promise<Buffer> | undefined;
+}
 
 /** Objects of somebody else's, as the object store floor opens them. */
 export interface SourceBucket {
   read(key: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
-  keys(prefix: string, signal: AbortSignal): AsyncIterable<string>;
+  list(prefix: string, signal: AbortSignal): AsyncIterable<ListedObject>;
   close(): void;
 }
 
@@ -19,7 +37,7 @@ export type OpenBucket = (address: {
 /** A file that the daemon fetches, and where it goes. */
 export interface FetchedFile {
   readonly path: FilePath;
-  readonly content: AsyncIterable<Uint8Array>;
+  readonly content: Buffer | AsyncIterable<Uint8Array>;
 }
 
 /** What is to be fetched. */
@@ -72,14 +90,29 @@ async function* walk(
   signal: AbortSignal,
 ): AsyncGenerator<FetchedFile, void, void> {
   let files = 0;
-  for await (const key of bucket.keys(prefix, signal)) {
+  const begin = (object: ListedObject): Begun<ComingObject> => beginObject(bucket, object, signal);
+  for await (const { key, whole } of ahead(bucket.list(prefix, signal), begin, aheadLimits)) {
     // What consoles make to show a folder.
     if (key.endsWith("/")) continue;
     files++;
-    yield { path: joinPath(path, parsePath(key)), content: bucket.read(key, signal) };
+    const content = (await whole) ?? bucket.read(key, signal);
+    yield { path: joinPath(path, parsePath(key)), content };
   }
   if (files === 0)
     throw new CodedError("not_found", `Cannot fetch all below ${url}: there is no object`);
+}
+
+function beginObject(
+  bucket: SourceBucket,
+  { key, bytes }: ListedObject,
+  signal: AbortSignal,
+): Begun<ComingObject> {
+  if (bytes > wholeBytesMax || key.endsWith("/"))
+    return { value: { key, whole: undefined }, bytes: 0 };
+  const whole = collect(bucket.read(key, signal), bytes);
+  // Thrown when its turn comes.
+  whole.catch(() => undefined);
+  return { value: { key, whole }, bytes };
 }
 
 function bucketOf(url: URL): string {

@@ -31,7 +31,7 @@ export function registerPipelineRoutes(server: FastifyInstance, pps: PpsDeps): v
     async (request) => await inspectPipeline(pps, principalOf(request), request.params.pipeline),
   );
   server.delete<{ Params: PipelineParams }>("/pipelines/:pipeline", async (request, reply) => {
-    await deletePipeline(pps, principalOf(request), request.params.pipeline);
+    await deletePipeline(pps, principalOf(request), request.params.pipeline, keyOf(request));
     await reply.code(204).send();
   });
 }

@@ -37,6 +37,7 @@ export function registerRepoRoutes(server: FastifyInstance, pfs: PfsDeps): void 
     await deleteRepo(pfs, principalOf(request), {
       name: request.params.repo,
       force: readQuery(request, deleteQuery).force,
+      ...keyOf(request),
     });
     await reply.code(204).send();
   });

@@ -7,4 +7,6 @@ export interface MetadataModule {
   readonly migrations: readonly Migration[];
   /** Names of procedures whose answer need not wait for the disk. Default: none. */
   readonly relaxed?: readonly string[];
+  /** Names of procedures that make room, and may use what is set aside for them. Default: none. */
+  readonly freeing?: readonly string[];
 }

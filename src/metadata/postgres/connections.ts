@@ -4,12 +4,15 @@ import type { Log } from "../../base/log.ts";
 import { asBuffer } from "../plain-data.ts";
 import type { Row, SqlValue, Tx } from "../metadata-store.ts";
 import { numbered } from "./dialect.ts";
+import { isAfterFailure } from "./refusal.ts";
 
 export type { PoolClient };
 
 /** Statements and commits do not wait for longer: then the server is taken for lost. */
 const statementMs = 60_000;
 const connectMs = 5_000;
+/** A daemon that stands still in the middle of a transaction holds up the others for no longer. */
+const idleMs = 5_000;
 
 const int8 = 20;
 const numeric = 1700;
@@ -30,6 +33,9 @@ export function openPool(url: string, max: number, log: Log): Pool {
     application_name: "mammoth",
     connectionTimeoutMillis: connectMs,
     query_timeout: statementMs,
+    idle_in_transaction_session_timeout: idleMs,
+    // Statements given without waiting for the one before leave together.
+    pipeline: true,
     keepAlive: true,
     types: {
       getTypeParser: (oid: number, format?: "text" | "binary") =>
@@ -55,12 +61,14 @@ function statementOf(sql: string): { readonly name: string; readonly text: strin
   return statement;
 }
 
-/** One transaction on one connection. */
+/** One transaction on one connection. Statements given at once run in that order, and cost one way to the server. */
 export class PostgresTx implements Tx {
   readonly nowMicros: number;
   /** Something may have been changed. */
   hasChanged = false;
   private readonly client: PoolClient;
+  /** Why statements fail now. */
+  private failure: unknown;
 
   constructor(client: PoolClient, nowMicros: number) {
     this.client = client;
@@ -84,7 +92,13 @@ export class PostgresTx implements Tx {
     parameters: readonly SqlValue[],
   ): Promise<{ rows: unknown[]; rowCount: number | null }> {
     if (!/^\s*(SELECT|WITH)\b/i.test(sql)) this.hasChanged = true;
-    return await this.client.query({ ...statementOf(sql), values: parameters.map(bindable) });
+    try {
+      return await this.client.query({ ...statementOf(sql), values: parameters.map(bindable) });
+    } catch (thrown) {
+      // What was sent along with a statement that failed says only that one has.
+      if (!isAfterFailure(thrown)) this.failure = thrown;
+      throw this.failure ?? thrown;
+    }
   }
 }
 

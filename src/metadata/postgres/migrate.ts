@@ -4,7 +4,10 @@ import type { Log } from "../../base/log.ts";
 import type { Migration } from "../migrations/index.ts";
 import { marksTable } from "./commit-marks.ts";
 import { schemaStatement } from "./dialect.ts";
+import { turnsTable } from "./transactions.ts";
 
+/** The oldest PostgreSQL that its makers look after. */
+const releaseMin = 14;
 /** One daemon at a time brings the schema up to date: any number, the same for all. */
 const lockKey = 0x6d616d6d;
 
@@ -12,7 +15,7 @@ const lockKey = 0x6d616d6d;
  * Brings the schema up to date in one transaction under a lock. Tables of an older store are copied
  * into a schema of their own first.
  *
- * @throws CodedError `failed_precondition` when the schema is newer than this release
+ * @throws CodedError `failed_precondition` when the schema is newer than this release, or the server too old
  */
 export async function migratePostgres(
   pool: Pool,
@@ -21,6 +24,7 @@ export async function migratePostgres(
 ): Promise<void> {
   const client = await pool.connect();
   try {
+    await requireRelease(client);
     await client.query("BEGIN");
     await client.query(`SELECT pg_advisory_xact_lock($1)`, [lockKey]);
     await client.query(`CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)`);
@@ -34,7 +38,8 @@ export async function migratePostgres(
       for (const statement of statements) await client.query(schemaStatement(statement));
       await client.query(`INSERT INTO schema_version (version) VALUES ($1)`, [version]);
     }
-    for (const statement of marksTable) await client.query(schemaStatement(statement));
+    for (const statement of [...turnsTable, ...marksTable])
+      await client.query(schemaStatement(statement));
     await client.query("COMMIT");
     client.release();
   } catch (thrown) {
@@ -42,6 +47,18 @@ export async function migratePostgres(
     client.release(true);
     throw thrown;
   }
+}
+
+async function requireRelease(client: PoolClient): Promise<void> {
+  const { rows } = await client.query<{ number: string; name: string }>(
+    `SELECT current_setting('server_version_num') AS number, current_setting('server_version') AS name`,
+  );
+  const [server] = rows;
+  if (server === undefined || Number(server.number) >= releaseMin * 10_000) return;
+  throw new CodedError(
+    "failed_precondition",
+    `Cannot use the database: its server is PostgreSQL ${server.name}. Give --database one of PostgreSQL ${releaseMin} or newer`,
+  );
 }
 
 async function backUp(client: PoolClient, version: number, log: Log): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
 import { Client } from "pg";
-import { isCoded } from "../../base/errors.ts";
+import { CodedError, isCoded } from "../../base/errors.ts";
 import { silentLog } from "../../base/log.ts";
 import { metadataConformance } from "../testing/conformance.ts";
 import { PostgresServer, postgresPrograms } from "../testing/postgres-server.ts";
@@ -121,12 +121,58 @@ describe("PostgreSQL", { skip }, () => {
     await Promise.all([a.close(), b.close()]);
   });
 
-  it("says what is wrong with an address, without the password", async () => {
-    const url = "postgres://mammoth:secret@127.0.0.1:1/none";
-    await assert.rejects(openAt(url), (thrown) => {
-      assert.ok(isCoded(thrown, "unavailable"));
-      assert.doesNotMatch(thrown.message, /secret/);
-      return true;
+  it("says what is wrong with an address and what to do, without the password", async () => {
+    const refusals: string[] = [];
+    const refuse = async (change: (url: URL) => void): Promise<void> => {
+      const url = new URL(await server.newDatabase());
+      url.password = "secret";
+      change(url);
+      await assert.rejects(openAt(url.href), (thrown) => {
+        assert.ok(thrown instanceof CodedError);
+        assert.doesNotMatch(thrown.message, /secret/);
+        refusals.push(`${thrown.code}: ${thrown.message}`);
+        return true;
+      });
+    };
+    await refuse((url) => {
+      url.port = "1";
     });
+    await refuse((url) => {
+      url.username = "nobody";
+    });
+    await refuse((url) => {
+      url.pathname = "/nowhere";
+    });
+    await refuse((url) => {
+      url.search = "?options=-c%20default_transaction_read_only%3Don";
+    });
+    await server.query(`CREATE ROLE crowded LOGIN CONNECTION LIMIT 0`);
+    await refuse((url) => {
+      url.username = "crowded";
+    });
+    for (const [i, expected] of [
+      /^unavailable: .*cannot be reached \(.*ECONNREFUSED.*Look at the server/,
+      /^permission_denied: .*role "nobody" does not exist.*Look at the user/,
+      /^permission_denied: .*"nowhere" does not exist.*createdb/,
+      /^unavailable: .*takes no writes.*not of a copy/,
+      /^unavailable: .*no connection left.*max_connections/,
+    ].entries())
+      assert.match(refusals[i] ?? "", expected);
+  });
+
+  it("call() waits for its turn, and not for ever when the one before stands still", async (t) => {
+    const url = await server.newDatabase();
+    const store = await openNew(t, url);
+    assert.equal(await store.call("increment", { name: "n" }), 1);
+    const frozen = new Client({
+      connectionString: url,
+      idle_in_transaction_session_timeout: 500,
+    });
+    frozen.on("error", () => undefined);
+    await frozen.connect();
+    await frozen.query("BEGIN; LOCK TABLE write_turns IN EXCLUSIVE MODE");
+    assert.equal(await store.call("readCounter", { name: "n" }), 1);
+    assert.equal(await store.call("increment", { name: "n" }), 2);
+    await frozen.end().catch(() => undefined);
   });
 });

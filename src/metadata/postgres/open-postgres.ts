@@ -16,11 +16,13 @@ import { migrations } from "../migrations/index.ts";
 import type { MetadataModule } from "../migrations/module.ts";
 import { bytesOf, compact, reviveBuffers } from "../plain-data.ts";
 import { procedures, relaxed } from "../procedures/index.ts";
-import { openPool, PostgresTx, type PoolClient } from "./connections.ts";
-import { CommitMarks, isKept, type Mark } from "./commit-marks.ts";
+import { CommitMarks } from "./commit-marks.ts";
+import { openPool } from "./connections.ts";
 import { migratePostgres } from "./migrate.ts";
+import { codedFromPostgres, isLostConnection, isRace, isReadOnlyRefusal } from "./refusal.ts";
 import { openTopics, type Topics } from "./topics.ts";
-import { codedFromPostgres, isLostConnection, isRace, sqlStateOf } from "./refusal.ts";
+import { beginReading, onConnection } from "./transactions.ts";
+import { WriteLine, type Write } from "./write-line.ts";
 
 export interface PostgresMetadataOptions {
   /** `postgres://user:password@host:port/database`; never logged. */
@@ -39,16 +41,14 @@ export interface PostgresMetadata extends MetadataStore {
   readonly topics: Topics;
 }
 
-/** Transactions at the same time; more would mostly be in each other's way. */
+/** Two for what is written, the others for what is read. */
 const connectionsMax = 8;
 /** Of the inputs of all calls inside. */
 const bytesMax = 32 * MiB;
 /** What a call counts at least, so that the number of calls is bounded too. */
 const bytesCountedMin = 32 * KiB;
-/** A call that keeps losing races is given up after this many. */
+/** Races are for those who write without waiting for their turn: no daemon of this release. */
 const racesMax = 100;
-/** Two calls that insert the same key lose in turn, and then for good. */
-const uniqueRacesMax = 3;
 /** A server that is away is waited for, as long as a restart may take. */
 const awayMsMax = 30_000;
 
@@ -87,14 +87,21 @@ class PostgresStore implements PostgresMetadata {
   private readonly deps: PostgresStoreDeps;
   private readonly procedures: ReadonlyMap<string, Procedure<unknown, unknown>>;
   private readonly relaxed: ReadonlySet<string>;
+  /** Names of procedures that were seen to write. */
+  private readonly writing = new Set<string>();
+  /** First calls of procedures, under way. */
+  private readonly trials = new Map<string, Promise<unknown>>();
+  private readonly tried = new Set<string>();
+  private readonly writes: WriteLine;
   private readonly room = new Semaphore(bytesMax);
   private readonly going = new Set<Promise<unknown>>();
   private closing: Promise<void> | undefined;
-  private readonly marks: CommitMarks;
 
   constructor(deps: PostgresStoreDeps) {
     this.deps = deps;
-    this.marks = new CommitMarks(deps.random);
+    const { pool, clock, random } = deps;
+    const repeatedly = async <T>(work: () => Promise<T>): Promise<T> => await this.repeatedly(work);
+    this.writes = new WriteLine({ pool, clock, marks: new CommitMarks(random), repeatedly });
     this.procedures = new Map(
       Object.entries(deps.module.procedures) as [string, Procedure<unknown, unknown>][],
     );
@@ -135,7 +142,7 @@ class PostgresStore implements PostgresMetadata {
   private async inRoom(name: string, input: unknown): Promise<unknown> {
     const leave = await this.room.acquire(Math.max(bytesOf(input), bytesCountedMin));
     try {
-      return await this.repeatedly(name, input);
+      return await this.readOrWrite(name, input);
     } catch (thrown) {
       const coded = codedFromPostgres(thrown, `Transaction "${name}"`) ?? codedErrorFrom(thrown);
       if (coded.code !== "internal") throw coded;
@@ -149,95 +156,51 @@ class PostgresStore implements PostgresMetadata {
     }
   }
 
+  /** What only reads waits for nobody. Whether a procedure does is found out by letting it try. */
+  private async readOrWrite(name: string, input: unknown): Promise<unknown> {
+    const procedure = this.procedures.get(name);
+    assert(procedure !== undefined, `there is no transaction named ${name}`);
+    const write: Write = { procedure, input, isRelaxed: this.relaxed.has(name) };
+    // Many first calls at once need not all find out the same.
+    await this.trials.get(name)?.catch(() => undefined);
+    if (this.writing.has(name)) return await this.writes.run(write);
+    const reading = this.repeatedly(async () => await this.read(procedure, input));
+    if (!this.tried.has(name)) this.trials.set(name, reading);
+    try {
+      return await reading;
+    } catch (thrown) {
+      if (!isReadOnlyRefusal(thrown)) throw thrown;
+      this.writing.add(name);
+      return await this.writes.run(write);
+    } finally {
+      this.tried.add(name);
+      this.trials.delete(name);
+    }
+  }
+
+  private async read(procedure: Procedure<unknown, unknown>, input: unknown): Promise<unknown> {
+    return await onConnection(this.deps.pool, async (client) => {
+      const tx = await beginReading(client);
+      const output = reviveBuffers(compact(await procedure(tx, input)));
+      await client.query("COMMIT");
+      return output;
+    });
+  }
+
   /** Until it has happened once, or is known not to happen. */
-  private async repeatedly(name: string, input: unknown): Promise<unknown> {
+  private async repeatedly<T>(work: () => Promise<T>): Promise<T> {
     const { clock, random } = this.deps;
     const startedMs = clock.monotonicMs();
     for (let races = 0, delayMs = 1; ; delayMs = Math.min(500, delayMs * 2)) {
       try {
-        return await this.once(name, input);
+        return await work();
       } catch (thrown) {
         const isAway = isLostConnection(thrown) && clock.monotonicMs() - startedMs < awayMsMax;
-        const isUnique = sqlStateOf(thrown) === "23505";
-        const mayRace = isRace(thrown) && ++races < (isUnique ? uniqueRacesMax : racesMax);
+        const mayRace = isRace(thrown) && ++races < racesMax;
         if (isCoded(thrown) || (!isAway && !mayRace)) throw thrown;
         // Full jitter: those who collided must not come back together.
         await clock.sleep(randomBelow(random, Math.min(delayMs, isAway ? 500 : 20) + 1));
       }
     }
   }
-
-  private async once(name: string, input: unknown): Promise<unknown> {
-    const client = await this.deps.pool.connect();
-    // The pool takes its own listener away while the connection is in use.
-    const onError = (): void => undefined;
-    client.on("error", onError);
-    let failure: Error | undefined;
-    try {
-      return await this.inTransaction(client, name, input);
-    } catch (thrown) {
-      // What can be said to the server no more is thrown away.
-      const undone = isLostConnection(thrown)
-        ? Promise.reject(thrown)
-        : client.query("ROLLBACK").then(() => undefined);
-      await undone.catch((error: unknown) => {
-        failure = error instanceof Error ? error : new Error("the connection is lost");
-      });
-      throw thrown;
-    } finally {
-      client.off("error", onError);
-      client.release(failure);
-    }
-  }
-
-  private async inTransaction(client: PoolClient, name: string, input: unknown): Promise<unknown> {
-    const procedure = this.procedures.get(name);
-    assert(procedure !== undefined, `there is no transaction named ${name}`);
-    const tx = new PostgresTx(client, await begin(client, this.relaxed.has(name)));
-    const output = reviveBuffers(compact(await procedure(tx, input)));
-    if (!tx.hasChanged) {
-      await client.query("COMMIT");
-      return output;
-    }
-    const mark = this.marks.next(client);
-    try {
-      await client.query(mark.commit);
-    } catch (thrown) {
-      if (!isLostConnection(thrown)) throw thrown;
-      // It may have happened: whoever repeats it blindly does it twice.
-      if (!(await this.hasCommitted(mark, thrown))) throw thrown;
-    }
-    return output;
-  }
-
-  /** Asks a server that may have been restarted what became of a transaction. */
-  private async hasCommitted(mark: Mark, cause: unknown): Promise<boolean> {
-    const { clock, pool } = this.deps;
-    const deadlineMs = clock.monotonicMs() + awayMsMax;
-    for (;;) {
-      try {
-        return await isKept(pool, mark);
-      } catch (thrown) {
-        if (!isLostConnection(thrown)) throw thrown;
-      }
-      if (clock.monotonicMs() >= deadlineMs)
-        throw new CodedError(
-          "unavailable",
-          "PostgreSQL went away at the end of a transaction: whether it happened is not known. Look at the server, then see what there is before you repeat it",
-          { cause },
-        );
-      await clock.sleep(200);
-    }
-  }
-}
-
-/** Begins in one message to the server and one answer; gives back the database's clock. */
-async function begin(client: PoolClient, isRelaxed: boolean): Promise<number> {
-  // The type knows one result; a text of several statements has several.
-  const results = (await client.query(
-    `BEGIN ISOLATION LEVEL SERIALIZABLE;${isRelaxed ? "SET LOCAL synchronous_commit = off;" : ""}SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now`,
-  )) as unknown as { rows: { now: number }[] }[];
-  const now = results.at(-1)?.rows[0]?.now;
-  assert(now !== undefined, "the database tells the time");
-  return now;
 }

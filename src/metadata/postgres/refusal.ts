@@ -13,11 +13,26 @@ export function sqlStateOf(thrown: unknown): string | undefined {
 const serializationFailure = "40001";
 const deadlock = "40P01";
 const uniqueViolation = "23505";
+const readOnly = "25006";
+const inFailedTransaction = "25P02";
+const noDatabase = "3D000";
+const tooManyConnections = "53300";
+/** Somebody, or the server's own limit, has ended a session that did nothing in its transaction. */
+const idleInTransaction = "25P03";
 
-/** Another transaction was faster: the same call may succeed when it is repeated. */
+/** Another transaction was in the way: the same call may succeed when it is repeated. */
 export function isRace(thrown: unknown): boolean {
-  const state = sqlStateOf(thrown) ?? "";
-  return [serializationFailure, deadlock, uniqueViolation].includes(state);
+  return [serializationFailure, deadlock].includes(sqlStateOf(thrown) ?? "");
+}
+
+/** A statement before it has failed, in the same transaction. */
+export function isAfterFailure(thrown: unknown): boolean {
+  return sqlStateOf(thrown) === inFailedTransaction;
+}
+
+/** Something was to be changed where nothing may be. */
+export function isReadOnlyRefusal(thrown: unknown): boolean {
+  return sqlStateOf(thrown) === readOnly;
 }
 
 const netErrors = new Set([
@@ -35,12 +50,13 @@ const netErrors = new Set([
 export function isLostConnection(thrown: unknown): boolean {
   if (!(thrown instanceof Error)) return false;
   const state = sqlStateOf(thrown);
-  // 08: connection exceptions; 57P: the server is going down or coming up; 53300: too many connections.
+  // 08: connection exceptions; 57P: the server is going down or coming up.
   if (state !== undefined)
-    return state.startsWith("08") || state.startsWith("57P") || state === "53300";
+    return /^(08|57P)/.test(state) || state === tooManyConnections || state === idleInTransaction;
   const code = "code" in thrown ? String(thrown.code) : "";
   return (
-    netErrors.has(code) || /connection|timeout exceeded|client was closed/i.test(thrown.message)
+    netErrors.has(code) ||
+    /connection|timeout exceeded|read timeout|client was closed/i.test(thrown.message)
   );
 }
 
@@ -53,7 +69,13 @@ export function codedFromPostgres(thrown: unknown, what: string): CodedError | u
   ): CodedError => new CodedError(as, `${what} failed: ${message}`, { cause: thrown });
   const reason = thrown.message.split("\n", 1)[0] ?? "";
   const state = sqlStateOf(thrown) ?? "";
-  if (isRace(thrown)) return coded("aborted", `another call was faster (${reason}). Repeat it`);
+  if (isRace(thrown) || state === uniqueViolation)
+    return coded("aborted", `another call was faster (${reason}). Repeat it`);
+  if (state === tooManyConnections)
+    return coded(
+      "unavailable",
+      `PostgreSQL has no connection left (${reason}). Each daemon takes up to nine: raise max_connections of the server, or run fewer`,
+    );
   if (isLostConnection(thrown))
     return coded(
       "unavailable",
@@ -64,10 +86,20 @@ export function codedFromPostgres(thrown: unknown, what: string): CodedError | u
       "resource_exhausted",
       `PostgreSQL has run out of something (${reason}). Give it more, then repeat it`,
     );
-  if (state.startsWith("28") || state === "42501" || state === "3D000" || state === "25006")
+  if (state === noDatabase)
     return coded(
       "permission_denied",
-      `PostgreSQL refuses (${reason}). Look at the user, the password and the database in --database`,
+      `PostgreSQL refuses (${reason}). Make it with "createdb", or name another in --database`,
+    );
+  if (state === readOnly)
+    return coded(
+      "unavailable",
+      `the database takes no writes (${reason}). Give --database the address of the server that is written to, not of a copy`,
+    );
+  if (state.startsWith("28") || state === "42501")
+    return coded(
+      "permission_denied",
+      `PostgreSQL refuses (${reason}). Look at the user, the password and what the user may do in the database of --database`,
     );
   if (state.startsWith("XX") || state.startsWith("58"))
     return coded("data_loss", `the database is damaged (${reason}). Look at the server's log`);

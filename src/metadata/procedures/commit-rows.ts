@@ -9,6 +9,7 @@ import {
 } from "../../model/commit.ts";
 import type { Tx } from "../metadata-store.ts";
 import { requireRepo } from "./repos.ts";
+import { together } from "./together.ts";
 
 /** A commit as it is stored. `delta` and `root` are encoded tree references of storage. */
 export interface CommitRow extends Record<string, string | number | Uint8Array | null> {
@@ -82,7 +83,6 @@ export async function resolveRow(
   name: CommitName,
   matching: Matching = "prefix",
 ): Promise<CommitRow> {
-  await requireRepo(tx, name.repo);
   const parsed = parseCommitId(name.id);
   const branch = parsed?.branch ?? name.id;
   const find = async (full: string): Promise<CommitRow | undefined> =>
@@ -91,6 +91,7 @@ export async function resolveRow(
       : await commitAt(tx, name.repo, full, parsed.number);
   const exact = await find(branch);
   if (exact !== undefined) return exact;
+  await requireRepo(tx, name.repo);
   const branches =
     matching === "prefix" && branch !== "" ? await branchesLike(tx, name.repo, branch) : [];
   if (branches.length > 1) {
@@ -139,17 +140,18 @@ async function commitNotFound(tx: Tx, name: CommitName): Promise<CodedError> {
 
 /** A stored commit as everyone sees it. */
 export async function infoOfRow(tx: Tx, row: CommitRow): Promise<CommitInfo> {
-  const parent =
+  const [parent, provenance] = await together([
     row.parent_uid === null
       ? undefined
-      : await tx.get<{ branch: string; number: number }>(
+      : tx.get<{ branch: string; number: number }>(
           `SELECT branch, number FROM commits WHERE uid = ?`,
           row.parent_uid,
-        );
-  const provenance = await tx.all<{ repo: string; id: string }>(
-    `SELECT repo, id FROM commit_upstreams WHERE uid = ? ORDER BY position`,
-    row.uid,
-  );
+        ),
+    tx.all<{ repo: string; id: string }>(
+      `SELECT repo, id FROM commit_upstreams WHERE uid = ? ORDER BY position`,
+      row.uid,
+    ),
+  ]);
   return {
     repo: row.repo,
     id: commitId(row.branch, row.number),

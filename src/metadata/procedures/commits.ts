@@ -13,6 +13,7 @@ import {
 } from "./commit-rows.ts";
 import { findAnswer, keepAnswer } from "./requests.ts";
 import { requireRepo } from "./repos.ts";
+import { eachTogether, together } from "./together.ts";
 
 /** What every way of starting a commit needs. `uid` is fresh and random. */
 export interface NewCommit {
@@ -45,9 +46,9 @@ export async function insertCommit(tx: Tx, input: NewCommit): Promise<CommitRow>
     input.fork === undefined
       ? await placeOf(tx, input.repo, input.parent)
       : await forkOf(tx, { repo: input.repo, id: input.parent }, input.fork);
-  await tx.run(
+  const row = await tx.get<CommitRow>(
     `INSERT INTO commits (uid, repo, branch, number, parent_uid, state, archived, started_micros, size_bytes, next_seq, whole, token, lease_micros)
-     VALUES (?, ?, ?, ?, ?, 'open', 0, ?, 0, 1, 0, '', 0)`,
+     VALUES (?, ?, ?, ?, ?, 'open', 0, ?, 0, 1, 0, '', 0) RETURNING *`,
     input.uid,
     input.repo,
     place.branch,
@@ -55,6 +56,7 @@ export async function insertCommit(tx: Tx, input: NewCommit): Promise<CommitRow>
     place.parentUid,
     tx.nowMicros,
   );
+  if (input.provenance.length === 0) return row!;
   await insertProvenance(tx, input);
   return await requireUid(tx, input.uid);
 }
@@ -215,15 +217,14 @@ export const commitByUid: Procedure<{ uid: string }, CommitDetail> = async (tx, 
   await detailOf(tx, await requireUid(tx, uid));
 
 async function detailOf(tx: Tx, row: CommitRow): Promise<CommitDetail> {
-  const parent =
+  const [parent, info] = await together([
     row.parent_uid === null
       ? undefined
-      : await tx.get<{ root: Buffer | null }>(
-          `SELECT root FROM commits WHERE uid = ?`,
-          row.parent_uid,
-        );
+      : tx.get<{ root: Buffer | null }>(`SELECT root FROM commits WHERE uid = ?`, row.parent_uid),
+    infoOfRow(tx, row),
+  ]);
   return {
-    info: await infoOfRow(tx, row),
+    info,
     parentUid: row.parent_uid,
     parentRoot: parent?.root ?? null,
     delta: row.delta,
@@ -238,13 +239,13 @@ export const commitNames: Procedure<{ uids: string[] }, Record<string, CommitNam
   { uids },
 ) => {
   const names: Record<string, CommitName> = {};
-  for (const uid of uids) {
+  await eachTogether(uids, async (uid) => {
     const row = await tx.get<{ repo: string; branch: string; number: number }>(
       `SELECT repo, branch, number FROM commits WHERE uid = ?`,
       uid,
     );
     if (row !== undefined) names[uid] = { repo: row.repo, id: commitId(row.branch, row.number) };
-  }
+  });
   return names;
 };
 

@@ -16,8 +16,9 @@ import { discardRefs } from "./garbage.ts";
 import { noteForJournal } from "./journal.ts";
 import { emit } from "./outbox.ts";
 import { recordSealed } from "./packs.ts";
-import { forgetAnswer } from "./requests.ts";
+import { findAnswer, forgetAnswer } from "./requests.ts";
 import { listRuns, type StagedRun } from "./staging.ts";
+import { together } from "./together.ts";
 
 export type FinishStart =
   /** This caller computes the roots and publishes with the token. */
@@ -77,19 +78,22 @@ export const beginFinish: Procedure<
     const info = await infoOfRow(tx, await requireUid(tx, uid));
     return { kind: "ended", info, isNew: true };
   }
-  await tx.run(
-    `UPDATE commits SET state = 'closing', token = ?, lease_micros = ? WHERE uid = ?`,
-    input.token,
-    tx.nowMicros + input.leaseMs * 1_000,
-    uid,
-  );
   const isLittle = row.next_seq <= runsGivenMax + 1;
+  const [runs] = await together([
+    isLittle ? listRuns(tx, { uid, fromSeq: 0 }) : null,
+    tx.run(
+      `UPDATE commits SET state = 'closing', token = ?, lease_micros = ? WHERE uid = ?`,
+      input.token,
+      tx.nowMicros + input.leaseMs * 1_000,
+      uid,
+    ),
+  ]);
   return {
     kind: "claimed",
     uid,
     parentUid: parent?.uid ?? null,
     parentRoot: parent?.root ?? null,
-    runs: isLittle ? await listRuns(tx, { uid, fromSeq: 0 }) : null,
+    runs,
   };
 };
 
@@ -152,27 +156,38 @@ export const publishCommit: Procedure<
 > = async (tx, input) => {
   const row = await requireUid(tx, input.uid);
   if (row.state !== "closing" || row.token !== input.token) throw lostToken(input.uid);
-  await recordSealed(tx, input.sealed);
-  const number = await nextNumber(tx, "finishes");
-  await tx.run(
-    `UPDATE commits SET state = 'finished', finished_micros = ?, finish_number = ?, size_bytes = ?, delta = ?, root = ?, token = '', lease_micros = 0 WHERE uid = ?`,
-    Math.max(tx.nowMicros, row.started_micros + 1),
-    number,
-    input.sizeBytes,
-    input.delta,
-    input.root,
-    row.uid,
-  );
-  await tx.run(
-    `UPDATE repos SET size_bytes = size_bytes + ? WHERE name = ?`,
-    input.sizeBytes,
-    row.repo,
-  );
-  await tx.run(`DELETE FROM staged_runs WHERE uid = ?`, row.uid);
-  await noteForJournal(tx, "commit", row.uid);
-  await endJobOfCommit(tx, row, "success");
-  const isAwaited = await emitFinished(tx, row);
-  return { info: await infoOfRow(tx, await requireUid(tx, row.uid)), isAwaited };
+  const finished: CommitRow = {
+    ...row,
+    state: "finished",
+    finished_micros: Math.max(tx.nowMicros, row.started_micros + 1),
+    size_bytes: input.sizeBytes,
+  };
+  const [number, info] = await together([
+    nextNumber(tx, "finishes"),
+    infoOfRow(tx, finished),
+    recordSealed(tx, input.sealed),
+    noteForJournal(tx, "commit", row.uid),
+    tx.run(
+      `UPDATE repos SET size_bytes = size_bytes + ? WHERE name = ?`,
+      input.sizeBytes,
+      row.repo,
+    ),
+    tx.run(`DELETE FROM staged_runs WHERE uid = ?`, row.uid),
+  ]);
+  const [isAwaited] = await together([
+    emitFinished(tx, row),
+    tx.run(
+      `UPDATE commits SET state = 'finished', finished_micros = ?, finish_number = ?, size_bytes = ?, delta = ?, root = ?, token = '', lease_micros = 0 WHERE uid = ?`,
+      finished.finished_micros,
+      number,
+      input.sizeBytes,
+      input.delta,
+      input.root,
+      row.uid,
+    ),
+    endJobOfCommit(tx, row, "success"),
+  ]);
+  return { info, isAwaited };
 };
 
 /**
@@ -180,16 +195,14 @@ export const publishCommit: Procedure<
  * child that is closing, or the job it belongs to. One that comes later finds the commit ended.
  */
 async function emitFinished(tx: Tx, row: CommitRow): Promise<boolean> {
-  const reader = await tx.get(
-    `SELECT pipeline FROM pipeline_inputs WHERE repo = ? LIMIT 1`,
+  const waiting = await tx.get(
+    `SELECT pipeline AS waiting FROM pipeline_inputs WHERE repo = ?
+     UNION ALL SELECT uid FROM commits WHERE parent_uid = ? AND state = 'closing' LIMIT 1`,
     row.repo,
-  );
-  const child = await tx.get(
-    `SELECT uid FROM commits WHERE parent_uid = ? AND state = 'closing' LIMIT 1`,
     row.uid,
   );
-  if (reader !== undefined || child !== undefined) await emit(tx, "commit_finished", row.uid);
-  return reader !== undefined || child !== undefined || row.job_id !== null;
+  if (waiting !== undefined) await emit(tx, "commit_finished", row.uid);
+  return waiting !== undefined || row.job_id !== null;
 }
 
 /** Ends an open commit without making it a result; it stays readable by id. Children follow when they finish. */
@@ -267,13 +280,13 @@ export const discardCommit: Procedure<{ uid: string; keep: boolean; key?: string
   tx,
   { uid, keep, key },
 ) => {
-  const row = await tx.get<CommitRow>(
-    `SELECT * FROM commits WHERE uid = ? AND whole = 1 AND state = 'closing'`,
-    uid,
-  );
+  const row = await tx.get<CommitRow>(`SELECT * FROM commits WHERE uid = ?`, uid);
+  if (row !== undefined && (row.whole === 0 || row.state !== "closing")) return;
+  const answered = await findAnswer<CommitInfo>(tx, key);
+  // Another try of the request may have made another commit by now.
+  if (key !== undefined && answered?.uid === uid) await forgetAnswer(tx, key);
   if (row === undefined) return;
   await tx.run(`UPDATE commits SET parent_uid = ? WHERE parent_uid = ?`, row.parent_uid, uid);
-  if (key !== undefined) await forgetAnswer(tx, key);
   if (keep) return await markCancelled(tx, row);
   await discardRefs(tx, "uid", uid);
   await tx.run(`DELETE FROM commits WHERE uid = ?`, uid);

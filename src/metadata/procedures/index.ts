@@ -246,3 +246,21 @@ export const relaxed: readonly (keyof Procedures)[] = [
   "renewTask",
   "takeInlineBatch",
 ];
+
+/** What deletes, and what garbage collection does: on a full disk there is something set aside for these. */
+export const freeing: readonly (keyof Procedures)[] = [
+  "beginGarbageRun",
+  "condemnPacks",
+  "deletePacks",
+  "deletePipeline",
+  "deleteRepo",
+  "deleteUnknown",
+  "discardCommit",
+  "dropLocations",
+  "emptyTrash",
+  "endGarbageRun",
+  "forgetDeleted",
+  "moveChunks",
+  "pardonPacks",
+  "raiseEpoch",
+];

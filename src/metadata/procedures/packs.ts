@@ -2,13 +2,14 @@ import { CodedError } from "../../base/errors.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import type { ChunkRow, InlineChunk, PackClass, PackRecord, Sealed } from "../sealed.ts";
 import { nextNumber } from "./counters.ts";
+import { eachTogether } from "./together.ts";
 
 /** Records sealed packs and inline chunks in the transaction that refers to them. Repeating is harmless. */
 export async function recordSealed(tx: Tx, sealed: Sealed): Promise<void> {
   for (const pack of sealed.packs) await recordPack(tx, pack, false);
-  for (const pack of sealed.kept) await requirePack(tx, pack);
-  for (const chunk of sealed.inline) {
-    await tx.run(
+  await eachTogether(sealed.kept, (pack) => requirePack(tx, pack));
+  await eachTogether(sealed.inline, (chunk) =>
+    tx.run(
       `INSERT INTO inline_chunks (hash, class, bytes, codec, data, stored_bytes, created_micros) VALUES (?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (hash) DO NOTHING`,
       chunk.hash,
@@ -18,8 +19,8 @@ export async function recordSealed(tx: Tx, sealed: Sealed): Promise<void> {
       chunk.data,
       chunk.data.length,
       tx.nowMicros,
-    );
-  }
+    ),
+  );
 }
 
 /**
@@ -96,7 +97,7 @@ export interface FoundChunks {
  */
 export const findChunks: Procedure<{ hashes: Buffer[] }, FoundChunks> = async (tx, { hashes }) => {
   const chunks: FoundChunks = { found: [], condemned: [], inline: [], lost: [] };
-  for (const hash of hashes) {
+  await eachTogether(hashes, async (hash) => {
     const row = await tx.get<LocationRow>(
       `SELECT l.hash, p.id AS pack, p.state, l.frame_offset, l.frame_bytes, l.chunk_offset, l.bytes
        FROM chunk_locations l JOIN packs p ON p.number = l.pack_number
@@ -105,7 +106,7 @@ export const findChunks: Procedure<{ hashes: Buffer[] }, FoundChunks> = async (t
     );
     if (row?.state === "live") {
       chunks.found.push(chunkRowOf(row));
-      continue;
+      return;
     }
     const kept = await tx.get<{ codec: number; bytes: number; data: Buffer }>(
       `SELECT codec, bytes, data FROM inline_chunks WHERE hash = ?`,
@@ -114,7 +115,7 @@ export const findChunks: Procedure<{ hashes: Buffer[] }, FoundChunks> = async (t
     if (kept !== undefined) chunks.inline.push({ hash, ...kept });
     else if (row !== undefined)
       chunks[row.state === "lost" ? "lost" : "condemned"].push(chunkRowOf(row));
-  }
+  });
   return chunks;
 };
 
@@ -170,8 +171,8 @@ export const indexPackSlice: Procedure<
 
 /** A chunk stays where it is known to be, unless that pack is lost. */
 async function addLocations(tx: Tx, packNumber: number, rows: readonly ChunkRow[]): Promise<void> {
-  for (const row of rows) {
-    await tx.run(
+  await eachTogether(rows, (row) =>
+    tx.run(
       `INSERT INTO chunk_locations (hash, pack_number, frame_offset, frame_bytes, chunk_offset, bytes) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (hash) DO UPDATE SET pack_number = excluded.pack_number, frame_offset = excluded.frame_offset,
          frame_bytes = excluded.frame_bytes, chunk_offset = excluded.chunk_offset, bytes = excluded.bytes
@@ -182,8 +183,8 @@ async function addLocations(tx: Tx, packNumber: number, rows: readonly ChunkRow[
       row.frameBytes,
       row.offset,
       row.bytes,
-    );
-  }
+    ),
+  );
 }
 
 interface InlineRow extends Record<string, string | number | Uint8Array | null> {
@@ -201,36 +202,38 @@ export interface InlineBatch {
 }
 
 /**
- * Takes the drainer's lease and the oldest inline chunks: those created before `olderThanMicros`, or
- * any when all together are more than `bytesMax`. Empty when another owner holds the lease.
+ * Takes the drainer's lease and the oldest inline chunks, once one was created before `olderThanMicros` or
+ * all together are more than `bytesMax`. Empty when another owner holds the lease.
  */
 export const takeInlineBatch: Procedure<
   { owner: string; leaseMs: number; bytesMax: number; olderThanMicros: number },
   InlineBatch
 > = async (tx, input) => {
-  const total = await tx.get<{ total: number | null }>(
-    `SELECT SUM(stored_bytes) AS total FROM inline_chunks`,
+  const kept = await tx.get<{ total: number | null; oldest: number | null }>(
+    `SELECT SUM(stored_bytes) AS total, MIN(created_micros) AS oldest FROM inline_chunks`,
   );
-  const totalBytes = Number(total?.total ?? 0);
-  if (totalBytes === 0 || !(await takeLease(tx, "drain", input.owner, input.leaseMs)))
+  const totalBytes = Number(kept?.total ?? 0);
+  const isDue = totalBytes > input.bytesMax || (kept?.oldest ?? Infinity) < input.olderThanMicros;
+  if (!isDue || !(await takeLease(tx, "drain", input.owner, input.leaseMs)))
     return { chunks: [], totalBytes };
-  const before = totalBytes > input.bytesMax ? tx.nowMicros + 1 : input.olderThanMicros;
+  // With what is due goes all else: small packs would cost more than they hold.
   const sizes = await tx.all<{ hash: Buffer; stored_bytes: number }>(
-    `SELECT hash, stored_bytes FROM inline_chunks WHERE created_micros < ? ORDER BY created_micros LIMIT 20000`,
-    before,
+    `SELECT hash, stored_bytes FROM inline_chunks ORDER BY created_micros LIMIT 20000`,
   );
-  const chunks: InlineChunk[] = [];
+  const hashes: Buffer[] = [];
   let bytes = 0;
   for (const { hash, stored_bytes } of sizes) {
-    if (bytes + stored_bytes > input.bytesMax && chunks.length > 0) break;
+    if (bytes + stored_bytes > input.bytesMax && hashes.length > 0) break;
     bytes += stored_bytes;
-    const row = await tx.get<InlineRow>(
+    hashes.push(hash);
+  }
+  const chunks = await eachTogether(hashes, (hash) =>
+    tx.get<InlineRow>(
       `SELECT hash, class, bytes, codec, data FROM inline_chunks WHERE hash = ?`,
       hash,
-    );
-    if (row !== undefined) chunks.push(row);
-  }
-  return { chunks, totalBytes };
+    ),
+  );
+  return { chunks: chunks.filter((chunk) => chunk !== undefined), totalBytes };
 };
 
 /** Replaces inline chunks by the packs that now hold them; one whose pack was lost meanwhile stays. */
@@ -250,14 +253,14 @@ export const finishDrain: Procedure<
       input.rows.filter((chunk) => chunk.pack === pack.id),
     );
   }
-  for (const hash of input.hashes) {
-    await tx.run(
+  await eachTogether(input.hashes, (hash) =>
+    tx.run(
       `DELETE FROM inline_chunks WHERE hash = ? AND EXISTS (
          SELECT 1 FROM chunk_locations l JOIN packs p ON p.number = l.pack_number
          WHERE l.hash = inline_chunks.hash AND p.state = 'live')`,
       hash,
-    );
-  }
+    ),
+  );
   await tx.run(`UPDATE leases SET until_micros = 0 WHERE name = 'drain'`);
 };
 
@@ -290,12 +293,10 @@ export const findBlockIds: Procedure<{ keys: Buffer[] }, (string | null)[]> = as
   tx,
   { keys },
 ) => {
-  const ids: (string | null)[] = [];
-  for (const key of keys)
-    ids.push(
-      (await tx.get<{ id: string }>(`SELECT id FROM block_ids WHERE key = ?`, key))?.id ?? null,
-    );
-  return ids;
+  const rows = await eachTogether(keys, (key) =>
+    tx.get<{ id: string }>(`SELECT id FROM block_ids WHERE key = ?`, key),
+  );
+  return rows.map((row) => row?.id ?? null);
 };
 
 /** Remembers computed block ids; derived, may be forgotten at any time. */
@@ -303,10 +304,7 @@ export const keepBlockIds: Procedure<{ ids: { key: Buffer; id: string }[] }, voi
   tx,
   { ids },
 ) => {
-  for (const { key, id } of ids)
-    await tx.run(
-      `INSERT INTO block_ids (key, id) VALUES (?, ?) ON CONFLICT (key) DO NOTHING`,
-      key,
-      id,
-    );
+  await eachTogether(ids, ({ key, id }) =>
+    tx.run(`INSERT INTO block_ids (key, id) VALUES (?, ?) ON CONFLICT (key) DO NOTHING`, key, id),
+  );
 };

@@ -153,10 +153,12 @@ export const pipelinesOfRepo: Procedure<{ repo: string }, string[]> = async (tx,
  * Removes a pipeline with its jobs, tasks and logs. Unfinished output commits are cancelled; the
  * output repo stays. Gives back the jobs that were still going.
  */
-export const deletePipeline: Procedure<{ name: string }, { jobs: string[] }> = async (
+export const deletePipeline: Procedure<{ name: string; key?: string }, { jobs: string[] }> = async (
   tx,
-  { name },
+  { name, key },
 ) => {
+  const answered = await findAnswer<{ jobs: string[] }>(tx, key);
+  if (answered !== undefined) return answered;
   await requireRow(tx, name);
   const going = await tx.all<{ id: string; output_uid: string | null }>(
     `SELECT id, output_uid FROM jobs WHERE pipeline = ? AND state IN ('creating', 'running')`,
@@ -180,5 +182,7 @@ export const deletePipeline: Procedure<{ name: string }, { jobs: string[] }> = a
   await tx.run(`DELETE FROM pipeline_inputs WHERE pipeline = ?`, name);
   await tx.run(`DELETE FROM pipelines WHERE name = ?`, name);
   await noteForJournal(tx, "pipeline", name);
-  return { jobs: going.map((job) => job.id) };
+  const answer = { jobs: going.map((job) => job.id) };
+  await keepAnswer(tx, key, answer);
+  return answer;
 };

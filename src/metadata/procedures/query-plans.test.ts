@@ -27,7 +27,8 @@ const mayScan = [
   "SELECT COUNT(*) AS count FROM", // the same
   "UPDATE outbox SET due_micros = ?, owner = '' WHERE owner <> ''", // once, at the start
   "UPDATE leases SET until_micros = 0", // once, at the start; a handful of rows
-  "SUM(stored_bytes) AS total FROM inline_chunks", // once a drain, from its index
+  "SUM(stored_bytes) AS total", // once a drain, from its index
+  "SELECT hash, stored_bytes FROM inline_chunks ORDER BY", // all of them, in order
 ];
 
 function statements(): string[] {

@@ -129,10 +129,12 @@ function infoOf(row: RepoRow, provenance: string[]): RepoInfo {
 }
 
 /** Removes a repo and its commits; a repo that is not there is not an error, as in the original. */
-export const deleteRepo: Procedure<{ name: string; force: boolean }, void> = async (
+export const deleteRepo: Procedure<{ name: string; force: boolean; key?: string }, void> = async (
   tx,
-  { name, force },
+  { name, force, key },
 ) => {
+  // A copy of the request that comes late must not delete what has been made anew.
+  if ((await findAnswer(tx, key)) !== undefined) return;
   const dependants = await downstreamsOf(tx, name);
   if (!force && dependants.length > 0) {
     throw new CodedError(
@@ -150,6 +152,7 @@ export const deleteRepo: Procedure<{ name: string; force: boolean }, void> = asy
   await tx.run(`DELETE FROM repo_upstreams WHERE repo = ?`, name);
   await tx.run(`DELETE FROM repos WHERE name = ?`, name);
   await noteForJournal(tx, "repo", name);
+  await keepAnswer(tx, key, {});
 };
 
 async function refuseWhilePipelineWrites(tx: Tx, name: string): Promise<void> {

@@ -2,7 +2,7 @@ import type { Procedure } from "../metadata-store.ts";
 import { releaseAllTasks } from "./tasks.ts";
 
 /**
- * Ends every lease at once. Only for a daemon that has just become the sole owner of an embedded
+ * Ends every lease and session at once. Only for a daemon that has just become the sole owner of an embedded
  * store: whoever held them is dead.
  */
 export const endLeases: Procedure<Record<string, never>, void> = async (tx) => {
@@ -13,4 +13,5 @@ export const endLeases: Procedure<Record<string, never>, void> = async (tx) => {
   );
   await releaseAllTasks(tx);
   await tx.run(`UPDATE leases SET until_micros = 0`);
+  await tx.run(`DELETE FROM sessions`);
 };

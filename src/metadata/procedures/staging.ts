@@ -6,6 +6,7 @@ import { infoOfRow, requireOwner, requireUid, type CommitRow } from "./commit-ro
 import { insertCommit, type NewCommit } from "./commits.ts";
 import { recordSealed } from "./packs.ts";
 import { findAnswer, keepAnswer } from "./requests.ts";
+import { together } from "./together.ts";
 
 /** The writes of one request: a small one's entries as they are, a large one's as a tree. */
 export interface NewRun {
@@ -37,10 +38,12 @@ export const stageRun: Procedure<
   const row = await requireUid(tx, input.uid);
   requireOpen({ ...row, id: commitId(row.branch, row.number) });
   requireOwner(row, input.jobId);
-  await recordSealed(tx, input.sealed);
-  await appendRun(tx, input.uid, input.run);
+  await together([
+    recordSealed(tx, input.sealed),
+    appendRun(tx, row, input.run),
+    keepAnswer(tx, input.key, JSON.parse(input.answer)),
+  ]);
   if (input.provenanceOf !== undefined) await inheritProvenance(tx, input.uid, input.provenanceOf);
-  await keepAnswer(tx, input.key, JSON.parse(input.answer));
 };
 
 async function inheritProvenance(tx: Tx, uid: string, from: readonly string[]): Promise<void> {
@@ -63,19 +66,18 @@ async function inheritProvenance(tx: Tx, uid: string, from: readonly string[]): 
     );
 }
 
-async function appendRun(tx: Tx, uid: string, run: NewRun): Promise<void> {
-  const { seq } = (await tx.get<{ seq: number }>(
-    `UPDATE commits SET next_seq = next_seq + 1 WHERE uid = ? RETURNING next_seq - 1 AS seq`,
-    uid,
-  ))!;
-  await tx.run(
-    `INSERT INTO staged_runs (uid, seq, entries, root, bytes) VALUES (?, ?, ?, ?, ?)`,
-    uid,
-    seq,
-    run.entries,
-    run.root,
-    run.bytes,
-  );
+async function appendRun(tx: Tx, { uid, next_seq }: CommitRow, run: NewRun): Promise<void> {
+  await together([
+    tx.run(`UPDATE commits SET next_seq = next_seq + 1 WHERE uid = ?`, uid),
+    tx.run(
+      `INSERT INTO staged_runs (uid, seq, entries, root, bytes) VALUES (?, ?, ?, ?, ?)`,
+      uid,
+      next_seq,
+      run.entries,
+      run.root,
+      run.bytes,
+    ),
+  ]);
 }
 
 /**
@@ -93,9 +95,11 @@ export const startClosing: Procedure<
   await recordSealed(tx, input.sealed);
   const row = await insertCommit(tx, input);
   requireParent(row, input.expectedParent);
-  await appendRun(tx, row.uid, input.run);
-  await tx.run(`UPDATE commits SET state = 'closing', whole = 1 WHERE uid = ?`, row.uid);
-  const info = await infoOfRow(tx, await requireUid(tx, row.uid));
+  const [info] = await together([
+    infoOfRow(tx, { ...row, state: "closing" }),
+    appendRun(tx, row, input.run),
+    tx.run(`UPDATE commits SET state = 'closing', whole = 1 WHERE uid = ?`, row.uid),
+  ]);
   await keepAnswer(tx, input.key, info);
   return info;
 };

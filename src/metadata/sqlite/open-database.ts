@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeFileSync } f
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { assert } from "../../base/assert.ts";
+import { hasErrno } from "../../base/errno.ts";
 import { CodedError } from "../../base/errors.ts";
 import type { Migration } from "../migrations/index.ts";
 import { codedFromSqlite, isBusy } from "./refusal.ts";
@@ -40,8 +41,17 @@ export function openDatabase(path: string, migrations: readonly Migration[]): Da
   } catch (thrown) {
     database?.close();
     if (isBusy(thrown)) throw inUse(path, thrown);
-    throw codedFromSqlite(thrown, `Opening ${path}`) ?? thrown;
+    throw codedFromSqlite(thrown, `Opening ${path}`) ?? diskError(thrown, path);
   }
+}
+
+function diskError(thrown: unknown, path: string): unknown {
+  if (!hasErrno(thrown, "EIO")) return thrown;
+  return new CodedError(
+    "unavailable",
+    `Opening ${path} failed: its disk gives errors (EIO). Look at the system's log, then try again`,
+    { cause: thrown },
+  );
 }
 
 /** Writes the log back into the database and closes it. */
@@ -93,11 +103,12 @@ function tooNew(path: string, found: number, known: number): CodedError {
 
 function inUse(path: string, cause: unknown): CodedError {
   const owner = ownerOf(path);
-  return new CodedError(
-    "failed_precondition",
-    `Cannot open ${path}: another daemon${owner === "" ? "" : ` (pid ${owner})`} is using it. Stop that one, or choose another --root`,
-    { cause },
-  );
+  // SQLite does not say which of the two it met.
+  const why =
+    owner === ""
+      ? "another daemon is using it, or its file system knows no locks. Stop that one, or choose a --root on a local disk"
+      : `another daemon (pid ${owner}) is using it. Stop that one, or choose another --root`;
+  return new CodedError("failed_precondition", `Cannot open ${path}: ${why}`, { cause });
 }
 
 /** For the message of whoever comes second; on a full disk we open without. */

@@ -13,18 +13,21 @@ export interface InlineSqliteOptions {
   readonly clock?: Clock;
   /** Default: says nothing. */
   readonly log?: Log;
+  /** The database's file, in a folder that is there. Default: none, in memory. */
+  readonly path?: string;
   /** Procedures and migrations to run instead of the product's. */
   readonly module?: MetadataModule;
 }
 
-/** Metadata in the memory of this thread, gone when closed: for tests, demos and simulations. */
+/** Metadata in this thread, in memory and gone when closed: for tests, demos and simulations. */
 export function openInlineSqliteMetadata(options: InlineSqliteOptions = {}): SqliteMetadata {
   const {
     clock = systemClock(),
     log = silentLog,
+    path = inMemory,
     module = { procedures, migrations, relaxed },
   } = options;
-  const database = openDatabase(inMemory, module.migrations);
+  const database = openDatabase(path, module.migrations);
   const engine = new Engine(database, module);
   const runner = {
     // Cloned as on the way to a thread, so that caller and procedure share nothing here either.
@@ -32,7 +35,7 @@ export function openInlineSqliteMetadata(options: InlineSqliteOptions = {}): Sql
       structuredClone(await engine.runGroup(structuredClone(calls))),
     died: new Promise<never>(() => undefined),
     close: async () => {
-      closeDatabase(database, inMemory);
+      closeDatabase(database, path);
     },
   };
   return new QueuedStore({ runner, groupsMax: 1, clock, log });

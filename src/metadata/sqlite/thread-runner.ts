@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import { present } from "../../base/assert.ts";
 import { CodedError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { smallYoungHeap } from "../../base/young-heap.ts";
 import type { Call, GroupResult } from "./engine.ts";
 import type { GroupRunner } from "./queued-store.ts";
 import { errorOf, type Refusal } from "./refusal.ts";
@@ -25,7 +26,7 @@ export class ThreadRunner implements GroupRunner {
     this.died = this.dead.promise;
     // The thread's file ends as this one does: .ts in a checkout, .js in the package.
     const file = new URL(`./sqlite-thread${extname(import.meta.url)}`, import.meta.url);
-    this.worker = new Worker(file, { workerData: data });
+    this.worker = new Worker(file, { workerData: data, resourceLimits: smallYoungHeap });
     this.worker.on("message", (reply: ThreadReply) => {
       this.take(reply);
     });

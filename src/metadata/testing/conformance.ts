@@ -114,6 +114,14 @@ function describeAtomicity(open: Open): void {
     assert.equal(lost.length, 4);
     assert.ok(lost.every((reason) => isCoded(reason, "aborted")));
   });
+
+  it("call() tells the failure of the first of several statements given together", async (t) => {
+    const store = await open(t);
+    await store.call("insertTogether", { name: "once" });
+    await assert.rejects(store.call("insertTogether", { name: "once" }), (thrown) =>
+      isCoded(thrown, "aborted"),
+    );
+  });
 }
 
 function describeData(open: Open): void {

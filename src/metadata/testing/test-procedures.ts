@@ -53,6 +53,15 @@ const incrementThenBreak: Procedure<{ name: string }, void> = async (tx, input) 
   throw new TypeError("broken on purpose");
 };
 
+/** Two statements sent together, the second of which fails when the first has. */
+const insertTogether: Procedure<{ name: string }, void> = async (tx, { name }) => {
+  const insert = `INSERT INTO counters (name, value) VALUES (?, 0)`;
+  const read = tx.get(`SELECT value FROM counters WHERE name = ?`, name);
+  const steps = [tx.run(insert, name), tx.run(insert, `${name}2`)].reverse();
+  await Promise.allSettled([read, ...steps]);
+  await Promise.all(steps);
+};
+
 /** Inserts without looking: the second one with a name violates the key. */
 const insertCounter: Procedure<{ name: string }, void> = async (tx, { name }) => {
   await tx.run(`INSERT INTO counters (name, value) VALUES (?, 0)`, name);
@@ -110,6 +119,7 @@ export const procedures = {
   incrementThenRefuse,
   incrementThenBreak,
   insertCounter,
+  insertTogether,
   putBlob,
   getBlobs,
   echo,

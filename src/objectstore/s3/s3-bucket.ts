@@ -1,21 +1,35 @@
 import {
   GetObjectCommand,
-  HeadObjectCommand,
   ListObjectsV2Command,
   type ListObjectsV2CommandOutput,
   type S3Client,
 } from "@aws-sdk/client-s3";
-import { assert } from "../../base/assert.ts";
 import { throwIfCancelled } from "../../base/cancelled.ts";
 import { CodedError, isCoded } from "../../base/errors.ts";
 import { MiB } from "../../base/size.ts";
 import type { Bucket } from "../bucket.ts";
+import type { ObjectStat } from "../object-store.ts";
 import { collected, newS3Client, type S3Address } from "./s3-client.ts";
 import { s3Error, statusOf } from "./s3-errors.ts";
 
 const partBytesMax = 8 * MiB;
 /** Of a part whose body breaks off: the SDK's own tries end where a body begins. */
 const triesMax = 3;
+
+interface ObjectRange {
+  readonly key: string;
+  readonly start: number;
+  readonly length: number;
+  /** Another version is refused. Undefined: any. */
+  readonly version?: string | undefined;
+}
+
+interface ObjectPart {
+  readonly bytes: Buffer;
+  /** Bytes of the whole object. */
+  readonly total: number;
+  readonly version: string | undefined;
+}
 
 /** A bucket of somebody else's, to be read from, whatever its objects are called. */
 export class S3Bucket implements Bucket {
@@ -28,18 +42,17 @@ export class S3Bucket implements Bucket {
   }
 
   async *read(key: string, signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
-    const object = { Bucket: this.bucket, Key: key };
-    const { ContentLength = 0, ETag } = await this.attempt("read", key, signal, (sent) =>
-      this.client.send(new HeadObjectCommand(object), sent),
-    );
-    for (let start = 0; start < ContentLength; start += partBytesMax) {
-      const length = Math.min(partBytesMax, ContentLength - start);
-      const part = { ...object, Range: `bytes=${start}-${start + length - 1}`, IfMatch: ETag };
-      yield await this.part(part, length, signal);
+    const first = await this.part({ key, start: 0, length: partBytesMax }, signal);
+    yield first.bytes;
+    for (let start = first.bytes.length; start < first.total;) {
+      const length = Math.min(partBytesMax, first.total - start);
+      const { bytes } = await this.part({ key, start, length, version: first.version }, signal);
+      yield bytes;
+      start += bytes.length;
     }
   }
 
-  async *keys(prefix: string, signal: AbortSignal): AsyncGenerator<string, void, void> {
+  async *list(prefix: string, signal: AbortSignal): AsyncGenerator<ObjectStat, void, void> {
     for (let token: string | undefined; ;) {
       const input = {
         Bucket: this.bucket,
@@ -49,7 +62,7 @@ export class S3Bucket implements Bucket {
       const page: ListObjectsV2CommandOutput = await this.attempt("list", "", signal, (sent) =>
         this.client.send(new ListObjectsV2Command(input), sent),
       );
-      for (const { Key = "" } of page.Contents ?? []) yield Key;
+      for (const { Key: key = "", Size: bytes = 0 } of page.Contents ?? []) yield { key, bytes };
       token = page.NextContinuationToken;
       if (page.IsTruncated !== true || token === undefined) return;
     }
@@ -59,21 +72,44 @@ export class S3Bucket implements Bucket {
     this.client.destroy();
   }
 
-  private async part(
-    part: { Bucket: string; Key: string; Range: string; IfMatch: string | undefined },
-    length: number,
-    signal: AbortSignal,
-  ): Promise<Buffer> {
+  private async part(range: ObjectRange, signal: AbortSignal): Promise<ObjectPart> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.attempt("read", part.Key, signal, async (sent) => {
-          const { Body } = await this.client.send(new GetObjectCommand(part), sent);
-          assert(Body !== undefined, "an answer has a body");
-          return await collected(Body as AsyncIterable<Buffer>, length);
-        });
+        return await this.attempt("read", range.key, signal, (sent) => this.get(range, sent));
       } catch (error) {
         if (tries === triesMax || !isCoded(error, "unavailable")) throw error;
       }
+    }
+  }
+
+  private async get(
+    { key, start, length, version }: ObjectRange,
+    sent: { abortSignal: AbortSignal },
+  ): Promise<ObjectPart> {
+    const command = new GetObjectCommand({
+      Bucket: this.bucket,
+      Key: key,
+      Range: `bytes=${start}-${start + length - 1}`,
+      IfMatch: version,
+    });
+    try {
+      const { Body, ContentLength, ContentRange, ETag } = await this.client.send(command, sent);
+      const [, from, total = Number.NaN] =
+        ContentRange === undefined
+          ? ["", 0, ContentLength]
+          : (/^bytes (\d+)-\d+\/(\d+)$/.exec(ContentRange) ?? []);
+      const isAsked = Number(from) === start && Number(total) >= 0;
+      if (Body === undefined || ContentLength === undefined || ContentLength > length || !isAsked)
+        throw new CodedError(
+          "unavailable",
+          `Cannot read "${key}" in bucket ${this.bucket}: the store sends something else. Put it again`,
+        );
+      const bytes = await collected(Body as AsyncIterable<Buffer>, ContentLength);
+      return { bytes, total: Number(total), version: ETag };
+    } catch (thrown) {
+      // No first byte: the object is empty.
+      if (statusOf(thrown) !== 416 || start > 0) throw thrown;
+      return { bytes: Buffer.alloc(0), total: 0, version };
     }
   }
 

@@ -58,6 +58,9 @@ export function s3Error(thrown: unknown, { action, bucket, key }: S3Attempt): Co
   const code = "code" in thrown ? String(thrown.code) : "";
   const isAway =
     unreachable.has(code) ||
+    // A gateway to a file system, when two requests meet in a folder that one of them empties: no key of
+    // ours is a folder.
+    name === "ExistingObjectIsDirectory" ||
     status === 429 ||
     status >= 500 ||
     /time.?out|aborted|socket|network/i.test(`${name} ${thrown.message}`);

@@ -5,7 +5,8 @@ import { seededRandom } from "../../base/random.ts";
 import type { CommitInfo, CommitName } from "../../model/commit.ts";
 import type { FileInfo } from "../../model/file.ts";
 import { localPrincipal } from "../../model/principal.ts";
-import { openInlineSqliteMetadata, type MetadataStore } from "../../metadata/index.ts";
+import type { MetadataStore } from "../../metadata/index.ts";
+import { openTestMetadata } from "../../metadata/testing/open-test-metadata.ts";
 import { openMemObjectStore, type ObjectStore } from "../../objectstore/index.ts";
 import { openInlineCompute } from "../../storage/compute.ts";
 import { openStorage } from "../../storage/index.ts";
@@ -40,7 +41,7 @@ export class TestPfs {
   ) {
     const { clock = this.clock } = over;
     const random = seededRandom(seed);
-    const { objects = openMemObjectStore(), metadata = openInlineSqliteMetadata({ clock }) } = over;
+    const { objects = openMemObjectStore(), metadata = openTestMetadata(clock) } = over;
     const storage = openStorage({
       objects,
       metadata,
@@ -69,9 +70,10 @@ export class TestPfs {
     await this.putAll(commit, [{ path, overwrite, content: Buffer.from(text) }]);
   }
 
-  /** Puts several files in one request. */
-  async putAll(commit: CommitName, files: PutFile[]): Promise<void> {
-    await putFiles(this.deps, localPrincipal, { commit, files: listed(files), signal: never });
+  /** Puts several files in one request, which may be sent again when it has a key. */
+  async putAll(commit: CommitName, files: PutFile[], key?: string): Promise<void> {
+    const input = { commit, files: listed(files), signal: never };
+    await putFiles(this.deps, localPrincipal, key === undefined ? input : { ...input, key });
   }
 
   /** Deletes a path from an open commit. */

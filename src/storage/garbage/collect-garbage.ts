@@ -100,7 +100,11 @@ class GarbageRun {
 
   async run(): Promise<GarbageReport> {
     const { deps, signal, token } = this;
-    await deps.settle(signal);
+    await deps.settle(signal).catch((error: unknown) => {
+      // On a full disk nothing can be moved: what is in packs already may make room.
+      if (!isCoded(error, "resource_exhausted")) throw error;
+      deps.log.warn({ err: error }, "garbage is collected without moving small chunks into packs");
+    });
     const trash = await deps.metadata.call("trashIds", {});
     const { marks, marksDeps, lastPack } = await markAll(deps, this.keepOn, signal);
     const repos = await weighTrash(marks, marksDeps);

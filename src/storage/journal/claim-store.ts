@@ -25,16 +25,16 @@ export async function claimStore(
   deps: ClaimDeps & { readonly random: Random },
   signal: AbortSignal,
 ): Promise<void> {
+  // The store first: what a daemon beside this one writes there, it has told the database before.
+  const found = await findOwner(deps.objects, signal);
+  const hasJournal = (await listSegments(deps.objects, signal)).length > 0;
   const { owner, isUnused, isRecovering } = await deps.metadata.call("ownership", {});
   if (isRecovering)
     throw new CodedError(
       "failed_precondition",
       'Cannot start: a recovery into this database did not end. Run "pachd recover" once more, with the same options',
     );
-  const found = await findOwner(deps.objects, signal);
-  const isForeign = async (): Promise<boolean> =>
-    found !== undefined || (isUnused && (await listSegments(deps.objects, signal)).length > 0);
-  if (owner === null && (await isForeign()))
+  if (owner === null && (found !== undefined || (isUnused && hasJournal)))
     throw new CodedError(
       "failed_precondition",
       'Cannot start with a new database: the object store belongs to another one. Run "pachd recover" with the same options if that one is lost, give its --root or --database if not, or choose another --object-store',

@@ -1,4 +1,5 @@
 import type { FileType } from "../../model/file.ts";
+import type { DecodedNodes } from "./decoded-nodes.ts";
 
 /** Length of a SHA-256 digest: of chunks, node addresses and content digests. */
 export const hashBytes = 32;
@@ -88,6 +89,8 @@ export const emptyTree: TreeRef = {
 export interface NodeSource {
   /** @throws CodedError `data_loss` when the node is not there */
   get(address: Buffer): Promise<Buffer>;
+  /** Where readers of one tree after another find the nodes that the last one decoded. Default: nowhere. */
+  readonly decoded?: DecodedNodes;
 }
 
 /** Where nodes are written to. */

@@ -40,5 +40,9 @@ export function openMemNodes(): MemNodes {
 
 /** Reads from memory what is there, and all else from `below`. */
 export function overlayNodes(over: MemNodes, below: NodeSource): NodeSource {
-  return { get: async (address) => await (over.has(address) ? over : below).get(address) };
+  return {
+    get: async (address) => await (over.has(address) ? over : below).get(address),
+    // An address says what is decoded, wherever the node is.
+    ...(below.decoded === undefined ? {} : { decoded: below.decoded }),
+  };
 }

@@ -1,4 +1,5 @@
 import { CodedError } from "../../base/errors.ts";
+import { DecodedNodes } from "./decoded-nodes.ts";
 import type { NodeSource, TreeRef } from "./entry.ts";
 import { lowerBound } from "./key-range.ts";
 import { decodeNode, type TreeNode } from "./node-format.ts";
@@ -16,18 +17,18 @@ export interface Located {
 /** Where to go down: to the first key at or after `key`, to the first after it, or to the last of all. */
 type Direction = { readonly to: "from" | "past"; readonly key: Buffer } | { readonly to: "last" };
 
-/** Decoded nodes that are kept: the paths of a few neighbours, about a megabyte. */
+/** Nodes a reader keeps of a source that keeps none: the paths of a few neighbours, about a megabyte. */
 const nodesKeptMax = 64;
 
 /** Finds nodes in one tree. Remembers the last few, so that going on in order reads each node once. */
 export class TreeReader {
   readonly #ref: TreeRef;
   readonly #source: NodeSource;
-  readonly #kept = new Map<string, TreeNode>();
 
   constructor(ref: TreeRef, source: NodeSource) {
     this.#ref = ref;
-    this.#source = source;
+    const decoded = source.decoded ?? new DecodedNodes(nodesKeptMax);
+    this.#source = { get: (address) => source.get(address), decoded };
   }
 
   /** The node of that level with the first key at or after `key`; undefined when all are before it. */
@@ -51,17 +52,7 @@ export class TreeReader {
    * @throws CodedError `data_loss` when it is not there or not what it should be
    */
   async node(address: Buffer, level: number): Promise<TreeNode> {
-    const name = address.toString("latin1");
-    const kept = this.#kept.get(name);
-    if (kept !== undefined) {
-      this.#kept.delete(name);
-      this.#kept.set(name, kept);
-      return kept;
-    }
-    const node = await readNode(address, level, this.#source);
-    this.#kept.set(name, node);
-    if (this.#kept.size > nodesKeptMax) this.#kept.delete(this.#kept.keys().next().value ?? "");
-    return node;
+    return await readNode(address, level, this.#source);
   }
 
   async #descend(level: number, direction: Direction): Promise<Located | undefined> {
@@ -87,18 +78,29 @@ export class TreeReader {
   }
 }
 
-/** Reads and decodes one node. */
+/**
+ * One node, decoded.
+ *
+ * @throws CodedError `data_loss` when it is not there or not what it should be
+ */
 export async function readNode(
   address: Buffer,
   level: number,
   source: NodeSource,
 ): Promise<TreeNode> {
-  return decodeAt(await source.get(address), address, level);
+  const kept = source.decoded?.get(address);
+  if (kept !== undefined) return ofLevel(kept, address, level);
+  const node = decodeAt(await source.get(address), address, level);
+  source.decoded?.set(address, node);
+  return node;
 }
 
 /** Decodes the bytes of a node. */
 export function decodeAt(bytes: Buffer, address: Buffer, level: number): TreeNode {
-  const node = decodeNode(bytes);
+  return ofLevel(decodeNode(bytes), address, level);
+}
+
+function ofLevel(node: TreeNode, address: Buffer, level: number): TreeNode {
   if (node.level === level) return node;
   throw new CodedError(
     "data_loss",

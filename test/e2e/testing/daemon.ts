@@ -19,13 +19,15 @@ export interface Ran {
 export class TestDaemon {
   readonly root: string;
   readonly args: readonly string[];
+  readonly program: string;
   address = "";
   log = "";
   private process: ChildProcess | undefined;
 
-  constructor(root: string, args: readonly string[]) {
+  constructor(root: string, args: readonly string[], program = join(binaries, "pachd")) {
     this.root = root;
     this.args = args;
+    this.program = program;
   }
 
   get pid(): number {
@@ -35,11 +37,9 @@ export class TestDaemon {
   /** Starts it and waits for its ready line; a restart keeps the address. */
   async start(): Promise<void> {
     const address = this.address === "" ? "127.0.0.1:0" : this.address;
-    const child = spawn(
-      join(binaries, "pachd"),
-      ["--root", this.root, "--address", address, ...this.args],
-      { stdio: ["ignore", "pipe", "pipe"] },
-    );
+    const child = spawn(this.program, ["--root", this.root, "--address", address, ...this.args], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.process = child;
     child.stderr.on("data", (bytes: Buffer) => {
       this.log = (this.log + bytes.toString()).slice(-200_000);
@@ -65,6 +65,11 @@ export class TestDaemon {
     });
     child.kill(signal);
     return await gone;
+  }
+
+  /** Sends a signal and does not wait. */
+  signal(signal: NodeJS.Signals): void {
+    this.process?.kill(signal);
   }
 
   /** Runs pachctl against this daemon. */

@@ -1,44 +1,58 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { pathToFileURL } from "node:url";
 import { hasS3Server, S3Server, s3Keys } from "../../../src/objectstore/testing/s3-server.ts";
 import { PostgresServer, postgresPrograms } from "../../../src/metadata/testing/postgres-server.ts";
-import { join } from "node:path";
 import { TestDaemon, testFolder } from "./daemon.ts";
 
+/** Where daemons keep what they share. */
+export type SharedStore = "s3" | "folder";
+
 /** Why there can be no daemons that share; undefined where there can. */
-export function whyNoSharing(): string | undefined {
+export function whyNoSharing(store: SharedStore = "s3"): string | undefined {
   if (postgresPrograms() === undefined) return "PostgreSQL is not installed";
-  return hasS3Server() ? undefined : "no S3 server is installed";
+  return store === "folder" || hasS3Server() ? undefined : "no S3 server is installed";
 }
 
-/** Real daemons on one real database and one real bucket. */
-export class SharedWorld {
+/** Real daemons on one real database and one real bucket, or one folder. */
+export class Cluster {
   readonly postgres: PostgresServer;
-  readonly s3: S3Server;
+  /** Undefined when they share a folder. */
+  readonly s3: S3Server | undefined;
   readonly daemons: readonly TestDaemon[];
+  readonly database: string;
 
-  private constructor(postgres: PostgresServer, s3: S3Server, daemons: readonly TestDaemon[]) {
+  private constructor(
+    { postgres, s3, database }: Pick<Cluster, "postgres" | "s3" | "database">,
+    daemons: readonly TestDaemon[],
+  ) {
     this.postgres = postgres;
     this.s3 = s3;
+    this.database = database;
     this.daemons = daemons;
   }
 
-  static async open(t: TestContext, count: number): Promise<SharedWorld> {
-    Object.assign(process.env, s3Keys);
+  static async open(
+    t: TestContext,
+    count: number,
+    { store = "s3" as SharedStore, args = [] as string[] } = {},
+  ): Promise<Cluster> {
     const folder = testFolder(t);
     const postgres = await PostgresServer.open();
     t.after(async () => await postgres.close());
-    const s3 = await S3Server.open();
-    t.after(async () => await s3.close());
-    await s3.newBucket("mammoth");
-    const store = `s3://mammoth/store?endpoint=${encodeURIComponent(s3.endpoint)}`;
+    const s3 = store === "s3" ? await openBucket(t) : undefined;
+    const objects =
+      s3 === undefined
+        ? pathToFileURL(join(folder, "shared")).href
+        : `s3://mammoth/store?endpoint=${encodeURIComponent(s3.endpoint)}`;
     const database = await postgres.newDatabase();
-    const args = ["--database", database, "--object-store", store, "--log-level", "warn"];
+    const shared = ["--database", database, "--object-store", objects, "--log-level", "warn"];
     const daemons = Array.from(
       { length: count },
-      (_, i) => new TestDaemon(join(folder, `daemon-${i}`), args),
+      (_, i) => new TestDaemon(join(folder, `daemon-${i}`), [...shared, ...args]),
     );
-    const world = new SharedWorld(postgres, s3, daemons);
+    const world = new Cluster({ postgres, s3, database }, daemons);
     t.after(async () => {
       await Promise.all(daemons.map(async (daemon) => await daemon.stop("SIGKILL")));
     });
@@ -46,6 +60,29 @@ export class SharedWorld {
     await Promise.all(daemons.map(async (daemon) => await daemon.start()));
     return world;
   }
+
+  /** Runs a statement on the database that they share. */
+  async query(sql: string): Promise<unknown[]> {
+    return await this.postgres.query(sql, new URL(this.database).pathname.slice(1));
+  }
+
+  /** Ends every lease at once, as if all the time it takes had passed. Who is alive goes on or learns it. */
+  async endLeases(): Promise<void> {
+    await this.query(`UPDATE sessions SET until_micros = 0`);
+    await this.query(`UPDATE leases SET until_micros = 0`);
+    await this.query(`UPDATE outbox SET due_micros = 0 WHERE owner <> ''`);
+    await this.query(`UPDATE commits SET lease_micros = 0 WHERE state = 'closing'`);
+    await this.query(`UPDATE jobs SET lease_micros = 0 WHERE state IN ('creating', 'running')`);
+    await this.query(`UPDATE tasks SET due_micros = 0 WHERE state = 'assigned'`);
+  }
+}
+
+async function openBucket(t: TestContext): Promise<S3Server> {
+  Object.assign(process.env, s3Keys);
+  const s3 = await S3Server.open();
+  t.after(async () => await s3.close());
+  await s3.newBucket("mammoth");
+  return s3;
 }
 
 /** Statuses of requests that may be sent again, with their key. */
