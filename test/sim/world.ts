@@ -97,8 +97,8 @@ export class World {
   readonly daemons: SimDaemon[] = [];
   /** Whether calls fail and answers are lost. */
   isFaulty = true;
-  /** Whether daemons do hardly anything but collect garbage, and clients hardly anything but make it. */
-  readonly isBusyCollecting: boolean;
+  /** Whether daemons started from here on do hardly anything but collect garbage, and clients hardly anything but make it. */
+  isBusyCollecting: boolean;
   private started = 0;
 
   constructor(scheduler: Scheduler, options: { isBusyCollecting?: boolean } = {}) {
