@@ -64,9 +64,10 @@ async function openParts(
   const facts = { address: `${config.host}:${config.port}`, release: version };
   await pfs.storage.claimStore(stop.signal);
   await pfs.storage.renewSession(facts);
+  const disowned = Promise.withResolvers<CodedError>();
   const loops = [
     runEventLoop(pps, stop.signal),
-    runMaintenance(pfs, stop.signal),
+    runMaintenance(pfs, disowned.resolve, stop.signal),
     keepSession(pfs, facts, stop.signal),
     runGarbageCollection(pfs, config.gcEveryMs, stop.signal),
   ];
@@ -99,7 +100,7 @@ async function openParts(
   );
   return {
     address: http.address,
-    died: found.died,
+    died: Promise.race([found.died, disowned.promise]),
     async close(signal) {
       log.info({}, "pachd is stopping");
       closing = signal;

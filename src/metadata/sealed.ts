@@ -26,6 +26,8 @@ export interface PackRecord {
 
 /** All that must be recorded in the transaction that makes new chunks visible. */
 export interface Sealed {
+  /** The epoch its session knew of when the writer began. */
+  readonly epoch: number;
   readonly packs: readonly PackRecord[];
   /** Ids of packs recorded before that hold what is relied on: they must still be there. */
   readonly kept: readonly string[];

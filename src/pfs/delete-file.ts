@@ -25,7 +25,7 @@ export async function deleteFile(
   await deps.metadata.call("stageRun", {
     uid: info.uid,
     run: { entries: encodeRun([cleared]), root: null, bytes: 0 },
-    sealed: { packs: [], kept: [], inline: [] },
+    sealed: { epoch: 0, packs: [], kept: [], inline: [] },
     answer: "{}",
     ...(input.key === undefined ? {} : { key: input.key }),
   });

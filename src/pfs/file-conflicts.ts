@@ -1,8 +1,8 @@
 import { CodedError, isCoded } from "../base/errors.ts";
 import { pathOfKey } from "../model/paths.ts";
 import type { CommitDetail } from "../metadata/index.ts";
-import { finder, type Entry } from "../storage/index.ts";
-import type { OpenRoots, RootView } from "./open-roots.ts";
+import type { Entry } from "../storage/index.ts";
+import type { OpenRoots } from "./open-roots.ts";
 
 /**
  * Refuses writes that would make one path both a file and a directory. The final word is spoken when
@@ -16,13 +16,12 @@ export async function refuseTypeConflicts(
   entries: Iterable<Entry>,
 ): Promise<void> {
   if (commit === null) return;
-  const base = await rootIfAny(openRoots, commit);
-  if (base === undefined || base.root.count === 0) return;
-  const find = finder(base.root, base.nodes);
+  const typeOf = await typesIfAny(openRoots, commit);
+  if (typeOf === undefined) return;
   for (const entry of entries) {
     if (entry.clear || entry.type === "none") continue;
-    const existing = await find(entry.key);
-    if (existing === undefined || existing.type === entry.type) continue;
+    const existing = await typeOf(entry.key);
+    if (existing === undefined || existing === entry.type) continue;
     const path = pathOfKey(entry.key);
     const message =
       entry.type === "file"
@@ -36,12 +35,12 @@ export async function refuseTypeConflicts(
  * A commit whose own writes conflict, since its parent changed, has no root until one of them is deleted;
  * one that was to be the parent may have been taken back meanwhile, as its request failed.
  */
-async function rootIfAny(
+async function typesIfAny(
   openRoots: OpenRoots,
   commit: CommitDetail,
-): Promise<RootView | undefined> {
+): Promise<Awaited<ReturnType<OpenRoots["typesIn"]>> | undefined> {
   try {
-    return await openRoots.rootOf(commit);
+    return await openRoots.typesIn(commit);
   } catch (error) {
     if (isCoded(error, "failed_precondition") || isCoded(error, "not_found")) return undefined;
     throw error;

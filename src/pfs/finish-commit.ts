@@ -14,7 +14,7 @@ import {
   type TreeRef,
 } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
-import { ingesting } from "./ingest-files.ts";
+import { ingesting, isCollected } from "./ingest-files.ts";
 import { runEntries } from "./open-roots.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
@@ -95,8 +95,7 @@ async function finish(
         try {
           return { info: await publish(deps, uid, token, start), isNew: true };
         } catch (error) {
-          const isCollected = isCoded(error, "aborted") && "pack" in error.details;
-          if (!isCollected || attempt++ === attemptsMax) throw error;
+          if (!isCollected(error) || attempt++ === attemptsMax) throw error;
         }
         break;
       case "busy":

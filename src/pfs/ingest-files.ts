@@ -1,3 +1,4 @@
+import { isCoded } from "../base/errors.ts";
 import { MiB } from "../base/size.ts";
 import { recordFormatOf, type RecordFormat } from "../chunking/index.ts";
 import { keyOfPath, parseEntryPath } from "../model/paths.ts";
@@ -105,6 +106,11 @@ class PendingPuts {
   }
 }
 
+/** True of the failure to rely on what garbage collection has taken away: the same data may be stored again. */
+export function isCollected(error: unknown): boolean {
+  return isCoded(error, "aborted") && "pack" in error.details;
+}
+
 /** Gives the ingest up when anything goes wrong: what it packed is garbage then. */
 export async function ingesting<T>(
   storage: Storage,
@@ -119,5 +125,6 @@ export async function ingesting<T>(
     throw error;
   } finally {
     ingest.end(failure);
+    if (isCollected(failure)) await storage.rejoin().catch(() => undefined);
   }
 }

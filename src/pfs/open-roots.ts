@@ -1,12 +1,15 @@
 import { present } from "../base/assert.ts";
 import { isCoded } from "../base/errors.ts";
 import { MiB } from "../base/size.ts";
+import { Turns } from "../base/turns.ts";
+import type { FileType } from "../model/file.ts";
 import type { CommitDetail, MetadataStore, StagedRun } from "../metadata/index.ts";
 import {
   applyDelta,
   decodeRun,
   decodeTreeRef,
   emptyTree,
+  finder,
   foldDeltas,
   openMemNodes,
   overlayNodes,
@@ -17,6 +20,7 @@ import {
   type Storage,
   type TreeRef,
 } from "../storage/index.ts";
+import { StagedTypes } from "./staged-types.ts";
 
 /** A root together with where its nodes are. */
 export interface RootView {
@@ -50,28 +54,36 @@ export class OpenRoots {
   private readonly kept = new Map<string, { readonly open: OpenRoot; readonly bytes: number }>();
   /** Of the nodes of all roots kept, as they were when each was last used. */
   private keptBytes = 0;
-  private readonly turns = new Map<string, Promise<unknown>>();
+  private readonly turns = new Turns();
+  private readonly stagedTypes: StagedTypes;
 
   constructor(deps: { metadata: MetadataStore; storage: Storage }) {
     this.metadata = deps.metadata;
     this.storage = deps.storage;
+    this.stagedTypes = new StagedTypes(deps.metadata);
   }
 
   /** The root of any commit, as of now. */
   async rootOf(detail: CommitDetail): Promise<RootView> {
     if (detail.root !== null)
       return { root: decodeTreeRef(detail.root), nodes: this.storage.nodes };
-    const uid = detail.info.uid;
     // One at a time per commit: two readers must not apply the same runs to one root.
-    const turn = (this.turns.get(uid) ?? Promise.resolve())
-      .catch(() => undefined)
-      .then(async () => await this.refresh(detail));
-    this.turns.set(uid, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.turns.get(uid) === turn) this.turns.delete(uid);
-    }
+    return await this.turns.take(detail.info.uid, () => this.refresh(detail));
+  }
+
+  /** Tells of keys whether a commit, as of now, has a file or a directory there. Quick for keys in order. */
+  async typesIn(detail: CommitDetail): Promise<(key: Buffer) => Promise<FileType | undefined>> {
+    const staged = detail.root === null ? await this.stagedTypes.of(detail) : undefined;
+    const { root, nodes } = await (staged === undefined
+      ? this.rootOf(detail)
+      : this.parentRoot(detail));
+    const find = root.count === 0 ? undefined : finder(root, nodes);
+    return async (key) => {
+      const known = staged?.get(key.toString("latin1"));
+      if (known !== undefined || find === undefined) return known;
+      const type = (await find(key))?.type;
+      return type === "none" ? undefined : type;
+    };
   }
 
   private async refresh(detail: CommitDetail): Promise<RootView> {

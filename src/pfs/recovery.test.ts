@@ -268,6 +268,42 @@ test("claimStore() lets daemons begin a store together", async (t) => {
   }
 });
 
+test("claimStore() refuses two databases that claim a store at the same moment", async (t) => {
+  const objects = openMemObjectStore();
+  const second = new TestPfs(2, { objects });
+  t.after(async () => await second.close());
+  const first = new TestPfs(1, {
+    objects: faulting(objects, {
+      // The second one comes when the first has found the store to be nobody's.
+      before: async ({ name, key }) => {
+        if (name === "create" && key.startsWith("journal/owners/"))
+          await second.deps.storage.claimStore(never);
+      },
+      after: async () => undefined,
+    }),
+  });
+  t.after(async () => await first.close());
+  await assert.rejects(first.deps.storage.claimStore(never), /at the same moment/);
+  await second.deps.storage.claimStore(never);
+});
+
+test("claimStore() refuses an empty store to a database that has packs", async (t) => {
+  const objects = openMemObjectStore();
+  const pfs = new TestPfs(1, { objects });
+  t.after(async () => await pfs.close());
+  await pfs.deps.storage.claimStore(never);
+  await pfs.repo("data");
+  await pfs.commit("data", { f: "one" });
+  await settle(pfs);
+  const elsewhere = new TestPfs(2, {
+    objects: openMemObjectStore(),
+    metadata: pfs.deps.metadata,
+    session: "two",
+  });
+  await assert.rejects(elsewhere.deps.storage.claimStore(never), /the object store is empty/);
+  await pfs.deps.storage.claimStore(never);
+});
+
 test("a journal of many changes is a few segments, and all comes back", async (t) => {
   const objects = openMemObjectStore();
   const pfs = new TestPfs(1, { objects });

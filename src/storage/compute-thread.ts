@@ -1,3 +1,4 @@
+import { constants, platform, setPriority } from "node:os";
 import { move, transferableSymbol, valueSymbol } from "piscina";
 import { isCoded } from "../base/errors.ts";
 import type { EncodeTask, Encoding, Scan, ScanTask } from "./compute.ts";
@@ -6,6 +7,9 @@ import { decodeFrame, encodeFrames, scanWindow } from "./compute-work.ts";
 import { freeMemory } from "./memory.ts";
 
 // What runs in a thread of the pool: openPoolCompute() calls these by name.
+
+// A large upload must not hold up small requests. Only Linux gives each thread a priority of its own.
+if (platform() === "linux") setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 /** Coded errors lose their code between threads: data_loss goes back as a message. */
 export type Decoded = { readonly plain: Buffer } | { readonly damage: string };

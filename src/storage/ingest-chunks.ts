@@ -87,7 +87,7 @@ export class IngestChunks {
   }
 
   /** Makes durable what was put. */
-  async seal(): Promise<Sealed> {
+  async seal(): Promise<Omit<Sealed, "epoch">> {
     await Promise.all(this.placing);
     this.throwIfFailed();
     if (!this.isSpilled) return { packs: [], kept: [], inline: await this.inlineChunks() };

@@ -28,11 +28,13 @@ class OpenIngest implements Ingest {
   readonly nodes: NodeSink;
   private readonly deps: IngestDeps;
   private readonly chunks: IngestChunks;
+  private readonly epoch: number;
   private readonly leave: () => void;
 
   constructor(deps: IngestDeps) {
     this.deps = deps;
     this.chunks = new IngestChunks(deps);
+    this.epoch = deps.session.epoch;
     this.leave = deps.session.enter();
     this.nodes = { put: (node) => this.putNode(node) };
   }
@@ -62,7 +64,7 @@ class OpenIngest implements Ingest {
   async seal(): Promise<Sealed> {
     const sealed = await this.chunks.seal();
     this.chunks.clear();
-    return sealed;
+    return { epoch: this.epoch, ...sealed };
   }
 
   end(error?: unknown): void {

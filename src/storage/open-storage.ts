@@ -90,6 +90,8 @@ export interface Storage {
   readonly verifying: Verifying;
   /** Says that this session is still here. To be called first, and every two seconds. */
   renewSession(facts: SessionFacts): Promise<void>;
+  /** The same, at once: for one that was taken for dead, before it tries again. */
+  rejoin(): Promise<void>;
   /** Gives up packs nobody waits for. No call may follow. */
   close(): Promise<void>;
 }
@@ -151,6 +153,7 @@ export function openStorage(deps: StorageDeps): Storage {
       return await collectGarbage(garbageDeps, options, signal);
     },
     claimStore: (signal) => claimStore(deps, signal),
+    rejoin: () => session.renew(facts),
     renewSession(told) {
       facts = told;
       return session.renew(told);

@@ -54,8 +54,9 @@ export class Session {
    * dead meanwhile begins anew.
    */
   async renew(facts: SessionFacts): Promise<void> {
-    // Epochs only grow, so the first writer that is left is the oldest.
-    const [oldest = Number.MAX_SAFE_INTEGER] = this.writers.keys();
+    // Epochs only grow, so the first writer that is left is the oldest. One may begin while this call is on
+    // its way: it goes by the epoch known now.
+    const [oldest = this.known] = this.writers.keys();
     this.isRegistered = true;
     const epoch = await this.deps.metadata.call("renewSession", {
       id: this.id,

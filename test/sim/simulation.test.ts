@@ -84,6 +84,8 @@ async function disturb(world: World, daemonsMax: number, goesOn: () => boolean):
 /** At the end all is as the models say, and garbage is gone. */
 async function judge(world: World, clients: readonly SimClient[]): Promise<void> {
   for (const daemon of world.daemons.slice()) world.kill(daemon);
+  // Its runs would hardly ever leave room for ours.
+  world.isBusyCollecting = false;
   const { pfs } = await world.startDaemon();
   const clock = world.scheduler.clockOf("judge");
   // Leases of the dead end, what was closing is finished.

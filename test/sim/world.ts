@@ -62,7 +62,7 @@ export class SimDaemon {
     await this.pfs.storage.claimStore(this.stop.signal);
     await this.pfs.storage.renewSession(facts);
     const { signal } = this.stop;
-    void runMaintenance(this.pfs, signal);
+    void runMaintenance(this.pfs, () => undefined, signal);
     void keepSession(this.pfs, facts, signal);
     void runGarbageCollection(this.pfs, gcEveryMs, signal);
     if (this.world.isBusyCollecting) void this.collectAgainAndAgain(signal);
@@ -97,8 +97,8 @@ export class World {
   readonly daemons: SimDaemon[] = [];
   /** Whether calls fail and answers are lost. */
   isFaulty = true;
-  /** Whether daemons do hardly anything but collect garbage, and clients hardly anything but make it. */
-  readonly isBusyCollecting: boolean;
+  /** Whether daemons started from here on do hardly anything but collect garbage, and clients hardly anything but make it. */
+  isBusyCollecting: boolean;
   private started = 0;
 
   constructor(scheduler: Scheduler, options: { isBusyCollecting?: boolean } = {}) {

@@ -208,14 +208,20 @@ export const raiseEpoch: Procedure<GarbageRun, number> = async (tx, input) => {
 };
 
 /**
- * The end of packs: from here on a writer that names one is refused. Gives back those that were still in
- * that state, whose objects may be removed.
+ * The end of packs: from here on a writer that names one is refused, and one that began before the epoch
+ * `oldest`, which was not waited for, whatever it names. Gives back those that were still in that state,
+ * whose objects may be removed.
  */
 export const deletePacks: Procedure<
-  GarbageRun & { numbers: number[]; state: "condemned" | "lost" },
+  GarbageRun & { numbers: number[]; state: "condemned" | "lost"; oldest: number },
   string[]
 > = async (tx, input) => {
   await requireRun(tx, input);
+  await tx.run(
+    `INSERT INTO counters (name, value) VALUES ('awaited_epoch', ?)
+     ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE excluded.value > counters.value`,
+    input.oldest,
+  );
   const epoch = await epochNow(tx);
   const deleted: string[] = [];
   for (const number of input.numbers) {

@@ -2,10 +2,13 @@ import { CodedError } from "../../base/errors.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import type { ChunkRow, InlineChunk, PackClass, PackRecord, Sealed } from "../sealed.ts";
 import { nextNumber } from "./counters.ts";
+import { epochNow } from "./sessions.ts";
 import { eachTogether } from "./together.ts";
 
 /** Records sealed packs and inline chunks in the transaction that refers to them. Repeating is harmless. */
 export async function recordSealed(tx: Tx, sealed: Sealed): Promise<void> {
+  const packs = [...sealed.packs.map(({ id }) => id), ...sealed.kept];
+  if (packs.length > 0) await requireAwaited(tx, sealed.epoch, packs[0]!);
   for (const pack of sealed.packs) await recordPack(tx, pack, false);
   await eachTogether(sealed.kept, (pack) => requirePack(tx, pack));
   await eachTogether(sealed.inline, (chunk) =>
@@ -20,6 +23,24 @@ export async function recordSealed(tx: Tx, sealed: Sealed): Promise<void> {
       chunk.data.length,
       tx.nowMicros,
     ),
+  );
+}
+
+/**
+ * What a writer found in the index when it looked may be gone when garbage collection did not wait for it, as
+ * it was not heard of: it is to look again.
+ *
+ * @throws CodedError `aborted`
+ */
+async function requireAwaited(tx: Tx, epoch: number, pack: string): Promise<void> {
+  const awaited = await tx.get<{ value: number }>(
+    `SELECT value FROM counters WHERE name = 'awaited_epoch'`,
+  );
+  if (epoch >= (awaited?.value ?? 0)) return;
+  throw new CodedError(
+    "aborted",
+    "The data was on its way while garbage collection took this daemon for dead: send it again",
+    { details: { pack } },
   );
 }
 
@@ -135,7 +156,11 @@ function chunkRowOf(row: LocationRow): ChunkRow {
  * True when it was not known to be lost. Garbage collection's own packs stay as they are.
  */
 export const markPackLost: Procedure<{ pack: string }, boolean> = async (tx, { pack }) =>
-  (await tx.run(`UPDATE packs SET state = 'lost' WHERE id = ? AND state = 'live'`, pack)) > 0;
+  (await tx.run(
+    `UPDATE packs SET state = 'lost', epoch = ? WHERE id = ? AND state = 'live'`,
+    await epochNow(tx),
+    pack,
+  )) > 0;
 
 interface PackRow extends Record<string, string | number | Uint8Array | null> {
   id: string;

@@ -8,7 +8,7 @@ export async function epochNow(tx: Tx): Promise<number> {
 
 /**
  * Registers a session or prolongs it; gives back the epoch now. `oldestEpoch` is the epoch in which its
- * oldest writer began; with none, anything not below the epoch now.
+ * oldest writer began, or in which one may begin before it hears the answer.
  */
 export const renewSession: Procedure<
   { id: string; oldestEpoch: number; leaseMs: number; address: string; release: string },

@@ -123,6 +123,7 @@ test("collectGarbage() judges a pack by bytes, not by the number of chunks", asy
   await bed.drop("all");
   await bed.drop("many");
   assert.equal((await bed.collect()).rewrittenPacks, 0, "nearly all bytes are live");
+  await storage.rejoin();
   await put("many again", [...many, ...large(9)]);
   await storage.indexPending(never);
   await bed.drop("few");

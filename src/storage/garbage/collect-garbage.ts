@@ -33,7 +33,7 @@ export interface GarbageDeps extends Omit<RewriteDeps, "move" | "session"> {
  *
  * 1. Mark what is referred to; count it in each pack; copy the rest out of packs mostly unused.
  * 2. Condemn packs without any: dedup ignores them, naming one brings it back.
- * 3. Raise the epoch and wait for writers that began before it: a courtesy, they would be refused.
+ * 3. Raise the epoch and wait for writers that began before it; those not waited for are refused.
  * 4. Mark again what is new, pardon what it needs, delete the others.
  *
  * All state is in the rows of packs: a run that breaks off is finished by the next.
@@ -119,9 +119,8 @@ class GarbageRun {
     const epoch = await deps.metadata.call("raiseEpoch", { token });
     const oldest = await this.waitForWriters(epoch);
     const { removed, pardoned } = await this.remove(
-      candidates.filter((pack) => pack.state === "lost" || pack.epoch < oldest),
-      marks,
-      marksDeps,
+      candidates.filter((pack) => pack.epoch < oldest),
+      { marks, marksDeps, oldest },
     );
     const isQuiet = oldest >= epoch;
     const unrecorded = isQuiet ? await this.removeOrphans(orphans) : [];
@@ -207,8 +206,7 @@ class GarbageRun {
 
   private async remove(
     candidates: readonly SweptPack[],
-    marks: Marks,
-    marksDeps: MarksDeps,
+    { marks, marksDeps, oldest }: { marks: Marks; marksDeps: MarksDeps; oldest: number },
   ): Promise<{ removed: SweptPack[]; pardoned: SweptPack[] }> {
     const { deps, token } = this;
     if (candidates.length === 0) return { removed: [], pardoned: [] };
@@ -225,7 +223,8 @@ class GarbageRun {
     const removed: SweptPack[] = [];
     for (const state of ["condemned", "lost"] as const) {
       const dead = candidates.filter((pack) => pack.state === state && !live.has(pack.number));
-      for (const some of slices(dead)) removed.push(...(await this.removePacks(some, state)));
+      for (const some of slices(dead))
+        removed.push(...(await this.removePacks(some, state, oldest)));
     }
     return { removed, pardoned };
   }
@@ -234,10 +233,11 @@ class GarbageRun {
   private async removePacks(
     packs: readonly SweptPack[],
     state: "condemned" | "lost",
+    oldest: number,
   ): Promise<SweptPack[]> {
     const { deps, token } = this;
     const numbers = packs.map(({ number }) => number);
-    const ids = new Set(await deps.metadata.call("deletePacks", { token, numbers, state }));
+    const ids = new Set(await deps.metadata.call("deletePacks", { token, numbers, state, oldest }));
     const removed = packs.filter(({ id }) => ids.has(id));
     for (const pack of removed) await this.removePack(pack);
     return removed;

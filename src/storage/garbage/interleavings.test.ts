@@ -40,9 +40,10 @@ async function openAs(bed: GarbageBed, gate: Gate, actor: string): Promise<BedDa
 }
 
 /** Sends a put again, as clients do, when what it relied on was removed. */
-async function putTwice({ put }: BedDaemon, name: string, texts: Buffer[]): Promise<void> {
+async function putTwice({ put, storage }: BedDaemon, name: string, texts: Buffer[]): Promise<void> {
   await put(name, texts).catch(async (error: unknown) => {
     if (!isCoded(error, "aborted")) throw error;
+    await storage.rejoin();
     await put(name, texts);
   });
 }
@@ -150,3 +151,26 @@ for (const { what, prepare, write } of cases.filter((one) => isLong || one.isLon
     t.diagnostic(`${count} orders`);
     assert.ok(count > 10);
   });
+
+test("a put that was not waited for is refused when a pack that it knew nothing of held its chunks", async () => {
+  const bed = new GarbageBed();
+  const slow = await bed.open({}, { session: "slow" });
+  const other = await bed.open({}, { session: "other" });
+  const ingest = slow.storage.openIngest();
+  for (const text of old) await ingest.putBytes(text, "binary");
+  // The same bytes, in a pack that the index knows first; then the slow one's pack, by another request.
+  await other.put("first", old);
+  await other.storage.indexPending(never);
+  await slow.put("beside", fresh);
+  await slow.storage.indexPending(never);
+  await bed.drop("first");
+  await bed.collect();
+  const sealed = await ingest.seal();
+  const refused = bed.calls.keepRun({ name: "slow", entries: Buffer.alloc(0), sealed });
+  await assert.rejects(refused, (error) => isCoded(error, "aborted") && "pack" in error.details);
+  ingest.end();
+  await slow.storage.rejoin();
+  await slow.put("slow", old);
+  await bed.assertReads();
+  await bed.assertEmptied();
+});

@@ -46,7 +46,12 @@ test("sweep() counts what is found in each pack, and drops rows of packs that ar
   await bed.metadata.call("condemnPacks", { token, numbers: [pack!.number] });
   await sweep(marks, deps, { dropDangling: true });
   assert.equal((await bed.rows()).chunk_locations, 5, "condemned is not gone");
-  await bed.metadata.call("deletePacks", { token, numbers: [pack!.number], state: "condemned" });
+  await bed.metadata.call("deletePacks", {
+    token,
+    numbers: [pack!.number],
+    state: "condemned",
+    oldest: 0,
+  });
   await sweep(marks, deps);
   assert.equal((await bed.rows()).chunk_locations, 5, "a dry run changes nothing");
   await sweep(marks, deps, { dropDangling: true });

@@ -1,7 +1,8 @@
-import { CodedError } from "../../base/errors.ts";
+import { CodedError, isCoded } from "../../base/errors.ts";
 import { randomBelow, type Random } from "../../base/random.ts";
 import type { MetadataStore, StoreOwner } from "../../metadata/index.ts";
 import type { ObjectStore } from "../../objectstore/index.ts";
+import { packKey } from "../pack-format.ts";
 import { listSegments } from "./read-journal.ts";
 import { journalPrefix } from "./segment-format.ts";
 import { writeObject } from "./write-segment.ts";
@@ -39,9 +40,48 @@ export async function claimStore(
       "failed_precondition",
       'Cannot start with a new database: the object store belongs to another one. Run "pachd recover" with the same options if that one is lost, give its --root or --database if not, or choose another --object-store',
     );
+  if (found === undefined) await requireKnownPacks(deps, signal);
   const own = owner ?? (await deps.metadata.call("becomeOwner", newOwner(1, deps.random)));
   requireNoLater(own, found);
-  if (found !== ownerKey(own)) await writeObject(deps.objects, ownerKey(own), ownerBytes);
+  if (found === ownerKey(own)) return;
+  await writeObject(deps.objects, ownerKey(own), ownerBytes);
+  if (found === undefined) await requireSoleOwner(deps, ownerKey(own), signal);
+}
+
+/** Packs looked for in a store that nobody has claimed: one that is there is enough. */
+const packsLookedFor = 20;
+
+/** @throws CodedError `failed_precondition` when the database knows packs, and none of them is in the store */
+async function requireKnownPacks(deps: ClaimDeps, signal: AbortSignal): Promise<void> {
+  const known = await deps.metadata.call("listPacks", { after: 0, limit: packsLookedFor });
+  const packs = known.filter(({ state }) => state !== "deleted");
+  for (const { id } of packs) {
+    const found = await deps.objects.stat(packKey(id), { signal }).catch((error: unknown) => {
+      if (isCoded(error, "not_found")) return undefined;
+      throw error;
+    });
+    if (found !== undefined) return;
+  }
+  if (packs.length === 0) return;
+  throw new CodedError(
+    "failed_precondition",
+    "Cannot start: the object store is empty, but the database has data in one. Look at --object-store and at what is mounted there, or give the --root or --database that belongs to this store",
+    { details: { pack: packs[0]!.id } },
+  );
+}
+
+/** Of several databases that claim a store at the same moment, each sees another's claim, or one does alone. */
+async function requireSoleOwner(deps: ClaimDeps, own: string, signal: AbortSignal): Promise<void> {
+  const others: string[] = [];
+  for await (const { key } of deps.objects.list(ownersPrefix, { signal }))
+    if (key !== own) others.push(key);
+  if (others.length === 0) return;
+  await deps.objects.remove(own, { signal });
+  throw new CodedError(
+    "failed_precondition",
+    "Cannot start: another daemon, with another database, claimed the object store at the same moment. Give each an --object-store of its own, or both the same --database",
+    { details: { owner: others[0]! } },
+  );
 }
 
 /**
