@@ -40,6 +40,10 @@ export const registry: Readonly<Record<string, Entry>> = {
     summary: "Start a new commit.",
     load: async () => (await import("./commands/start-commit.ts")).startCommit,
   },
+  "fork-commit": {
+    summary: "Start a new commit with a given parent on a new branch.",
+    load: async () => (await import("./commands/fork-commit.ts")).forkCommit,
+  },
   "finish-commit": {
     summary: "Finish, or cancel, a started commit.",
     load: async () => (await import("./commands/finish-commit.ts")).finishCommit,
@@ -59,6 +63,22 @@ export const registry: Readonly<Record<string, Entry>> = {
   "revert-commit": {
     summary: "Make an earlier commit's files the head of a branch again.",
     load: async () => (await import("./commands/revert-commit.ts")).revertCommit,
+  },
+  "squash-commit": {
+    summary: "Squash a number of commits into a single commit.",
+    load: async () => (await import("./commands/squash-commit.ts")).squashCommit,
+  },
+  "replay-commit": {
+    summary: "Replay a number of commits onto a branch.",
+    load: async () => (await import("./commands/replay-commit.ts")).replayCommit,
+  },
+  "archive-commit": {
+    summary: "Hide commits, and what was made from them, from lists.",
+    load: async () => (await import("./commands/archive-commit.ts")).archiveCommit,
+  },
+  "archive-all": {
+    summary: "Archive all commits in all repos.",
+    load: async () => (await import("./commands/archive-all.ts")).archiveAll,
   },
   "flush-commit": {
     summary: "Wait for everything that commits cause.",
@@ -84,6 +104,10 @@ export const registry: Readonly<Record<string, Entry>> = {
   "diff-file": {
     summary: "Show what differs between two commits.",
     load: async () => (await import("./commands/diff-file.ts")).diffFile,
+  },
+  mkdir: {
+    summary: "Make a directory in a commit.",
+    load: async () => (await import("./commands/make-directory.ts")).makeDirectory,
   },
   "delete-file": {
     summary: "Delete a file or directory in a commit.",
@@ -118,6 +142,10 @@ export const registry: Readonly<Record<string, Entry>> = {
   "delete-pipeline": {
     summary: "Delete a pipeline.",
     load: async () => (await import("./commands/delete-pipeline.ts")).deletePipeline,
+  },
+  "delete-all": {
+    summary: "Delete everything.",
+    load: async () => (await import("./commands/delete-all.ts")).deleteAll,
   },
   "garbage-collect": {
     summary: "Remove what nothing refers to any more.",
