@@ -26,6 +26,17 @@ type Unplaced = PutSource extends infer S
     : never
   : never;
 
+/** What one -f names: commas separate several, but a file or URL that has commas itself is one. */
+export async function listOf(typed: string, { deps }: Context): Promise<string[]> {
+  if (!typed.includes(",")) return [typed];
+  if (isUrl(typed)) return typed.split(/,(?=[a-z][a-z0-9+.-]*:\/\/)/i);
+  const isOne = await deps.fileSystem.access(typed).then(
+    () => true,
+    () => false,
+  );
+  return isOne ? [typed] : typed.split(",").filter((part) => part !== "");
+}
+
 /**
  * Finds out what each FILE, URL or `-` is and which path it gets: one source takes PATH as its own
  * path, several go below it; without PATH each is stored under its name as typed.

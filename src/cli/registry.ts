@@ -9,6 +9,8 @@ export interface Entry {
   readonly summary: string;
   /** Imports the command's file: only the command that runs is loaded, which keeps starting fast. */
   readonly load: () => Promise<Define>;
+  /** Not in the list of commands: another name of one, or not for people. */
+  readonly hidden?: boolean;
 }
 
 const topic = async (name: "repo" | "commit" | "file" | "job" | "pipeline"): Promise<Define> => {
@@ -158,5 +160,27 @@ export const registry: Readonly<Record<string, Entry>> = {
   version: {
     summary: "Print the versions of pachctl and pachd.",
     load: async () => (await import("./commands/version.ts")).version,
+  },
+  doctor: {
+    summary: "Check pachd and this machine, and say what helps.",
+    load: async () => (await import("./commands/doctor.ts")).doctor,
+  },
+  "port-forward": {
+    summary: "Forward a port on the local machine to pachd. This command blocks.",
+    load: async () => (await import("./commands/port-forward.ts")).portForward,
+  },
+  portforward: {
+    summary: "Another name of port-forward.",
+    load: async () => (await import("./commands/port-forward.ts")).portForward,
+    hidden: true,
+  },
+  completion: {
+    summary: "Print the completion script of a shell.",
+    load: async () => (await import("./commands/completion.ts")).completion,
+  },
+  complete: {
+    summary: "Print what a command line may become.",
+    load: async () => (await import("./commands/complete.ts")).complete,
+    hidden: true,
   },
 };

@@ -60,6 +60,11 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
     http: { maxHeaderSize: 256 * KiB },
   });
   takeRawBodies(server);
+  server.addHook("onRequest", (_request, reply, done) => {
+    // Clients compare it with their own.
+    void reply.header("server", `pachd/${options.version}`);
+    done();
+  });
   registerDoor(server, options);
   server.setErrorHandler((error, request, reply) =>
     answerError(error, request, reply, options.log),

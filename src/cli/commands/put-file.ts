@@ -4,7 +4,7 @@ import { packTar, type Body, type Client, type Fetched } from "../../client/inde
 import type { CommitName } from "../../model/commit.ts";
 import type { Context } from "../context.ts";
 import { collect } from "../options.ts";
-import { bodyOf, placeSources, tarFiles, type PutSource } from "../put-sources.ts";
+import { bodyOf, listOf, placeSources, tarFiles, type PutSource } from "../put-sources.ts";
 import { readText } from "../read-text.ts";
 
 interface Flags {
@@ -42,7 +42,7 @@ export function putFile(command: Command, context: Context): void {
     .argument("[path]")
     .option(
       "-f, --file <file|url|->",
-      "what to put; - is standard input, the default (may be repeated)",
+      "what to put; - is standard input, the default (may be repeated, or a list: a,b)",
       collect,
     )
     .option("-i, --input-file <file|url|->", "a list of files and URLs to put, one a line")
@@ -68,7 +68,10 @@ export function putFile(command: Command, context: Context): void {
 }
 
 async function typedSources(flags: Flags, context: Context): Promise<string[]> {
-  const { file = [], inputFile } = flags;
+  const file = (
+    await Promise.all((flags.file ?? []).map(async (typed) => await listOf(typed, context)))
+  ).flat();
+  const { inputFile } = flags;
   refuseTwice([...file, ...(inputFile === undefined ? [] : [inputFile])]);
   if (inputFile === undefined) return file.length === 0 ? ["-"] : [...file];
   const lines = (await readText(inputFile, context)).split(/\r?\n/);
