@@ -22,8 +22,8 @@ export interface CliDeps {
   readonly stderr: Writable;
   /** Whether standard output is a terminal. */
   readonly isTerminal: boolean;
-  /** Whether standard error is a terminal: progress is shown there. */
-  readonly isErrorTerminal: boolean;
+  /** Width of the terminal that standard error is, where progress is shown; undefined when it is none. */
+  readonly errorColumns: number | undefined;
   /** Whether words may be coloured. */
   readonly color: boolean;
   readonly clock: Clock;

@@ -35,7 +35,7 @@ async function main(): Promise<number> {
     stdout: process.stdout,
     stderr: process.stderr,
     isTerminal: process.stdout.isTTY,
-    isErrorTerminal: process.stderr.isTTY,
+    errorColumns: process.stderr.isTTY ? process.stderr.columns : undefined,
     color: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
     clock: systemClock(),
     random: systemRandom,

@@ -1,9 +1,11 @@
 import type { Command } from "commander";
 import { CodedError } from "../../base/errors.ts";
+import type { Client, ViewOptions } from "../../client/index.ts";
 import type { CommitName } from "../../model/commit.ts";
 import { causedCommit } from "../caused-commit.ts";
 import { parseCommitArgument } from "../commit-argument.ts";
 import type { Context } from "../context.ts";
+import { Progress } from "../progress.ts";
 import { viewOf, viewOptions } from "../options.ts";
 
 type Flags = Parameters<typeof viewOf>[0] & { readonly of?: string };
@@ -30,11 +32,44 @@ export function getFile(command: Command, context: Context): void {
           ? { repo, id: second }
           : await causedCommit(client, repo, parseCommitArgument(flags.of));
       const bytes = await client.files.get(commit, path, viewOf(flags));
-      for await (const part of bytes) {
-        if (context.deps.isTerminal && part.includes(0)) throw binary(commit, path);
-        await context.write(part);
-      }
+      if (context.deps.isTerminal) await printText(bytes, context, () => binary(commit, path));
+      else await save(bytes, { client, context, file: { commit, path, view: viewOf(flags) } });
     });
+}
+
+async function printText(
+  bytes: AsyncIterable<Buffer>,
+  context: Context,
+  refusal: () => CodedError,
+): Promise<void> {
+  for await (const part of bytes) {
+    if (part.includes(0)) throw refusal();
+    await context.write(part);
+  }
+}
+
+interface Saved {
+  readonly client: Client;
+  readonly context: Context;
+  readonly file: { commit: CommitName; path: string; view: ViewOptions };
+}
+
+/** Into a file or a pipe: whoever sits at a terminal is shown how far it is. */
+async function save(
+  bytes: AsyncIterable<Buffer>,
+  { client, context, file: { commit, path, view } }: Saved,
+): Promise<void> {
+  const progress = Progress.open(context);
+  if (progress !== undefined) {
+    const { sizeBytes } = await client.files.inspect(commit, path, view);
+    progress.totals = { files: 1, bytes: sizeBytes };
+  }
+  const counted = progress?.counted(() => bytes)() ?? bytes;
+  try {
+    for await (const part of counted) await context.write(part);
+  } finally {
+    progress?.close();
+  }
 }
 
 /** With --of there is no commit between the repo and the path. */

@@ -41,7 +41,7 @@ export async function run(
     stdout,
     stderr,
     isTerminal: false,
-    isErrorTerminal: false,
+    errorColumns: undefined,
     color: false,
     clock: { nowMicros: () => nowMicros, monotonicMs: () => 0, sleep: () => Promise.resolve() },
     random: seededRandom(1),
