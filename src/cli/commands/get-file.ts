@@ -23,6 +23,7 @@ export function getFile(command: Command, context: Context): void {
       .argument("[path]", "a file"),
   )
     .option("--of <repo/commit>", "read the commit of the repo that this commit caused")
+    .usage("[options] <repo-name> <commit-id> <path>")
     .addHelpText("after", examples)
     .action(async (repo: string, second: string, third: string | undefined, flags: Flags) => {
       const path = pathOf(second, third, flags);
