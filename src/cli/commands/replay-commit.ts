@@ -10,6 +10,7 @@ export function replayCommit(command: Command, context: Context): void {
     .argument("<repo-name>")
     .argument("<commit-id>", "what to replay")
     .argument("<commit-id...>", "more of it, and last the branch, which is made when it is new")
+    .usage("[options] <repo-name> <commit-id...> <branch>")
     .addHelpText("after", after)
     .action(async (repo: string, first: string, more: string[]) => {
       const from = [first, ...more.slice(0, -1)];

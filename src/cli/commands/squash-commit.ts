@@ -15,6 +15,7 @@ export function squashCommit(command: Command, context: Context): void {
     .argument("<repo-name>")
     .argument("<commit-id>", "what to squash")
     .argument("<commit-id...>", "more of it, and last the open commit that takes it")
+    .usage("[options] <repo-name> <commit-id...> <open-commit-id>")
     .addHelpText("after", after)
     .action(async (repo: string, first: string, more: string[]) => {
       const from = [first, ...more.slice(0, -1)];
