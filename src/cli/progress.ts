@@ -38,22 +38,21 @@ export class Progress {
 
   /** Passes a file's bytes on and counts them; what is read again, for another try, counts once. */
   counted<T extends Uint8Array>(open: () => AsyncIterable<T>): () => AsyncGenerator<T, void, void> {
-    let own = 0;
-    let isDone = false;
-    const progress = this;
+    const own = { files: 0, bytes: 0 };
+    const add = (files: number, bytes: number): void => {
+      own.files += files;
+      own.bytes += bytes;
+      this.files += files;
+      this.bytes += bytes;
+      this.show();
+    };
     return async function* () {
-      progress.bytes -= own;
-      progress.files -= isDone ? 1 : 0;
-      [own, isDone] = [0, false];
+      add(-own.files, -own.bytes);
       for await (const piece of open()) {
-        own += piece.length;
-        progress.bytes += piece.length;
-        progress.show();
+        add(0, piece.length);
         yield piece;
       }
-      isDone = true;
-      progress.files++;
-      progress.show();
+      add(1, 0);
     };
   }
 

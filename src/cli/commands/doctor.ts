@@ -86,8 +86,9 @@ async function checkNamespaces(machine: Machine): Promise<Finding> {
     : { state: "failed", text: "pipelines cannot run here", fix: reason };
 }
 
-async function checkDisk({ root, diskRoom }: Machine): Promise<Finding> {
-  const { freeBytes, totalBytes } = await diskRoom(root);
+async function checkDisk(machine: Machine): Promise<Finding> {
+  const { root } = machine;
+  const { freeBytes, totalBytes } = await machine.diskRoom(root);
   const text = `${formatBytes(freeBytes)} of ${formatBytes(totalBytes)} free at ${root}`;
   if (freeBytes >= freeBytesMin) return { state: "ok", text };
   const fix = "pachctl garbage-collect    (or start pachd with --root on a larger disk)";

@@ -170,6 +170,7 @@ async function putInSteps(
     cleaner.close();
     throw error;
   }
+  put.progress?.close();
   await client.commits.finish(commit, {
     onWait: (message) => {
       context.note(message);
