@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Writable } from "node:stream";
 import { test } from "node:test";
 import { MiB } from "../base/size.ts";
@@ -54,4 +57,18 @@ test("get-file shows its progress on a terminal, cut to its width, and takes it 
   const elsewhere = terminal(undefined);
   await run(argv, { ...elsewhere.options, address: server.address });
   assert.equal(elsewhere.shown(), "");
+});
+
+test("put-file counts the files of a directory, and shows the whole once it is known", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "mammoth-progress-"));
+  t.after(async () => {
+    await rm(folder, { recursive: true });
+  });
+  for (const name of ["a", "b", "c"]) await writeFile(join(folder, name), Buffer.alloc(MiB));
+  await using server = await fakePachd({ "POST /repos/data/branches/master/tar": { json: {} } });
+  const { shown, options } = terminal(200);
+  const argv = ["put-file", "data", "master", "d", "-c", "-r", "-f", folder];
+  assert.equal((await run(argv, { ...options, address: server.address })).exit, 0);
+  assert.match(shown(), /\] 100 % {2}3 of 3 files {2}3 MiB of 3 MiB {2}\S+ \w+\/s {2}0 s left/);
+  assert.ok(shown().endsWith("\r\u001b[K"));
 });
