@@ -5,7 +5,8 @@ import { CodedError } from "../base/errors.ts";
 import type { FileSystem } from "../base/file-system.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
-import type { Client, ClientOptions } from "../client/index.ts";
+import type { Client, ClientOptions, ServerFacts } from "../client/index.ts";
+import type { Machine } from "./machine.ts";
 
 /** Everything the commands touch, so that tests own it; `main` gives the real ones. */
 export interface CliDeps {
@@ -21,6 +22,8 @@ export interface CliDeps {
   readonly stderr: Writable;
   /** Whether standard output is a terminal. */
   readonly isTerminal: boolean;
+  /** Width of the terminal that standard error is, where progress is shown; undefined when it is none. */
+  readonly errorColumns: number | undefined;
   /** Whether words may be coloured. */
   readonly color: boolean;
   readonly clock: Clock;
@@ -30,6 +33,8 @@ export interface CliDeps {
   /** For specs and lists given as a URL. */
   readonly fetch: typeof fetch;
   readonly fileSystem: FileSystem;
+  /** The machine this runs on, loaded by the command that looks at it. */
+  readonly machine: () => Promise<Machine>;
   /** Fires when the user interrupts. */
   readonly signal: AbortSignal;
 }
@@ -39,6 +44,9 @@ export class Context {
   readonly deps: CliDeps;
   /** Set by --verbose before the command runs. */
   verbose = false;
+  /** What the daemon's last answer said about it. */
+  server: ServerFacts | undefined;
+  private hasCompared = false;
   private opened: Promise<Client> | undefined;
   private input: Readable | undefined;
   private outputError: NodeJS.ErrnoException | undefined;
@@ -115,9 +123,21 @@ export class Context {
       token,
       clock,
       random,
+      onServer: (facts) => {
+        this.meet(facts);
+      },
       ...(signal === undefined ? {} : { signal }),
       ...(this.verbose ? { log: this.callLog() } : {}),
     });
+  }
+
+  private meet(facts: ServerFacts): void {
+    this.server = facts;
+    const own = this.deps.version;
+    if (this.hasCompared || facts.version === undefined) return;
+    this.hasCompared = true;
+    if (facts.version !== own)
+      this.note(`pachctl ${own} talks to pachd ${facts.version}: install the same version of both`);
   }
 
   private callLog(): Log {

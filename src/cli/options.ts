@@ -39,7 +39,8 @@ export function viewOf(flags: ViewFlags): ViewOptions {
   };
 }
 
-function wholeNumber(value: string): number {
+/** Reads the value of an option that counts. */
+export function wholeNumber(value: string): number {
   if (/^\d{1,9}$/.test(value)) return Number(value);
   throw new InvalidArgumentError("Give a whole number.");
 }

@@ -38,11 +38,14 @@ export async function createProgram(argv: readonly string[], deps: CliDeps): Pro
     .hook("preAction", (command) => {
       context.verbose = command.opts<{ verbose?: boolean }>().verbose === true;
     });
-  for (const [name, { summary }] of Object.entries(registry))
-    program.command(name).description(summary);
+  for (const [name, { summary, hidden = false }] of Object.entries(registry))
+    program.command(name, { hidden }).description(summary);
   const name = commandName(argv);
   if (name !== undefined) await define(program, name, context);
-  else program.action(() => program.outputHelp());
+  else
+    program.action(async () => {
+      await (await import("./status.ts")).showStatus(context);
+    });
   return { command: program, context };
 }
 
@@ -50,7 +53,8 @@ async function define(program: Command, name: string, context: Context): Promise
   const entry = Object.hasOwn(registry, name) ? registry[name] : undefined;
   const command = program.commands.find((one) => one.name() === name);
   if (entry === undefined || command === undefined) {
-    const near = nearest(name, Object.keys(registry));
+    const shown = Object.keys(registry).filter((known) => registry[known]?.hidden !== true);
+    const near = nearest(name, shown);
     const hint = near === undefined ? "" : `. Did you mean "${near}"?`;
     throw new CodedError(
       "usage",

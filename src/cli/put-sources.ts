@@ -3,6 +3,7 @@ import type { Body, TarFile } from "../client/index.ts";
 import { joinPath, parseEntryPath, parsePath, type FilePath } from "../model/paths.ts";
 import type { Context } from "./context.ts";
 import { kindOf, readLocal, walk } from "./local-files.ts";
+import type { Progress, Totals } from "./progress.ts";
 import { isUrl } from "./read-text.ts";
 
 /** Something to put, and the path it gets; a directory's files go below the path. */
@@ -25,6 +26,17 @@ type Unplaced = PutSource extends infer S
     ? Omit<S, "path">
     : never
   : never;
+
+/** What one -f names: commas separate several, but a file or URL that has commas itself is one. */
+export async function listOf(typed: string, { deps }: Context): Promise<string[]> {
+  if (!typed.includes(",")) return [typed];
+  if (isUrl(typed)) return typed.split(/,(?=[a-z][a-z0-9+.-]*:\/\/)/i);
+  const isOne = await deps.fileSystem.access(typed).then(
+    () => true,
+    () => false,
+  );
+  return isOne ? [typed] : typed.split(",").filter((part) => part !== "");
+}
 
 /**
  * Finds out what each FILE, URL or `-` is and which path it gets: one source takes PATH as its own
@@ -111,22 +123,50 @@ function urlPath(url: string): string {
 export function bodyOf(
   source: PutSource & { readonly kind: "file" | "pipe" },
   context: Context,
+  progress?: Progress,
 ): Body {
   const { fileSystem } = context.deps;
-  if (source.kind === "file") return () => readLocal(fileSystem, source.local);
-  return source.local === "-" ? context.stdin() : readLocal(fileSystem, source.local);
+  const counted = (open: () => AsyncIterable<Uint8Array>): (() => AsyncIterable<Uint8Array>) =>
+    progress?.counted(open) ?? open;
+  if (source.kind === "file") return counted(() => readLocal(fileSystem, source.local));
+  if (source.local !== "-") return counted(() => readLocal(fileSystem, source.local))();
+  const input = context.stdin();
+  return progress === undefined ? input : counted(() => input)();
+}
+
+/** How much the sources are in all; undefined when that shows only while they are read. */
+export async function totalsOf(
+  sources: readonly PutSource[],
+  { deps, signal }: Context,
+): Promise<Totals | undefined> {
+  let files = 0;
+  let bytes = 0;
+  const add = (sizeBytes: number): void => {
+    files++;
+    bytes += sizeBytes;
+  };
+  for (const source of sources) {
+    if (source.kind === "file") add(source.sizeBytes);
+    else if (source.kind !== "directory") return undefined;
+    else
+      for await (const { sizeBytes } of walk(deps.fileSystem, source.local)) {
+        signal.throwIfAborted();
+        add(sizeBytes);
+      }
+  }
+  return { files, bytes };
 }
 
 /** Files and directories as the files of one tar, with whole paths. */
 export async function* tarFiles(
   sources: readonly PutSource[],
   { deps }: Context,
+  progress?: Progress,
 ): AsyncGenerator<TarFile, void, void> {
-  const one = (path: string, local: string, sizeBytes: number): TarFile => ({
-    path,
-    sizeBytes,
-    open: () => readLocal(deps.fileSystem, local, sizeBytes),
-  });
+  const one = (path: string, local: string, sizeBytes: number): TarFile => {
+    const open = (): AsyncIterable<Uint8Array> => readLocal(deps.fileSystem, local, sizeBytes);
+    return { path, sizeBytes, open: progress?.counted(open) ?? open };
+  };
   for (const source of sources) {
     if (source.kind === "file") yield one(source.path, source.local, source.sizeBytes);
     if (source.kind !== "directory") continue;

@@ -9,6 +9,8 @@ export interface Entry {
   readonly summary: string;
   /** Imports the command's file: only the command that runs is loaded, which keeps starting fast. */
   readonly load: () => Promise<Define>;
+  /** Not in the list of commands: another name of one, or not for people. */
+  readonly hidden?: boolean;
 }
 
 const topic = async (name: "repo" | "commit" | "file" | "job" | "pipeline"): Promise<Define> => {
@@ -40,6 +42,10 @@ export const registry: Readonly<Record<string, Entry>> = {
     summary: "Start a new commit.",
     load: async () => (await import("./commands/start-commit.ts")).startCommit,
   },
+  "fork-commit": {
+    summary: "Start a new commit with a given parent on a new branch.",
+    load: async () => (await import("./commands/fork-commit.ts")).forkCommit,
+  },
   "finish-commit": {
     summary: "Finish, or cancel, a started commit.",
     load: async () => (await import("./commands/finish-commit.ts")).finishCommit,
@@ -59,6 +65,22 @@ export const registry: Readonly<Record<string, Entry>> = {
   "revert-commit": {
     summary: "Make an earlier commit's files the head of a branch again.",
     load: async () => (await import("./commands/revert-commit.ts")).revertCommit,
+  },
+  "squash-commit": {
+    summary: "Squash a number of commits into a single commit.",
+    load: async () => (await import("./commands/squash-commit.ts")).squashCommit,
+  },
+  "replay-commit": {
+    summary: "Replay a number of commits onto a branch.",
+    load: async () => (await import("./commands/replay-commit.ts")).replayCommit,
+  },
+  "archive-commit": {
+    summary: "Hide commits, and what was made from them, from lists.",
+    load: async () => (await import("./commands/archive-commit.ts")).archiveCommit,
+  },
+  "archive-all": {
+    summary: "Archive all commits in all repos.",
+    load: async () => (await import("./commands/archive-all.ts")).archiveAll,
   },
   "flush-commit": {
     summary: "Wait for everything that commits cause.",
@@ -84,6 +106,10 @@ export const registry: Readonly<Record<string, Entry>> = {
   "diff-file": {
     summary: "Show what differs between two commits.",
     load: async () => (await import("./commands/diff-file.ts")).diffFile,
+  },
+  mkdir: {
+    summary: "Make a directory in a commit.",
+    load: async () => (await import("./commands/make-directory.ts")).makeDirectory,
   },
   "delete-file": {
     summary: "Delete a file or directory in a commit.",
@@ -119,6 +145,10 @@ export const registry: Readonly<Record<string, Entry>> = {
     summary: "Delete a pipeline.",
     load: async () => (await import("./commands/delete-pipeline.ts")).deletePipeline,
   },
+  "delete-all": {
+    summary: "Delete everything.",
+    load: async () => (await import("./commands/delete-all.ts")).deleteAll,
+  },
   "garbage-collect": {
     summary: "Remove what nothing refers to any more.",
     load: async () => (await import("./commands/garbage-collect.ts")).garbageCollect,
@@ -130,5 +160,27 @@ export const registry: Readonly<Record<string, Entry>> = {
   version: {
     summary: "Print the versions of pachctl and pachd.",
     load: async () => (await import("./commands/version.ts")).version,
+  },
+  doctor: {
+    summary: "Check pachd and this machine, and say what helps.",
+    load: async () => (await import("./commands/doctor.ts")).doctor,
+  },
+  "port-forward": {
+    summary: "Forward a port on the local machine to pachd. This command blocks.",
+    load: async () => (await import("./commands/port-forward.ts")).portForward,
+  },
+  portforward: {
+    summary: "Another name of port-forward.",
+    load: async () => (await import("./commands/port-forward.ts")).portForward,
+    hidden: true,
+  },
+  completion: {
+    summary: "Print the completion script of a shell.",
+    load: async () => (await import("./commands/completion.ts")).completion,
+  },
+  complete: {
+    summary: "Print what a command line may become.",
+    load: async () => (await import("./commands/complete.ts")).complete,
+    hidden: true,
   },
 };

@@ -59,5 +59,6 @@ function countMessage(command: Command): string {
 }
 
 function chosen(program: Command | undefined, argv: readonly string[]): Command | undefined {
-  return program?.commands.find((command) => argv.includes(command.name()));
+  const [typed] = argv.filter((word) => !word.startsWith("-"));
+  return program?.commands.find((command) => command.name() === typed);
 }

@@ -25,6 +25,11 @@ const bad: readonly (readonly [argv: readonly string[], exit: number, stderr: st
     2,
     "expected 1 arguments, got 2\nUsage: pachctl create-repo [options] <repo-name>",
   ],
+  [
+    ["create-repo", "file", "b"],
+    2,
+    "expected 1 arguments, got 2\nUsage: pachctl create-repo [options] <repo-name>",
+  ],
   [["list-repo", "a"], 2, "expected 0 arguments, got 1\nUsage: pachctl list-repo [options]"],
   [
     ["start-commit"],

@@ -48,6 +48,27 @@ export interface CommitCalls {
   /** Waits, without limit, until the parent is finished. */
   finish(commit: CommitName, options?: FinishOptions): Promise<CommitInfo>;
   cancel(commit: CommitName, options?: CallOptions): Promise<CommitInfo>;
+  /** A child of `parent` that begins `branch`, which must be new. */
+  fork(
+    repo: string,
+    fork: { readonly parent: string; readonly branch: string },
+    options?: { readonly provenance?: readonly CommitName[] } & CallOptions,
+  ): Promise<CommitInfo>;
+  /** Writes into the open commit `to` what others of its repo have and it has not. Does not finish it. */
+  squash(to: CommitName, from: readonly string[], options?: CallOptions): Promise<void>;
+  /** Copies commits, with what the branch lacks of their history, as new finished commits on a branch. */
+  replay(
+    branch: BranchName,
+    from: readonly string[],
+    options?: CallOptions,
+  ): Promise<readonly CommitInfo[]>;
+  /**
+   * Hides commits, named `branch/N`, and all that was made from them, from lists and from flush. Unknown
+   * ones are ignored.
+   */
+  archive(commits: readonly CommitName[], options?: CallOptions): Promise<void>;
+  /** archive() for every commit there is. */
+  archiveAll(options?: CallOptions): Promise<void>;
   /**
    * A new head of a branch with the files of an earlier commit of the repo.
    *
@@ -86,6 +107,7 @@ export function commitCalls(connection: Connection): CommitCalls {
         ...connection.idempotent(),
         signal,
       }),
+    ...rewritingCalls(connection),
     cancel: (commit, { signal } = {}) =>
       connection.json<CommitInfo>({
         method: "POST",
@@ -113,6 +135,27 @@ export function commitCalls(connection: Connection): CommitCalls {
       return answer.commits;
     },
     flush: (commits, options = {}) => flushCommits(connection, commits, options),
+  };
+}
+
+/** Those that make commits of others, or hide them. */
+function rewritingCalls(
+  connection: Connection,
+): Pick<CommitCalls, "fork" | "squash" | "replay" | "archive" | "archiveAll"> {
+  const post = <T>(path: string, json: unknown, { signal }: CallOptions): Promise<T> =>
+    connection.json<T>({ method: "POST", path, json, ...connection.idempotent(), signal });
+  const branchUrl = (repo: string, branch: string): string =>
+    `${repoUrl(repo)}/branches/${part(branch)}`;
+  return {
+    fork: (repo, { parent, branch }, { provenance, ...options } = {}) =>
+      post(`${branchUrl(repo, branch)}/fork`, { parent, provenance }, options),
+    squash: (to, from, options = {}) => post(`${commitUrl(to)}/squash`, { from }, options),
+    async replay({ repo, branch }, from, options = {}) {
+      const path = `${branchUrl(repo, branch)}/replay`;
+      return (await post<{ commits: CommitInfo[] }>(path, { from }, options)).commits;
+    },
+    archive: (commits, options = {}) => post("/archive", { commits }, options),
+    archiveAll: (options = {}) => post("/archive-all", {}, options),
   };
 }
 

@@ -1,9 +1,4 @@
-import {
-  Agent,
-  request as httpRequest,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-} from "node:http";
+import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import type { Clock } from "../base/clock.ts";
 import { CodedError, codedErrorFrom } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -13,6 +8,9 @@ import { isRepeatable, sendBody, type Body } from "./body.ts";
 import { errorOfAnswer } from "./error-answer.ts";
 import { explainConnection, isConnectionFailure, neverArrived } from "./lost-connection.ts";
 import { withRetries } from "./retry.ts";
+
+// An import statement reads every name that the module exports, which loads a second HTTP client: 80 ms.
+const { Agent, request: httpRequest } = process.getBuiltinModule("node:http");
 
 /** Accepted by every call. */
 export interface CallOptions {
@@ -41,6 +39,14 @@ export interface Call extends CallOptions {
   readonly repeatable?: boolean;
 }
 
+/** What every answer says about the daemon that gave it. */
+export interface ServerFacts {
+  /** Undefined when what answers does not say that it is a pachd. */
+  readonly version: string | undefined;
+  /** Its wall time, microseconds since 1970, to the second; undefined when the answer does not say it. */
+  readonly timeMicros: number | undefined;
+}
+
 export interface ConnectionOptions {
   readonly address: Address;
   readonly clock: Clock;
@@ -49,6 +55,7 @@ export interface ConnectionOptions {
   /** Sent with every request, for a daemon that asks for one. */
   readonly token?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+  readonly onServer?: ((facts: ServerFacts) => void) | undefined;
 }
 
 /** HTTP to one pachd, over sockets that are kept and reused. */
@@ -154,6 +161,7 @@ export class Connection {
         request.destroy();
       });
     });
+    this.options.onServer?.(factsOf(answer));
     if ((answer.statusCode ?? 500) < 400) return answer;
     const error = await errorOfAnswer(answer);
     if (!request.writableFinished) request.destroy();
@@ -178,6 +186,14 @@ function either(a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSi
 function isPassing(error: unknown): boolean {
   if (!(error instanceof CodedError)) return false;
   return error.code === "unavailable" || (error.code === "aborted" && "pack" in error.details);
+}
+
+function factsOf({ headers }: IncomingMessage): ServerFacts {
+  const timeMs = Date.parse(headers.date ?? "");
+  return {
+    version: /^pachd\/(\S+)/.exec(String(headers["server"]))?.[1],
+    timeMicros: Number.isNaN(timeMs) ? undefined : timeMs * 1_000,
+  };
 }
 
 function binaryType(call: Call): OutgoingHttpHeaders {

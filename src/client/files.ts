@@ -74,6 +74,12 @@ export interface FileCalls {
     tar: Body,
     options?: PutOptions,
   ): Promise<CommitInfo>;
+  /**
+   * Makes a directory, and those above it, in an open commit; one that is there is left as it is.
+   *
+   * @throws CodedError when a file is in its place
+   */
+  makeDirectory(commit: CommitName, path: string, options?: CallOptions): Promise<void>;
   /** Removes a path and everything below it; one that does not exist is no error. */
   delete(commit: CommitName, path: string, options?: CallOptions): Promise<void>;
   /**
@@ -114,6 +120,13 @@ export function fileCalls(connection: Connection): FileCalls {
       putContent(connection, `${branchUrl(branch)}/files/${rest(path)}`, content, options),
     putTarCommit: (branch, prefix, tar, options = {}) =>
       putTar(connection, `${branchUrl(branch)}/tar`, { prefix, tar, ...options }),
+    makeDirectory: (commit, path, { signal } = {}) =>
+      connection.json<void>({
+        method: "POST",
+        path: `${commitUrl(commit)}/directories/${rest(path)}`,
+        ...connection.idempotent(),
+        signal,
+      }),
     delete: (commit, path, { signal } = {}) =>
       connection.json<void>({
         method: "DELETE",

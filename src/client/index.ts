@@ -1,4 +1,4 @@
-export { defaultAddress } from "./address.ts";
+export { defaultAddress, parseAddress } from "./address.ts";
 export type { Body } from "./body.ts";
 export type {
   CommitCalls,
@@ -7,7 +7,7 @@ export type {
   FlushOptions,
   ListCommitsOptions,
 } from "./commits.ts";
-export type { CallOptions } from "./connection.ts";
+export type { CallOptions, ServerFacts } from "./connection.ts";
 export type {
   BranchName,
   Content,

@@ -3,7 +3,7 @@ import { silentLog, type Log } from "../base/log.ts";
 import { systemRandom, type Random } from "../base/random.ts";
 import { defaultAddress, parseAddress } from "./address.ts";
 import { commitCalls, type CommitCalls } from "./commits.ts";
-import { Connection, type CallOptions } from "./connection.ts";
+import { Connection, type CallOptions, type ServerFacts } from "./connection.ts";
 import { fileCalls, type FileCalls } from "./files.ts";
 import { jobCalls, type JobCalls } from "./jobs.ts";
 import { pipelineCalls, type PipelineCalls } from "./pipelines.ts";
@@ -19,6 +19,8 @@ export interface ClientOptions {
   readonly signal?: AbortSignal;
   /** Told of every call, at level debug. Default: silent. */
   readonly log?: Log;
+  /** Told by every answer which pachd gave it. */
+  readonly onServer?: (facts: ServerFacts) => void;
   /** Default: the machine's. */
   readonly clock?: Clock;
   /** Makes idempotency keys. Default: the operating system's. */
@@ -61,6 +63,7 @@ export function openClient(options: ClientOptions = {}): Client {
     log: options.log ?? silentLog,
     token: options.token,
     signal: options.signal,
+    onServer: options.onServer,
   });
   return {
     repos: repoCalls(connection),

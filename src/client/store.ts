@@ -12,6 +12,8 @@ export interface StoreCalls {
    * @throws CodedError `failed_precondition` while another run goes on
    */
   collectGarbage(options?: { readonly isDryRun?: boolean } & CallOptions): Promise<GarbageReport>;
+  /** Deletes all pipelines, jobs, repos, commits and files. */
+  deleteAll(options?: CallOptions): Promise<void>;
   /**
    * Looks whether all that is recorded is there and agrees. Findings come as they are found; the
    * generator's result is the summary. `readData` reads every byte; `repair` puts right what it can.
@@ -28,6 +30,13 @@ export function storeCalls(connection: Connection): StoreCalls {
         method: "POST",
         path: "/garbage-collect",
         query: { dryRun: isDryRun },
+        signal,
+      }),
+    deleteAll: ({ signal } = {}) =>
+      connection.json<void>({
+        method: "POST",
+        path: "/delete-all",
+        ...connection.idempotent(),
         signal,
       }),
     async *fsck({ readData, repair, signal } = {}) {

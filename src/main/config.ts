@@ -96,7 +96,7 @@ export function parsePachdConfig(
   const { host, port } = parseAddress(values.address ?? (env["PACH_ADDRESS"] || "127.0.0.1:30650"));
   const config: PachdConfig = {
     command: parseCommand(positionals),
-    root: resolve(machine.cwd, values.root ?? (env["PACH_ROOT"] || defaultRoot(env))),
+    root: rootFolder(env, machine.cwd, values.root),
     objectStore: objectStore(values["object-store"] ?? (env["PACH_OBJECT_STORE"] || undefined)),
     s3Endpoint: env["AWS_ENDPOINT_URL_S3"] || env["AWS_ENDPOINT_URL"] || undefined,
     objectCacheBytes: sizeBytes("--object-cache", values["object-cache"] ?? "10GiB"),
@@ -207,6 +207,11 @@ function logLevel(text: string): string {
     "usage",
     `Cannot use log level "${text}": give one of ${logLevels.join(", ")}`,
   );
+}
+
+/** The folder that holds everything: what --root says, then PACH_ROOT, then the default. */
+export function rootFolder(env: Environment, cwd: string, option?: string): string {
+  return resolve(cwd, option ?? (env["PACH_ROOT"] || defaultRoot(env)));
 }
 
 function defaultRoot(env: Environment): string {

@@ -35,12 +35,14 @@ async function main(): Promise<number> {
     stdout: process.stdout,
     stderr: process.stderr,
     isTerminal: process.stdout.isTTY,
+    errorColumns: process.stderr.isTTY ? process.stderr.columns : undefined,
     color: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
     clock: systemClock(),
     random: systemRandom,
     openClient: async (options) => (await import("../client/index.ts")).openClient(options),
     fetch,
     fileSystem,
+    machine: async () => (await import("./machine.ts")).thisMachine(process.env),
     signal: interrupted.signal,
   });
 }

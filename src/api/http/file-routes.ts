@@ -8,6 +8,7 @@ import {
   diffFiles,
   inspectFile,
   listFiles,
+  makeDirectory,
   openFile,
   walkFiles,
   type PfsDeps,
@@ -86,6 +87,11 @@ export function registerFileRoutes(server: FastifyInstance, pfs: PfsDeps): void 
       signalOf(reply),
     );
     return await reply.type("application/x-tar").send(tar);
+  });
+  server.post<{ Params: CommitParams }>(`${base}/directories/*`, async (request, reply) => {
+    const { commit, path } = fileOf(request);
+    await makeDirectory(pfs, principalOf(request), { commit, path, ...keyOf(request) });
+    await reply.code(204).send();
   });
   server.delete<{ Params: CommitParams }>(`${base}/files/*`, async (request, reply) => {
     const { commit, path } = fileOf(request);

@@ -14,6 +14,7 @@ import { registerFrontPage } from "./front-page.ts";
 import { registerJobRoutes } from "./job-routes.ts";
 import { registerPipelineRoutes } from "./pipeline-routes.ts";
 import { registerPutRoutes } from "./put-routes.ts";
+import { registerRewriteRoutes } from "./rewrite-routes.ts";
 import { registerRepoRoutes } from "./repo-routes.ts";
 import { registerStoreRoutes } from "./store-routes.ts";
 
@@ -59,6 +60,11 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
     http: { maxHeaderSize: 256 * KiB },
   });
   takeRawBodies(server);
+  server.addHook("onRequest", (_request, reply, done) => {
+    // Clients compare it with their own.
+    void reply.header("server", `pachd/${options.version}`);
+    done();
+  });
   registerDoor(server, options);
   server.setErrorHandler((error, request, reply) =>
     answerError(error, request, reply, options.log),
@@ -70,11 +76,12 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
       await Promise.resolve();
       registerRepoRoutes(v1, options.pps.pfs);
       registerCommitRoutes(v1, options.pps.pfs);
+      registerRewriteRoutes(v1, options.pps.pfs);
       registerFileRoutes(v1, options.pps.pfs);
       registerPutRoutes(v1, options.pps.pfs, options.openBucket);
       registerPipelineRoutes(v1, options.pps);
       registerJobRoutes(v1, options.pps);
-      registerStoreRoutes(v1, options.pps.pfs);
+      registerStoreRoutes(v1, options.pps);
       v1.get("/version", () => ({ version: options.version }));
     },
     { prefix: "/api/v1" },

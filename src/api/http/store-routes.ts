@@ -3,7 +3,8 @@ import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { codedErrorFrom } from "../../base/errors.ts";
 import type { FsckLine } from "../../model/finding.ts";
-import { collectGarbage, verifyStore, type PfsDeps } from "../../pfs/index.ts";
+import { collectGarbage, deleteAllRepos, verifyStore } from "../../pfs/index.ts";
+import { deleteAllPipelines, type PpsDeps } from "../../pps/index.ts";
 import { flag, readQuery } from "./json-body.ts";
 import { principalOf, signalOf } from "./request-context.ts";
 
@@ -11,7 +12,13 @@ const garbageQuery = z.object({ dryRun: flag });
 const fsckQuery = z.object({ readData: flag, repair: flag });
 
 /** The store as a whole. */
-export function registerStoreRoutes(server: FastifyInstance, pfs: PfsDeps): void {
+export function registerStoreRoutes(server: FastifyInstance, pps: PpsDeps): void {
+  const { pfs } = pps;
+  server.post("/delete-all", async (request, reply) => {
+    await deleteAllPipelines(pps, principalOf(request));
+    await deleteAllRepos(pfs, principalOf(request));
+    await reply.code(204).send();
+  });
   server.post("/garbage-collect", async (request, reply) => {
     const isDryRun = readQuery(request, garbageQuery).dryRun;
     return await collectGarbage(pfs, principalOf(request), { isDryRun, signal: signalOf(reply) });

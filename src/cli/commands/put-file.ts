@@ -4,7 +4,15 @@ import { packTar, type Body, type Client, type Fetched } from "../../client/inde
 import type { CommitName } from "../../model/commit.ts";
 import type { Context } from "../context.ts";
 import { collect } from "../options.ts";
-import { bodyOf, placeSources, tarFiles, type PutSource } from "../put-sources.ts";
+import { Progress } from "../progress.ts";
+import {
+  bodyOf,
+  listOf,
+  placeSources,
+  tarFiles,
+  totalsOf,
+  type PutSource,
+} from "../put-sources.ts";
 import { readText } from "../read-text.ts";
 
 interface Flags {
@@ -19,6 +27,7 @@ interface Put {
   readonly client: Client;
   readonly context: Context;
   readonly overwrite: boolean;
+  readonly progress: Progress | undefined;
 }
 
 const examples = `
@@ -42,7 +51,7 @@ export function putFile(command: Command, context: Context): void {
     .argument("[path]")
     .option(
       "-f, --file <file|url|->",
-      "what to put; - is standard input, the default (may be repeated)",
+      "what to put; - is standard input, the default (may be repeated, or a list: a,b)",
       collect,
     )
     .option("-i, --input-file <file|url|->", "a list of files and URLs to put, one a line")
@@ -61,14 +70,36 @@ export function putFile(command: Command, context: Context): void {
         client: await context.client(),
         context,
         overwrite: flags.overwrite === true,
+        progress: openProgress(sources, context),
       };
-      if (flags.commit === true) await putAsCommit(put, { repo, branch: commit }, sources);
-      else await putInto(put, { repo, id: commit }, sources);
+      try {
+        if (flags.commit === true) await putAsCommit(put, { repo, branch: commit }, sources);
+        else await putInto(put, { repo, id: commit }, sources);
+      } finally {
+        put.progress?.close();
+      }
     });
 }
 
+/** The totals come when they are known: counting a large directory takes a while. */
+function openProgress(sources: readonly PutSource[], context: Context): Progress | undefined {
+  const progress = Progress.open(context);
+  if (progress === undefined) return undefined;
+  totalsOf(sources, context).then(
+    (totals) => {
+      progress.totals = totals;
+    },
+    // What cannot be read is told by the put itself.
+    () => undefined,
+  );
+  return progress;
+}
+
 async function typedSources(flags: Flags, context: Context): Promise<string[]> {
-  const { file = [], inputFile } = flags;
+  const file = (
+    await Promise.all((flags.file ?? []).map(async (typed) => await listOf(typed, context)))
+  ).flat();
+  const { inputFile } = flags;
   refuseTwice([...file, ...(inputFile === undefined ? [] : [inputFile])]);
   if (inputFile === undefined) return file.length === 0 ? ["-"] : [...file];
   const lines = (await readText(inputFile, context)).split(/\r?\n/);
@@ -86,21 +117,19 @@ function refuseTwice(sources: readonly string[]): void {
   }
 }
 
-async function putInto(
-  { client, context, overwrite }: Put,
-  commit: CommitName,
-  sources: readonly PutSource[],
-): Promise<void> {
+async function putInto(put: Put, commit: CommitName, sources: readonly PutSource[]): Promise<void> {
+  const { client, context, overwrite, progress } = put;
   if (sources.length > 1 && sources.every(fitsTar)) {
-    await client.files.putTar(commit, "", tarOf(sources, context), { overwrite });
+    await client.files.putTar(commit, "", tarOf(sources, put), { overwrite });
     return;
   }
   for (const source of sources) {
     if (source.kind === "url")
       await client.files.put(commit, source.path, fetched(source), { overwrite });
     else if (source.kind === "directory")
-      await client.files.putTar(commit, "", tarOf([source], context), { overwrite });
-    else await client.files.put(commit, source.path, bodyOf(source, context), { overwrite });
+      await client.files.putTar(commit, "", tarOf([source], put), { overwrite });
+    else
+      await client.files.put(commit, source.path, bodyOf(source, context, progress), { overwrite });
   }
 }
 
@@ -109,14 +138,16 @@ async function putAsCommit(
   branch: { repo: string; branch: string },
   sources: readonly PutSource[],
 ): Promise<void> {
-  const { client, context, overwrite } = put;
+  const { client, context, overwrite, progress } = put;
   const [first] = sources;
   if (sources.every(fitsTar) && (sources.length > 1 || first?.kind === "directory")) {
-    await client.files.putTarCommit(branch, "", tarOf(sources, context), { overwrite });
+    await client.files.putTarCommit(branch, "", tarOf(sources, put), { overwrite });
   } else if (sources.length === 1 && first?.kind === "url") {
     await client.files.putCommit(branch, first.path, fetched(first), { overwrite });
   } else if (sources.length === 1 && (first?.kind === "file" || first?.kind === "pipe")) {
-    await client.files.putCommit(branch, first.path, bodyOf(first, context), { overwrite });
+    await client.files.putCommit(branch, first.path, bodyOf(first, context, progress), {
+      overwrite,
+    });
   } else {
     await putInSteps(put, branch, sources);
   }
@@ -139,6 +170,7 @@ async function putInSteps(
     cleaner.close();
     throw error;
   }
+  put.progress?.close();
   await client.commits.finish(commit, {
     onWait: (message) => {
       context.note(message);
@@ -154,6 +186,6 @@ function fitsTar({ kind }: PutSource): boolean {
   return kind === "file" || kind === "directory";
 }
 
-function tarOf(sources: readonly PutSource[], context: Context): Body {
-  return () => packTar(tarFiles(sources, context));
+function tarOf(sources: readonly PutSource[], { context, progress }: Put): Body {
+  return () => packTar(tarFiles(sources, context, progress));
 }

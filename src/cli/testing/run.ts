@@ -1,8 +1,10 @@
 import * as fileSystem from "node:fs/promises";
 import { PassThrough, Readable, Writable } from "node:stream";
 import { seededRandom } from "../../base/random.ts";
+import { GiB } from "../../base/size.ts";
 import { openClient } from "../../client/index.ts";
 import type { CliDeps } from "../context.ts";
+import type { Machine } from "../machine.ts";
 import { runCli } from "../run-cli.ts";
 
 export interface RunResult {
@@ -13,6 +15,15 @@ export interface RunResult {
 
 /** 2026-01-02 03:04:05, the time at which every test command runs. */
 export const nowMicros = Date.UTC(2026, 0, 2, 3, 4, 5) * 1_000;
+
+/** A machine on which everything is in order. */
+export const healthyMachine: Machine = {
+  root: "/var/mammoth",
+  probeNamespaces: () => Promise.resolve({ works: true, reason: "" }),
+  diskRoom: () => Promise.resolve({ freeBytes: 20 * GiB, totalBytes: 40 * GiB }),
+  canUse: () => Promise.resolve("yes"),
+  run: (program) => Promise.resolve({ code: 0, output: program === "docker" ? "27.1" : "yes" }),
+};
 
 /** Runs one command line as a user would, with time standing still. */
 export async function run(
@@ -30,12 +41,14 @@ export async function run(
     stdout,
     stderr,
     isTerminal: false,
+    errorColumns: undefined,
     color: false,
     clock: { nowMicros: () => nowMicros, monotonicMs: () => 0, sleep: () => Promise.resolve() },
     random: seededRandom(1),
     openClient,
     fetch,
     fileSystem,
+    machine: () => Promise.resolve(healthyMachine),
     signal: new AbortController().signal,
     ...deps,
   });

@@ -36,16 +36,18 @@ export interface FakePachd extends AsyncDisposable {
 
 /**
  * A daemon of canned answers, to test what clients send. The handler is chosen by `METHOD /path` as it
- * is on the wire; a request nobody expects is a 404 that names it.
+ * is on the wire; a request nobody expects is a 404 that names it. With `version` it says that it is that pachd.
  */
 export async function fakePachd(
   handlers: Readonly<Record<string, Handler | Answer>>,
+  { version }: { readonly version?: string } = {},
 ): Promise<FakePachd> {
   const received: Received[] = [];
   const server = createServer((request, response) => {
     void read(request).then(
       (one) => {
         received.push(one);
+        if (version !== undefined) response.setHeader("server", `pachd/${version}`);
         const handler = handlers[`${one.method} ${one.path}`] ?? unexpected(one);
         answer(response, typeof handler === "function" ? handler(one) : handler);
       },
