@@ -1,7 +1,7 @@
 import { CodedError } from "../base/errors.ts";
 
 /** Longest name pattern, in characters: what a match costs grows with it. */
-const patternMax = 1_000;
+const patternMax = 255;
 
 /** Whether a path, or a part of one, may name several files: it holds `*`, `?` or `[`. */
 export function isPattern(path: string): boolean {
@@ -13,7 +13,7 @@ export function isPattern(path: string): boolean {
  * `[!a-z]` one that is none of these. A `[` that nothing closes is itself. A test takes time in proportion to the
  * lengths of name and pattern multiplied, at worst.
  *
- * @throws CodedError `invalid_argument` for one of more than 1000 characters
+ * @throws CodedError `invalid_argument` for one of more than 255 characters
  */
 export function namePattern(pattern: string): (name: string) => boolean {
   if (pattern.length > patternMax)
@@ -25,8 +25,9 @@ export function namePattern(pattern: string): (name: string) => boolean {
   return (name) => matches(tokens, Array.from(name));
 }
 
-/** `any`: as many characters as it takes; else one character that passes. */
-type Token = "any" | ((character: string) => boolean);
+/** One character that is this or passes this; `any`: as many as it takes. */
+type Token = string | ((character: string) => boolean) | typeof any;
+const any = Symbol("any");
 
 function tokensOf(characters: readonly string[]): Token[] {
   const tokens: Token[] = [];
@@ -37,8 +38,8 @@ function tokensOf(characters: readonly string[]): Token[] {
       tokens.push(setOf(characters.slice(at + 1, end)));
       at = end;
     } else if (character !== "*") {
-      tokens.push(character === "?" ? () => true : (other) => other === character);
-    } else if (tokens.at(-1) !== "any") tokens.push("any");
+      tokens.push(character === "?" ? () => true : character);
+    } else if (tokens.at(-1) !== any) tokens.push(any);
   }
   return tokens;
 }
@@ -79,10 +80,10 @@ function matches(tokens: readonly Token[], name: readonly string[]): boolean {
   let taken = 0;
   while (at < name.length) {
     const test = tokens[token];
-    if (test === "any") {
+    if (test === any) {
       afterAny = ++token;
       taken = at;
-    } else if (test?.(name[at]!) === true) {
+    } else if (typeof test === "function" ? test(name[at]!) : test === name[at]) {
       token++;
       at++;
     } else if (afterAny >= 0) {
@@ -90,5 +91,5 @@ function matches(tokens: readonly Token[], name: readonly string[]): boolean {
       at = ++taken;
     } else return false;
   }
-  return tokens.slice(token).every((rest) => rest === "any");
+  return tokens.slice(token).every((rest) => rest === any);
 }

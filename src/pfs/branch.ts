@@ -90,6 +90,10 @@ export class Branch {
       commit: { repo: this.repo, id },
       path,
       query: { recurse: false, limit: 1 },
+    }).catch((error: unknown) => {
+      // Of two writes at once that conflict, one must be deleted before anything can be read.
+      if (isCoded(error, "failed_precondition")) return { files: [] };
+      throw error;
     });
     if (files[0] !== undefined && files[0].path !== path)
       throw new CodedError(

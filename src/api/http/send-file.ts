@@ -19,7 +19,8 @@ export async function sendFile(
     .header("etag", `"${file.digest}"`)
     .header("content-length", end - start);
   void reply.type("application/octet-stream");
-  if (request.method === "HEAD") return await reply.send();
+  // No body at all would make it a length of 0.
+  if (request.method === "HEAD") return await reply.send(Readable.from([]));
   return await reply.send(
     Readable.from(file.read({ start, end }, signalOf(reply)), {
       objectMode: false,
