@@ -38,10 +38,10 @@ export async function matchFiles(
   return opened();
 }
 
-/** A path below a directory as it is typed, and what else it may stand for. */
+/** A path below a directory as it is typed; one name when it may be a pattern. */
 interface Part {
   readonly typed: string;
-  readonly isMatch: ((name: string) => boolean) | undefined;
+  readonly isPattern: boolean;
 }
 
 /** Names that are no patterns, one below the other, are one part. */
@@ -49,10 +49,9 @@ function partsOf(path: string): Part[] {
   const parts: Part[] = [];
   for (const typed of path.split("/")) {
     const last = parts.at(-1);
-    if (isPattern(typed)) parts.push({ typed, isMatch: namePattern(typed) });
-    else if (last === undefined || last.isMatch !== undefined)
-      parts.push({ typed, isMatch: undefined });
-    else parts[parts.length - 1] = { typed: `${last.typed}/${typed}`, isMatch: undefined };
+    if (isPattern(typed)) parts.push({ typed, isPattern: true });
+    else if (last === undefined || last.isPattern) parts.push({ typed, isPattern: false });
+    else parts[parts.length - 1] = { typed: `${last.typed}/${typed}`, isPattern: false };
   }
   return parts;
 }
@@ -82,11 +81,12 @@ async function* matching(
 async function* candidates(
   view: View,
   dir: string,
-  { typed, isMatch }: Part,
+  part: Part,
 ): AsyncGenerator<ViewEntry, void, void> {
-  const itself = await view.find(joinPath(dir, typed));
+  const itself = await view.find(joinPath(dir, part.typed));
   if (itself !== undefined) return yield itself;
-  if (isMatch === undefined) return;
+  if (!part.isPattern) return;
+  const isMatch = namePattern(part.typed);
   const nameAt = dir === "" ? 0 : dir.length + 1;
   for await (const child of view.children(dir)) if (isMatch(child.path.slice(nameAt))) yield child;
 }
