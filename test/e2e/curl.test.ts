@@ -102,6 +102,7 @@ const documented: readonly (readonly [line: string, printed: string])[] = [
   ["curl -XGET pfs/branch", '{"name":"dev","tstamp":"TIME"}\n{"name":"master","tstamp":"TIME"}\n'],
   ["curl pfs/file/dir/three?commit=dev/0", "local\n"],
   ["curl pfs/file/*/*?commit=dev/0", "local\nlocal\nother\n"],
+  ["curl -XPOST pfs/branch?branch=next", "Created branch. (master/1) -> next.\n"],
 ];
 
 test("the file, commit and branch lines of the pfs 0.4 documents do what these say", async (t) => {
