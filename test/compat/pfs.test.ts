@@ -274,6 +274,7 @@ test("a file lists itself, the root is always there, and what is missing is an e
   await assert.rejects(pfs.list(head, "no"), {
     message: /^file \/no not found in repo r at commit/,
   });
+  await assert.rejects(pfs.inspect(head, "/"), { code: "not_found" });
   await assert.rejects(pfs.inspect(head, "no"), {
     message: /^file \/no not found in repo r at commit master/,
   });
