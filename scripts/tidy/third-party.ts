@@ -9,7 +9,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   commander: ["src/cli/"],
   "@aws-sdk/client-s3": ["src/objectstore/s3/"],
   diff: ["src/cli/"],
-  fastify: ["src/api/http/"],
+  fastify: ["src/api/http/", "src/api/curl/"],
   "node:sqlite": ["src/metadata/sqlite/"],
   pg: ["src/metadata/postgres/"],
   pino: ["src/main/"],
@@ -17,7 +17,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   piscina: ["src/storage/"],
   "tar-stream": ["src/api/http/", "src/client/"],
   yaml: ["src/model/"],
-  zod: ["src/api/http/", "src/model/"],
+  zod: ["src/api/http/", "src/api/curl/", "src/model/"],
 };
 
 const testPackages = new Set(["fast-check"]);

@@ -3,6 +3,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { CodedError } from "../base/errors.ts";
 import { GiB, KiB, MiB } from "../base/size.ts";
+import { isRepoName } from "../model/repo.ts";
 import { parseStoreAddress, type StoreAddress } from "./store-address.ts";
 
 /** How pachd is set up: command line first, then environment, then defaults. */
@@ -29,6 +30,8 @@ export interface PachdConfig {
   /** Listen beyond loopback without a token. */
   readonly insecure: boolean;
   readonly allowedHosts: readonly string[];
+  /** The repo of the curl API. */
+  readonly curlRepo: string;
   /** Garbage is collected this long after something was deleted; 0: only when asked. */
   readonly gcEveryMs: number;
   readonly logLevel: string;
@@ -52,6 +55,7 @@ Options:
   --token-file FILE    ask every request for the token in FILE
   --insecure           listen beyond loopback without a token
   --allow-host NAME    answer requests to this host name too (repeatable)
+  --curl-repo NAME     the repo that /file, /commit and /branch are about (default data)
   --gc-every DURATION  collect garbage so long after a deletion: 30s, 10m, 2h; 0 = only when asked (default 10m)
   --log-level LEVEL    debug, info, warn or error (LOG_LEVEL; default info)
   --version            print the version
@@ -69,6 +73,7 @@ const optionsOf = {
   "token-file": { type: "string" },
   insecure: { type: "boolean", default: false },
   "allow-host": { type: "string", multiple: true, default: [] as string[] },
+  "curl-repo": { type: "string", default: "data" },
   "gc-every": { type: "string" },
   "log-level": { type: "string" },
   version: { type: "boolean", default: false },
@@ -111,6 +116,7 @@ export function parsePachdConfig(
     tokenFile: values["token-file"],
     insecure: values.insecure,
     allowedHosts: values["allow-host"],
+    curlRepo: repoName("--curl-repo", values["curl-repo"]),
     gcEveryMs: durationMs("--gc-every", values["gc-every"] ?? "10m"),
     logLevel: logLevel(values["log-level"] ?? (env["LOG_LEVEL"] || "info")),
   };
@@ -170,6 +176,14 @@ function wholeNumber(name: string, text: string, min: number): number {
   throw new CodedError(
     "usage",
     `Cannot use ${name} ${text}: give a whole number of at least ${min}`,
+  );
+}
+
+function repoName(option: string, name: string): string {
+  if (isRepoName(name)) return name;
+  throw new CodedError(
+    "usage",
+    `Cannot use ${option} ${JSON.stringify(name)}: the name of a repo has letters, digits and "_" alone`,
   );
 }
 

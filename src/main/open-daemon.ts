@@ -78,7 +78,7 @@ async function openParts(
   const workers = await openLocalWorkers(config, { pps, runner });
   let closing = AbortSignal.abort();
   opened.push(() => workers.close(closing));
-  const { host, port, allowedHosts, tokenFile } = config;
+  const { host, port, allowedHosts, tokenFile, curlRepo } = config;
   const token = await readToken(tokenFile);
   const http = await openHttpServer({
     pps,
@@ -88,6 +88,7 @@ async function openParts(
     port,
     allowedHosts,
     token,
+    curlRepo,
     openBucket: async ({ endpoint = config.s3Endpoint, ...address }) =>
       await openBucket({ ...address, endpoint }),
   }).catch((error: unknown) => {

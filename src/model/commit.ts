@@ -39,6 +39,16 @@ export function commitId(branch: string, number: number): string {
   return `${branch}/${number}`;
 }
 
+/** @throws CodedError `invalid_argument` for a name that no branch can have */
+export function requireBranchName(branch: string): void {
+  if (!/[/\0-\x20\x7f]/.test(branch) && branch.length > 0 && branch.length <= 255) return;
+  throw new CodedError(
+    "invalid_argument",
+    `Cannot start a commit on branch ${JSON.stringify(branch)}: a branch name has no "/", no spaces and at most 255 characters`,
+    { details: { branch } },
+  );
+}
+
 /**
  * Refuses a write to a commit that has ended.
  *

@@ -1,8 +1,9 @@
 import { requireOpen, type CommitName } from "../model/commit.ts";
-import { keyOfPath, parsePath } from "../model/paths.ts";
+import { keyOfPath, parsePath, type FilePath } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
 import { emptyContent, encodeRun, type Entry } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
+import type { Stamp } from "./ingest-files.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
 /** Removes a path and everything below it from an open commit; what is not there is not an error. */
@@ -13,15 +14,10 @@ export async function deleteFile(
 ): Promise<void> {
   const { info } = await deps.metadata.call("findCommit", input.commit);
   requireOpen(info);
-  const cleared: Entry = {
-    key: keyOfPath(parsePath(input.path)),
-    type: "none",
-    reset: false,
-    clear: true,
-    content: emptyContent,
+  const cleared = clearedEntry(parsePath(input.path), {
+    uid: info.uid,
     modifiedMicros: deps.clock.nowMicros(),
-    commit: Buffer.from(info.uid, "hex"),
-  };
+  });
   await deps.metadata.call("stageRun", {
     uid: info.uid,
     run: { entries: encodeRun([cleared]), root: null, bytes: 0 },
@@ -30,4 +26,17 @@ export async function deleteFile(
     ...(input.key === undefined ? {} : { key: input.key }),
   });
   giveCommitHints(deps, info.uid);
+}
+
+/** What a delta says of a path that goes with everything below it. */
+export function clearedEntry(path: FilePath, { uid, modifiedMicros }: Stamp): Entry {
+  return {
+    key: keyOfPath(path),
+    type: "none",
+    reset: false,
+    clear: true,
+    content: emptyContent,
+    modifiedMicros,
+    commit: Buffer.from(uid, "hex"),
+  };
 }

@@ -52,11 +52,20 @@ export async function openFile(
     );
   }
   if (file === undefined) throw fileNotFound(name, path);
+  return openedFile(deps, { view, uid: detail.info.uid }, file);
+}
+
+/** A file of a view of a commit (uid), opened for reading. */
+export function openedFile(
+  deps: PfsDeps,
+  { view, uid }: { view: View; uid: string },
+  file: ViewEntry,
+): OpenFile {
   return {
     bytes: file.bytes,
     modifiedMicros: file.entry.modifiedMicros,
     digest: view.digestOf(file),
-    read: (range, signal) => unlessDeleted(deps, detail.info.uid, view.read(file, range, signal)),
+    read: (range, signal) => unlessDeleted(deps, uid, view.read(file, range, signal)),
   };
 }
 

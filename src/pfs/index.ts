@@ -1,11 +1,13 @@
 export { collectGarbage, isGarbageDue } from "./collect-garbage.ts";
+export { Branch } from "./branch.ts";
 export { cancelCommit, inspectCommit, listBranches, listCommits, startCommit } from "./commits.ts";
 export { deleteFile } from "./delete-file.ts";
 export { diffFiles } from "./diff-files.ts";
-export { inspectFile, listFiles, openFile } from "./files.ts";
+export { inspectFile, listFiles, openFile, type OpenFile } from "./files.ts";
 export { finishCommit, resumeFinishes } from "./finish-commit.ts";
 export { flushCommits } from "./flush-commit.ts";
 export type { PutFile } from "./ingest-files.ts";
+export { matchFiles } from "./match-files.ts";
 export { OpenRoots } from "./open-roots.ts";
 export { endOutput } from "./output-commits.ts";
 export { stageOutput } from "./output-staging.ts";

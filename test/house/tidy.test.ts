@@ -184,7 +184,7 @@ const seeds: readonly (readonly [string, string, string, string])[] = [
     "a package on the wrong floor",
     "src/pfs/bad.ts",
     `import { z } from "zod";`,
-    "src/pfs/bad.ts:1: zod is for src/api/http/, src/model/: see scripts/tidy/third-party.ts",
+    "src/pfs/bad.ts:1: zod is for src/api/http/, src/api/curl/, src/model/: see scripts/tidy/third-party.ts",
   ],
   [
     "an unknown package",

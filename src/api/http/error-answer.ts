@@ -1,6 +1,19 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { CodedError, codedErrorFrom, errorCodes } from "../../base/errors.ts";
+import {
+  CodedError,
+  codedErrorFrom,
+  errorCodes,
+  type ErrorCode,
+  type ErrorDetails,
+} from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+
+/** A failure as its caller is told. */
+export interface SaidError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details: ErrorDetails;
+}
 
 /** Answers a failure as JSON: `{ "error": { "code", "message", "details" } }`. */
 export function answerError(
@@ -9,6 +22,36 @@ export function answerError(
   reply: FastifyReply,
   log: Log,
 ): void {
+  const error = errorToSay(thrown, request, reply, log);
+  if (error === undefined) return;
+  void reply
+    .code(errorCodes[error.code].http)
+    .type("application/json; charset=utf-8")
+    .send({ error });
+}
+
+/** Answers a failure as a text for people. */
+export function answerErrorText(
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: Log,
+): void {
+  const error = errorToSay(thrown, request, reply, log);
+  if (error === undefined) return;
+  void reply
+    .code(errorCodes[error.code].http)
+    .type("text/plain; charset=utf-8")
+    .send(`${error.message}\n`);
+}
+
+/** Logs what is a failure of ours; undefined when it is too late to say anything. */
+function errorToSay(
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: Log,
+): SaidError | undefined {
   const found = fromFastify(thrown) ?? codedErrorFrom(thrown);
   const error = (found.code === "internal" ? cutOff(request) : undefined) ?? found;
   if (error.code === "internal") {
@@ -24,7 +67,7 @@ export function answerError(
   if (reply.raw.headersSent) {
     // The body has begun: only breaking the connection tells the reader that it is not whole.
     reply.raw.destroy();
-    return;
+    return undefined;
   }
   // What is left of a refused upload is not worth reading to its end.
   if (!request.raw.complete) reply.header("connection", "close");
@@ -35,10 +78,7 @@ export function answerError(
   // An answer that failed before its first byte has said what it was going to be.
   for (const name of ["content-length", "content-range", "accept-ranges", "etag"])
     reply.removeHeader(name);
-  void reply
-    .code(errorCodes[error.code].http)
-    .type("application/json; charset=utf-8")
-    .send({ error: { code: error.code, message, details: error.details } });
+  return { code: error.code, message, details: error.details };
 }
 
 /** A caller that goes away in the middle of its body is no failure of ours, whatever it made fail. */

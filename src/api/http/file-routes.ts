@@ -1,7 +1,5 @@
-import { Readable } from "node:stream";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { CodedError } from "../../base/errors.ts";
 import type { CommitName } from "../../model/commit.ts";
 import {
   deleteFile,
@@ -22,6 +20,7 @@ import {
   type CommitParams,
   type RepoParams,
 } from "./request-context.ts";
+import { sendFile } from "./send-file.ts";
 import { writeTar } from "./tar-out.ts";
 
 const viewQuery = z.object({
@@ -51,7 +50,8 @@ export function registerFileRoutes(server: FastifyInstance, pfs: PfsDeps): void 
   const base = "/repos/:repo/commits/:commit";
   server.get<{ Params: CommitParams }>(
     `${base}/files/*`,
-    async (request, reply) => await sendFile(pfs, request, reply),
+    async (request, reply) =>
+      await sendFile(await openFile(pfs, principalOf(request), fileOf(request)), request, reply),
   );
   server.get<{ Params: CommitParams }>(
     `${base}/info/*`,
@@ -119,42 +119,4 @@ function viewOf(request: CommitRequest): ViewQuery {
       blockModulus: query.blockModulus,
     },
   };
-}
-
-async function sendFile(
-  pfs: PfsDeps,
-  request: CommitRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  const file = await openFile(pfs, principalOf(request), fileOf(request));
-  const range = rangeOf(request.headers.range, file.bytes);
-  const { start, end } = range ?? { start: 0, end: file.bytes };
-  if (range !== undefined)
-    void reply.code(206).header("content-range", `bytes ${start}-${end - 1}/${file.bytes}`);
-  void reply
-    .header("accept-ranges", "bytes")
-    .header("etag", `"${file.digest}"`)
-    .header("content-length", end - start);
-  void reply.type("application/octet-stream");
-  if (request.method === "HEAD") return await reply.send();
-  return await reply.send(
-    Readable.from(file.read({ start, end }, signalOf(reply)), {
-      objectMode: false,
-      highWaterMark: 1 << 20,
-    }),
-  );
-}
-
-/** `bytes=a-b`, `bytes=a-` or `bytes=-n`; anything else means all of it (RFC 9110 14.2). */
-export function rangeOf(
-  header: string | undefined,
-  bytes: number,
-): { start: number; end: number } | undefined {
-  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? "");
-  if (match === null || (match[1] === "" && match[2] === "")) return undefined;
-  const first = match[1] === "" ? Math.max(0, bytes - Number(match[2])) : Number(match[1]);
-  const end = match[1] === "" || match[2] === "" ? bytes : Math.min(bytes, Number(match[2]) + 1);
-  if (first < end) return { start: first, end };
-  if (match[1] !== "" && match[2] !== "" && Number(match[1]) > Number(match[2])) return undefined;
-  throw new CodedError("out_of_range", `Cannot read ${header}: the file has ${bytes} bytes`);
 }

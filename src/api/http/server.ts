@@ -5,9 +5,10 @@ import { grpcMethods } from "../grpc/grpc-methods.ts";
 import { openGrpcServer } from "../grpc/grpc-server.ts";
 import { openPort } from "../open-port.ts";
 import type { PpsDeps } from "../../pps/index.ts";
+import { isCurlPath, registerCurlDoor } from "../curl/curl-door.ts";
 import { registerCommitRoutes } from "./commit-routes.ts";
 import { registerDoor } from "./door.ts";
-import { answerError, answerUnknownRoute } from "./error-answer.ts";
+import { answerError, answerErrorText, answerUnknownRoute } from "./error-answer.ts";
 import type { OpenBucket } from "./fetch-source.ts";
 import { registerFileRoutes } from "./file-routes.ts";
 import { registerFrontPage } from "./front-page.ts";
@@ -31,6 +32,8 @@ export interface HttpServerOptions {
   readonly openBucket: OpenBucket;
   /** Every request must carry it as a bearer token; undefined asks for none. */
   readonly token: string | undefined;
+  /** The repo of the curl API. */
+  readonly curlRepo: string;
 }
 
 export interface HttpServer {
@@ -55,7 +58,10 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
     routerOptions: { maxParamLength: 200_000, ignoreTrailingSlash: false },
     logger: false,
     // A path that cannot be decoded has no route, so nothing else of the server sees it.
-    frameworkErrors: (error, request, reply) => answerError(error, request, reply, options.log),
+    frameworkErrors: (error, request, reply) => {
+      const answer = isCurlPath(request.url) ? answerErrorText : answerError;
+      answer(error, request, reply, options.log);
+    },
     // A path may have 64 KiB, three times that when every byte is escaped.
     http: { maxHeaderSize: 256 * KiB },
   });
@@ -86,6 +92,10 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
     },
     { prefix: "/api/v1" },
   );
+  await server.register(async (door) => {
+    await Promise.resolve();
+    registerCurlDoor(door, { pfs: options.pps.pfs, repo: options.curlRepo, log: options.log });
+  });
   await server.ready();
   const grpc = openGrpcServer(grpcMethods(options), { log: options.log, token: options.token });
   const servers = { http1: server.server, http2: grpc.http2 };

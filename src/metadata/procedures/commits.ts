@@ -1,5 +1,11 @@
 import { CodedError } from "../../base/errors.ts";
-import { commitId, parseCommitId, type CommitInfo, type CommitName } from "../../model/commit.ts";
+import {
+  commitId,
+  parseCommitId,
+  requireBranchName,
+  type CommitInfo,
+  type CommitName,
+} from "../../model/commit.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import {
   commitAt,
@@ -37,6 +43,18 @@ export const startCommit: Procedure<NewCommit & { key?: string }, CommitInfo> = 
   const info = await infoOfRow(tx, row);
   await keepAnswer(tx, input.key, info);
   return info;
+};
+
+/** The commit of a branch that takes writes: its head while that is open, else a new one under this uid. */
+export const openHead: Procedure<
+  { repo: string; branch: string; uid: string },
+  CommitDetail
+> = async (tx, { repo, branch, uid }) => {
+  await requireRepo(tx, repo);
+  requireBranchName(branch);
+  const head = await headOf(tx, repo, branch);
+  if (head?.state === "open") return await detailOf(tx, head);
+  return await detailOf(tx, await insertCommit(tx, { repo, parent: branch, provenance: [], uid }));
 };
 
 /** Writes the row of a new open commit and its provenance. */
@@ -124,15 +142,6 @@ async function placeOf(
     throw alreadyThere(repo, parsed.branch, number, remedy);
   }
   return { branch: parsed.branch, number, parentUid: row.uid };
-}
-
-function requireBranchName(branch: string): void {
-  if (!/[/\0-\x20\x7f]/.test(branch) && branch.length <= 255) return;
-  throw new CodedError(
-    "invalid_argument",
-    `Cannot start a commit on branch ${JSON.stringify(branch)}: a branch name has no "/", no spaces and at most 255 characters`,
-    { details: { branch } },
-  );
 }
 
 /** Direct provenance in the order given, then what each of those was made from. */

@@ -5,6 +5,7 @@ import {
   commitNames,
   findCommit,
   listBranches,
+  openHead,
   parentOfNext,
   startCommit,
 } from "./commits.ts";
@@ -195,6 +196,7 @@ export const procedures = {
   listUnindexedPacks,
   markPackLost,
   nextTriggers,
+  openHead,
   parentOfNext,
   noteJobError,
   pipelineDetail,
