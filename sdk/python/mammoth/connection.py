@@ -68,6 +68,8 @@ class Connection:
                 failures += 1
                 if failures == _TRIES or not repeatable or not error.is_passing:
                     raise
+            # What else was kept is as old as this one: a daemon that was started anew knows none of them.
+            self.close()
             time.sleep(_FIRST_DELAY * 2 ** (failures - 1) * random.uniform(0.5, 1))
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ import socket
 import tempfile
 import threading
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import mammoth
@@ -270,6 +271,25 @@ class Connections(DaemonTest):
                     client.put_file(commit, "a", io.BytesIO(b"1\n"))
             self.assertEqual(self.client.inspect_commit(self.master).id, f"master/{cuts}")
         self.assertEqual(self.client.get_file(self.master, "a").read(), b"1\n" * 3)
+
+    def test_connections_that_were_kept_too_long_are_replaced(self):
+        commit = self.client.commit_file(self.master, "a", b"1")
+        contents = [self.client.get_file(commit, "a") for _ in range(8)]
+        for content in contents:
+            with content:
+                self.assertEqual(content.read(), b"1")
+        kept = self.client._http.idle
+        self.assertEqual(len(kept), 8)
+        for http in kept:
+            http.sock.shutdown(socket.SHUT_RDWR)
+        self.assertEqual(self.client.get_file(commit, "a").read(), b"1")
+
+    def test_threads_share_a_client(self):
+        with self.client.commit(self.master) as commit, ThreadPoolExecutor(8) as threads:
+            put = lambda i: self.client.put_file(commit, str(i), io.BytesIO(b"%d" % i))
+            list(threads.map(put, range(40)))
+        found = {f.path: f.size_bytes for f in self.client.list_files(commit)}
+        self.assertEqual(found, {str(i): len(str(i)) for i in range(40)})
 
     def test_a_stream_is_not_sent_again(self):
         read, write = os.pipe()
