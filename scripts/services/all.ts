@@ -1,10 +1,19 @@
+import { goToolchain } from "./go.ts";
 import { namespaces } from "./namespaces.ts";
 import type { RunningService, Service } from "./service.ts";
 import { postgres } from "./postgres.ts";
+import { pythonToolchain } from "./python.ts";
 import { s3Server } from "./s3-server.ts";
 import { strace } from "./strace.ts";
 
-const services: readonly Service[] = [strace, namespaces, postgres, s3Server];
+const services: readonly Service[] = [
+  strace,
+  namespaces,
+  postgres,
+  goToolchain,
+  s3Server,
+  pythonToolchain,
+];
 
 /** Installs what is missing and starts what has to run; the environment of all, and one stop. */
 export async function startServices(say: (line: string) => void): Promise<RunningService> {

@@ -1,0 +1,3 @@
+module mammoth
+
+go 1.23
