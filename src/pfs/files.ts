@@ -45,10 +45,11 @@ export async function openFile(
   const { view, detail } = await openNamedView(deps, name, query);
   const file = path === "" ? undefined : await view.find(path);
   if (path === "" || file?.entry.type === "dir") {
+    const classic = `file ${name.repo}/${detail.info.id}//${path} is directory`;
     throw new CodedError(
       "failed_precondition",
-      `file ${name.repo}/${detail.info.id}//${path} is directory: list it with "pachctl list-file ${name.repo} ${detail.info.id} /${path}"`,
-      { details: { path } },
+      `${classic}: list it with "pachctl list-file ${name.repo} ${detail.info.id} /${path}"`,
+      { details: { path, classic } },
     );
   }
   if (file === undefined) throw fileNotFound(name, path);
@@ -183,11 +184,12 @@ async function bytesBelow(view: View, path: string, allBytes: number): Promise<n
 
 /** The error of a path that is not there, with what to do. */
 export function fileNotFound(name: CommitName, path: string): CodedError {
+  const classic = `file /${path} not found in repo ${name.repo} at commit ${name.id}`;
   return new CodedError(
     "not_found",
-    `file /${path} not found in repo ${name.repo} at commit ${name.id}: "pachctl list-file ${name.repo} ${name.id}" shows what is there`,
+    `${classic}: "pachctl list-file ${name.repo} ${name.id}" shows what is there`,
     {
-      details: { repo: name.repo, commit: name.id, path },
+      details: { repo: name.repo, commit: name.id, path, classic },
     },
   );
 }

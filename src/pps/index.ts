@@ -2,6 +2,7 @@ export { runEventLoop } from "./event-loop.ts";
 export { appendTaskLog, readLogs } from "./logs.ts";
 export {
   createPipeline,
+  deleteAllPipelines,
   deletePipeline,
   inspectJob,
   inspectPipeline,

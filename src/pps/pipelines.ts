@@ -51,6 +51,12 @@ export async function deletePipeline(
   deps.pfs.hints.give("commits");
 }
 
+/** Removes all pipelines and their jobs; the repos they wrote to stay. */
+export async function deleteAllPipelines(deps: PpsDeps, principal: Principal): Promise<void> {
+  for (const { name } of await deps.pfs.metadata.call("listPipelines", {}))
+    await deletePipeline(deps, principal, name);
+}
+
 /** Jobs, newest first: of one pipeline, and of exactly this set of input commits when given. */
 export async function listJobs(
   deps: PpsDeps,
