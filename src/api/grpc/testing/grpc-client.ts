@@ -51,7 +51,7 @@ export class GrpcClient {
 
   constructor(address: string, agent = "grpc-test/1.0") {
     this.agent = agent;
-    this.session = connect(`http://${address}`);
+    this.session = connect(`http://${address}`, { maxSessionMemory: 256 });
     this.session.on("error", () => undefined);
   }
 
