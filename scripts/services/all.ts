@@ -1,10 +1,11 @@
+import { grpcInPython } from "./grpc-python.ts";
 import { namespaces } from "./namespaces.ts";
 import type { RunningService, Service } from "./service.ts";
 import { postgres } from "./postgres.ts";
 import { s3Server } from "./s3-server.ts";
 import { strace } from "./strace.ts";
 
-const services: readonly Service[] = [strace, namespaces, postgres, s3Server];
+const services: readonly Service[] = [strace, namespaces, postgres, s3Server, grpcInPython];
 
 /** Installs what is missing and starts what has to run; the environment of all, and one stop. */
 export async function startServices(say: (line: string) => void): Promise<RunningService> {

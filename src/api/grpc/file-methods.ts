@@ -23,7 +23,7 @@ import { putStream } from "./put-stream.ts";
 import { valuesOf } from "./values.ts";
 
 /** A listing comes in one message, whatever its length. */
-const listPage = 10_000;
+const listPage = 2_000;
 
 type FileMethods = "putFile" | "getFile" | "inspectFile" | "listFile" | "deleteFile";
 

@@ -292,7 +292,7 @@ describe("files over gRPC", () => {
     const daemon = await openTestGrpc(t);
     await daemon.pfs.repo("r");
     const id = await daemon.pfs.start("r");
-    const files = Array.from({ length: 10_001 }, (_, i) => ({
+    const files = Array.from({ length: 2_001 }, (_, i) => ({
       path: `f${i}`,
       overwrite: false,
       content: Buffer.alloc(0),
