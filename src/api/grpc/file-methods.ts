@@ -75,13 +75,13 @@ function viewOf(shard: Shard | undefined, diff: DiffMethod | undefined): ViewQue
   };
 }
 
+/** A modulus of 0 shows all, whatever the number. */
 function shardOf(shard: Shard): ShardQuery {
-  return {
-    fileNumber: Number(shard.fileNumber),
-    fileModulus: Math.max(1, Number(shard.fileModulus)),
-    blockNumber: Number(shard.blockNumber),
-    blockModulus: Math.max(1, Number(shard.blockModulus)),
-  };
+  const part = (number: bigint, modulus: bigint): [number, number] =>
+    modulus === 0n ? [0, 1] : [Number(number), Number(modulus)];
+  const [fileNumber, fileModulus] = part(shard.fileNumber, shard.fileModulus);
+  const [blockNumber, blockModulus] = part(shard.blockNumber, shard.blockModulus);
+  return { fileNumber, fileModulus, blockNumber, blockModulus };
 }
 
 /** Directories have no size, unless everything below is asked for; with FAST nothing has one. */

@@ -14,7 +14,7 @@ import { nextTurn } from "../../base/next-turn.ts";
 import { MiB } from "../../base/size.ts";
 import { requireToken } from "../bearer-token.ts";
 import { deadlineOf } from "./deadline.ts";
-import { frameOf, readMessages } from "./frames.ts";
+import { prefixed, readMessages } from "./message-stream.ts";
 import type { BinaryMethod } from "./grpc-service.ts";
 import { okTrailers, trailersOf } from "./grpc-status.ts";
 
@@ -47,10 +47,10 @@ export function openGrpcServer(methods: Methods, options: GrpcOptions): GrpcServ
   const { log } = options;
   const settings = { initialWindowSize: windowBytes, maxConcurrentStreams };
   const http2 = createServer({ settings, maxSessionMemory });
-  const sessions = new Set<{ close(): void }>();
+  const connections = new Set<{ close(): void }>();
   http2.on("session", (session) => {
-    sessions.add(session);
-    session.once("close", () => sessions.delete(session));
+    connections.add(session);
+    session.once("close", () => connections.delete(session));
     session.setLocalWindowSize(windowBytes);
     session.on("error", (error) => {
       log.debug({ err: error }, "an HTTP/2 connection broke");
@@ -67,7 +67,7 @@ export function openGrpcServer(methods: Methods, options: GrpcOptions): GrpcServ
   return {
     http2,
     close() {
-      for (const session of sessions) session.close();
+      for (const connection of connections) connection.close();
     },
   };
 }
@@ -154,7 +154,7 @@ async function send(
   message: Uint8Array,
   signal: AbortSignal,
 ): Promise<void> {
-  const [prefix, body] = frameOf(message);
+  const [prefix, body] = prefixed(message);
   signal.throwIfAborted();
   stream.cork();
   stream.write(prefix);

@@ -26,7 +26,8 @@ export function trailersOf(error: CodedError, userAgent: string): OutgoingHttpHe
   const text = textOf(error);
   return {
     "grpc-status": String(isKept ? errorCodes[error.code].grpc : unknown),
-    "grpc-message": userAgent.startsWith("grpc-go/0.") ? rawText(text) : encoded(text),
+    // Spaces around it would make the header malformed, and the client would drop it.
+    "grpc-message": (userAgent.startsWith("grpc-go/0.") ? rawText(text) : encoded(text)).trim(),
   };
 }
 
@@ -39,7 +40,7 @@ function textOf({ code, details, message }: CodedError): string {
 /** Bytes of UTF-8, each as one character; what would end the connection is a space. */
 function rawText(text: string): string {
   const bytes = Buffer.from(text.replaceAll(/\p{Cc}+/gu, " "), "utf8");
-  return bytes.toString("latin1", 0, textBytesMax).trim();
+  return bytes.toString("latin1", 0, textBytesMax);
 }
 
 /** As the protocol says: all but printable ASCII, and the percent sign, as %XX. */

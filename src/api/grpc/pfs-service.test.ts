@@ -315,7 +315,8 @@ describe("files over gRPC", () => {
       assert.deepEqual([...shown].toSorted(), [..."////abcd"]);
     }
     for (const modulus of [0n, 1n]) {
-      const shard = { fileModulus: modulus, blockModulus: modulus };
+      const number = modulus === 0n ? 3n : 0n;
+      const shard = { fileNumber: number, fileModulus: modulus, blockModulus: modulus };
       const { fileInfo } = await client.one(m.listFile, { file: wireFile("r", ""), shard });
       assert.equal(fileInfo.length, 4);
     }
@@ -324,6 +325,7 @@ describe("files over gRPC", () => {
   it("show what is new since a commit", async (t) => {
     const client = await openCommit(t);
     await put(client, wireFile("r", "f"), "old\n");
+    await put(client, wireFile("r", "same"), "same\n");
     await finish(client);
     await client.one(m.startCommit, { parent: wireCommit("r", "master") });
     await put(client, wireFile("r", "f", "master/1"), "new\n");
@@ -333,6 +335,11 @@ describe("files over gRPC", () => {
     assert.equal(await get(client, file, { diffMethod: { fromCommit } }), "new\n");
     const diffMethod = { fromCommit, fullFile: true };
     assert.equal(await get(client, file, { diffMethod }), "old\nnew\n");
+    assert.equal(await get(client, wireFile("r", "same", "master/1"), { diffMethod }), "");
+    assert.match(
+      await refusalOf(get(client, wireFile("r", "nope", "master/1"), { diffMethod })),
+      /not found/,
+    );
     // Without a commit there is nothing to compare with.
     assert.equal(await get(client, file, { diffMethod: { fullFile: true } }), "old\nnew\n");
   });

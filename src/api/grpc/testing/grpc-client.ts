@@ -9,7 +9,7 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import { frameOf, readMessages } from "../frames.ts";
+import { prefixed, readMessages } from "../message-stream.ts";
 
 /** How a call ended that did not succeed. */
 export class CallFailed extends Error {
@@ -61,11 +61,11 @@ export class GrpcClient {
     requests: Iterable<MessageInitShape<I>>,
     options: CallOptions = {},
   ): Promise<MessageShape<O>[]> {
-    const frames = [...requests].map((request) =>
+    const parts = [...requests].map((request) =>
       toBinary(method.input, create(method.input, request)),
     );
     const path = `/${method.parent.typeName}/${method.name}`;
-    const answer = await this.bytes(path, frames.map(framed), options);
+    const answer = await this.bytes(path, parts.map(framed), options);
     if (answer.status !== 0)
       throw new CallFailed(answer.status, decodeURIComponent(answer.rawMessage));
     return answer.messages.map((message) => fromBinary(method.output, message));
@@ -130,5 +130,5 @@ export class GrpcClient {
 
 /** A message with its prefix. */
 export function framed(message: Uint8Array): Buffer {
-  return Buffer.concat(frameOf(message));
+  return Buffer.concat(prefixed(message));
 }

@@ -3,7 +3,7 @@ import { PassThrough, Readable } from "node:stream";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { isCoded } from "../../base/errors.ts";
-import { readMessages } from "./frames.ts";
+import { readMessages } from "./message-stream.ts";
 import { framed } from "./testing/grpc-client.ts";
 
 async function messagesOf(parts: readonly Uint8Array[]): Promise<Buffer[]> {
