@@ -1,6 +1,7 @@
 // Goal: whatever a client does with its streams, it gets one right answer and the daemon lives.
 import { strict as assert } from "node:assert";
 import { once } from "node:events";
+import { connect, type Socket } from "node:net";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { toBinary, create } from "@bufbuild/protobuf";
@@ -228,8 +229,7 @@ describe("the port", () => {
   });
 });
 
-async function plainConnection(address: string): Promise<import("node:net").Socket> {
-  const { connect } = await import("node:net");
+async function plainConnection(address: string): Promise<Socket> {
   const { hostname, port } = new URL(`http://${address}`);
   const socket = connect(Number(port), hostname);
   socket.on("error", () => undefined);
@@ -237,7 +237,7 @@ async function plainConnection(address: string): Promise<import("node:net").Sock
   return socket;
 }
 
-async function rawConnectionSlowly(address: string): Promise<import("node:net").Socket> {
+async function rawConnectionSlowly(address: string): Promise<Socket> {
   const socket = await plainConnection(address);
   for (const part of ["P", "RI * HT", "TP/2.0\r\n\r\nSM", "\r\n\r\n"]) {
     socket.write(part);

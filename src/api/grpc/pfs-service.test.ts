@@ -89,12 +89,12 @@ describe("repos over gRPC", () => {
 describe("commits over gRPC", () => {
   it("have times between those the caller sees before and after", async (t) => {
     const client = await openRepo(t);
-    const { nowMicros } = systemClock();
+    const clock = systemClock();
     for (let n = 0; n < 5; n++) {
-      const before = nowMicros();
+      const before = clock.nowMicros();
       await client.one(m.startCommit, { parent: wireCommit("r", "master") });
       await finish(client, `master/${n}`);
-      const after = nowMicros();
+      const after = clock.nowMicros();
       const info = await client.one(m.inspectCommit, { commit: wireCommit("r", `master/${n}`) });
       const [started, finished] = [microsOf(info.started), microsOf(info.finished)];
       assert.ok(before < started && started < finished && finished < after);

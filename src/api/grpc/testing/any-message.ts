@@ -3,8 +3,28 @@ import fc from "fast-check";
 
 /** Names that lead somewhere, and such that nobody expects. */
 const names = [
-  ...["", "r", "s", "p", "q", "master", "master/0", "master/1", "b", "b/0", "other"],
-  ...["/", "f", "d/f", "/d//f/", "../up", ".", "a\0b", "é", "-", "\u202e", "x".repeat(70_000)],
+  "",
+  "r",
+  "s",
+  "p",
+  "q",
+  "master",
+  "master/0",
+  "master/1",
+  "b",
+  "b/0",
+  "other",
+  "/",
+  "f",
+  "d/f",
+  "/d//f/",
+  "../up",
+  ".",
+  "a\0b",
+  "é",
+  "-",
+  "\u202e",
+  "x".repeat(70_000),
 ];
 const text = fc.oneof(
   { weight: 9, arbitrary: fc.constantFrom(...names) },
@@ -45,18 +65,16 @@ function anyItem(field: DescField & { fieldKind: "list" }, depth: number): fc.Ar
 }
 
 function anyScalar(scalar: ScalarType): fc.Arbitrary<unknown> {
-  switch (scalar) {
-    case ScalarType.STRING:
-      return text;
-    case ScalarType.BYTES:
-      return fc.uint8Array({ maxLength: 200 });
-    case ScalarType.BOOL:
-      return fc.boolean();
-    case ScalarType.DOUBLE:
-      return fc.oneof(fc.constantFrom(0, 1, NaN, Infinity, -1), fc.double());
-    case ScalarType.UINT64:
-      return whole;
-    default:
-      return signed;
-  }
+  const values = scalars[scalar];
+  if (values === undefined) throw new Error(`no values for scalars of kind ${scalar}`);
+  return values;
 }
+
+const scalars: Readonly<Partial<Record<ScalarType, fc.Arbitrary<unknown>>>> = {
+  [ScalarType.STRING]: text,
+  [ScalarType.BYTES]: fc.uint8Array({ maxLength: 200 }),
+  [ScalarType.BOOL]: fc.boolean(),
+  [ScalarType.DOUBLE]: fc.oneof(fc.constantFrom(0, 1, NaN, Infinity, -1), fc.double()),
+  [ScalarType.UINT64]: whole,
+  [ScalarType.INT64]: signed,
+};
