@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { toBinary, create } from "@bufbuild/protobuf";
-import { API as Pfs, PutFileRequestSchema } from "./gen/pfs_pb.ts";
+import { API as Pfs, FileType, PutFileRequestSchema } from "./gen/pfs_pb.ts";
 import { API as Version } from "./gen/protoversion_pb.ts";
 import { Health } from "./gen/health_pb.ts";
 import { CallFailed, framed } from "./testing/grpc-client.ts";
@@ -129,6 +129,15 @@ describe("errors", () => {
     const answer = await client.bytes(putPath, parts());
     assert.equal(answer.status, 2);
     assert.equal(sent, 200);
+  });
+
+  it("do not come of messages behind one that says all", async (t) => {
+    const daemon = await openCommit(t);
+    const dir = { file: { commit, path: "d" }, fileType: FileType.DIR };
+    const first = framed(toBinary(PutFileRequestSchema, create(PutFileRequestSchema, dir)));
+    const answer = await daemon.client.bytes(putPath, [first, framed(Buffer.alloc(100_000))]);
+    assert.equal(answer.status, 0);
+    assert.deepEqual(await daemon.pfs.list({ repo: "r", id: "master/0" }), ["d/ 0"]);
   });
 });
 

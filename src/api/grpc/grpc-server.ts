@@ -102,8 +102,10 @@ async function answer(
   const late = deadlineOf(timeout, options.clock, gone.signal);
   const signal = AbortSignal.any([gone.signal, late]);
   const requests = readMessages(stream);
+  let isIn = false;
   try {
     requireToken(headers.authorization, options.token);
+    isIn = true;
     await Promise.race([carryOut(stream, headers, { ...options, requests, signal }), end(signal)]);
   } catch (thrown) {
     const error = late.aborted ? (late.reason as CodedError) : codedErrorFrom(thrown);
@@ -113,10 +115,9 @@ async function answer(
         "a call failed in a way it should not",
       );
     trailers = trailersOf(error, headers["user-agent"] ?? "");
-    // Who still sends may not read an answer before the end.
-    if (error.code !== "unauthenticated")
-      await Promise.race([drain(stream, requests), end(signal)]).catch(() => undefined);
   }
+  // Who still sends may not read an answer before the end.
+  if (isIn) await Promise.race([drain(stream, requests), end(signal)]).catch(() => undefined);
   if (!stream.destroyed) stream.end();
 }
 
