@@ -15,6 +15,7 @@ const staticChecks: readonly Check[] = [
   { name: "format", args: [tool("oxfmt"), "--check", ...formatted] },
   { name: "lint", args: [tool("oxlint"), ...formatted] },
   { name: "tidy", args: ["scripts/tidy.ts"] },
+  { name: "protos", args: ["scripts/protos.ts"] },
 ];
 const unitTests: Check = {
   name: "unit tests",

@@ -1,4 +1,5 @@
 import { goToolchain } from "./go.ts";
+import { grpcInPython } from "./grpc-python.ts";
 import { namespaces } from "./namespaces.ts";
 import type { RunningService, Service } from "./service.ts";
 import { postgres } from "./postgres.ts";
@@ -13,6 +14,7 @@ const services: readonly Service[] = [
   goToolchain,
   s3Server,
   pythonToolchain,
+  grpcInPython,
 ];
 
 /** Installs what is missing and starts what has to run; the environment of all, and one stop. */

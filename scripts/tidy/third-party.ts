@@ -7,6 +7,7 @@ import { isTest, type SourceFile } from "./source-file.ts";
  */
 const packages: Readonly<Record<string, readonly string[]>> = {
   commander: ["src/cli/"],
+  "@bufbuild/protobuf": ["src/api/grpc/"],
   "@aws-sdk/client-s3": ["src/objectstore/s3/"],
   diff: ["src/cli/"],
   fastify: ["src/api/http/", "src/api/curl/"],

@@ -2,11 +2,14 @@ import { once } from "node:events";
 import type { Server as HttpServer } from "node:http";
 import type { Http2Server } from "node:http2";
 import { createServer, type Socket } from "node:net";
+import type { Clock } from "../base/clock.ts";
 
 /** How every HTTP/2 connection begins (RFC 9113, 3.4); no HTTP/1 request does. */
 const preface = Buffer.from("PRI * HTTP/2.0\r\n");
 /** A connection that says nothing for so long is closed. */
 const silentMs = 60_000;
+/** After so long without traffic the system asks whether the other end is still there. */
+const keepAliveInitialDelay = 60_000;
 
 /** One port for both HTTP/1.1 and HTTP/2 without TLS, told apart by their first bytes. */
 export interface Port {
@@ -17,25 +20,34 @@ export interface Port {
   close(signal: AbortSignal): Promise<void>;
 }
 
+interface Servers {
+  readonly http1: HttpServer;
+  readonly http2: Http2Server;
+  readonly clock: Clock;
+}
+
 /** Opens the port. The servers are not to listen themselves. */
 export async function openPort(
   address: { readonly host: string; readonly port: number },
-  servers: { readonly http1: HttpServer; readonly http2: Http2Server },
+  servers: Servers,
 ): Promise<Port> {
   const sockets = new Set<Socket>();
   const undecided = new Set<Socket>();
-  const server = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket);
-    undecided.add(socket);
-    const decided = (): void => {
-      undecided.delete(socket);
-    };
-    socket.once("close", () => {
-      decided();
-      sockets.delete(socket);
-    });
-    decide(socket, servers, decided);
-  });
+  const server = createServer(
+    { noDelay: true, keepAlive: true, keepAliveInitialDelay },
+    (socket) => {
+      sockets.add(socket);
+      undecided.add(socket);
+      const decided = (): void => {
+        undecided.delete(socket);
+      };
+      socket.once("close", () => {
+        decided();
+        sockets.delete(socket);
+      });
+      decide(socket, servers, decided);
+    },
+  );
   server.listen({ host: address.host, port: address.port });
   await once(server, "listening");
   const bound = server.address();
@@ -47,19 +59,15 @@ export async function openPort(
       server.close();
       for (const socket of undecided) socket.destroy();
       const gone = [...sockets].map(async (socket) => await once(socket, "close", { signal }));
-      await Promise.all(gone).catch(() => {
-        for (const socket of sockets) socket.destroy();
-      });
+      await Promise.allSettled(gone);
+      for (const socket of sockets) socket.destroy();
     },
   };
 }
 
-function decide(
-  socket: Socket,
-  { http1, http2 }: { http1: HttpServer; http2: Http2Server },
-  decided: () => void,
-): void {
+function decide(socket: Socket, { http1, http2, clock }: Servers, decided: () => void): void {
   let seen = Buffer.alloc(0);
+  const known = new AbortController();
   const giveUp = (): void => {
     socket.destroy();
   };
@@ -72,13 +80,15 @@ function decide(
     if (isHttp2 && length < preface.length) return;
     socket.off("readable", look);
     socket.off("error", giveUp);
-    socket.setTimeout(0);
-    socket.off("timeout", giveUp);
+    known.abort();
     decided();
     socket.unshift(seen);
     (isHttp2 ? http2 : http1).emit("connection", socket);
   };
   socket.on("readable", look);
   socket.on("error", giveUp);
-  socket.setTimeout(silentMs, giveUp);
+  socket.once("close", () => {
+    known.abort();
+  });
+  clock.sleep(silentMs, known.signal).then(giveUp, () => undefined);
 }

@@ -10,32 +10,31 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-const recalibrateAfterMs = 1_000;
+/** Between two looks at both clocks the machine may do something else. */
+const wallTickMicros = 2_000;
 
-/** The machine's clock. Sub-millisecond digits come from the monotonic clock, re-calibrated every second. */
+/** What timers of the platform can count: 24 days. A longer sleep ends then; who waits looks again. */
+const timerMsMax = 2 ** 31 - 1;
+
+/** The machine's clock. Sub-millisecond digits come from the monotonic clock, held to the wall clock at every look. */
 export function systemClock(): Clock {
-  let offsetMicros = 0;
-  let calibratedAtMs = -Infinity;
+  let offsetMicros = performance.timeOrigin * 1_000;
   let last = 0;
   const monotonicMs = (): number => performance.now();
   return {
     monotonicMs,
     nowMicros() {
-      const ms = monotonicMs();
-      if (ms - calibratedAtMs > recalibrateAfterMs) {
-        // Wall milliseconds are truncated: half of one is the expected remainder.
-        const wall = Date.now() * 1_000;
-        const drifted = Math.abs(wall - (offsetMicros + ms * 1_000)) > 2_000;
-        if (drifted) offsetMicros = wall - ms * 1_000;
-        calibratedAtMs = ms;
-      }
-      last = Math.max(last + 1, Math.floor(offsetMicros + ms * 1_000));
-      if (last - (offsetMicros + ms * 1_000) > 1_000_000)
-        last = Math.floor(offsetMicros + ms * 1_000);
+      const wall = Date.now() * 1_000;
+      const sinceStart = monotonicMs() * 1_000;
+      // Wall milliseconds are truncated: the time is never before them, and hardly a millisecond after.
+      const ahead = offsetMicros + sinceStart - wall;
+      if (ahead < 0 || ahead > wallTickMicros) offsetMicros = wall - sinceStart;
+      const now = Math.floor(offsetMicros + sinceStart);
+      last = last - now > 1_000_000 ? now : Math.max(last + 1, now);
       return last;
     },
     async sleep(ms, signal) {
-      await sleepFor(ms, undefined, signal === undefined ? {} : { signal });
+      await sleepFor(Math.min(ms, timerMsMax), undefined, signal === undefined ? {} : { signal });
     },
   };
 }

@@ -1,6 +1,6 @@
 import { codedErrorFrom } from "../base/errors.ts";
 import { present } from "../base/assert.ts";
-import { openView, type View, type ViewSpec } from "../pfs/index.ts";
+import { openView, type ViewSpec } from "../pfs/index.ts";
 import {
   appendTaskLog,
   claimTasks,
@@ -107,6 +107,8 @@ async function claimedTask(views: RecentViews, assignment: Assignment): Promise<
 
 /** Views of finished commits never change; one that folds many deltas is worth keeping. */
 const viewsMax = 8;
+
+type View = Awaited<ReturnType<typeof openView>>;
 
 class RecentViews {
   private readonly pps: PpsDeps;

@@ -57,10 +57,11 @@ export function requireBranchName(branch: string): void {
 export function requireOpen(commit: CommitName & { branch: string; state: CommitState }): void {
   const { repo, id, branch, state } = commit;
   if (state === "open") return;
+  const classic = `commit ${repo}:${id.replace("/", ":")} in repo ${repo} has already finished`;
   const end = state === "cancelled" ? "been cancelled" : "finished";
   throw new CodedError(
     "failed_precondition",
     `commit ${repo}/${id} has already ${end}: it can not be written to\nStart a new one with "pachctl start-commit ${repo} ${branch}", or put with -c`,
-    { details: { repo, commit: id, reason: "commit_finished" } },
+    { details: { repo, commit: id, reason: "commit_finished", classic } },
   );
 }

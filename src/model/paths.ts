@@ -20,6 +20,7 @@ export function parsePath(typed: string): FilePath {
     throw new CodedError(
       "invalid_argument",
       `Cannot use path ${JSON.stringify(typed)}: it contains a NUL character. Choose a name without it`,
+      { details: { classic: `filename cannot contain null character: ${typed}` } },
     );
   }
   if (Buffer.byteLength(typed) > pathBytesMax) {

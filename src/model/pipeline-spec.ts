@@ -4,7 +4,7 @@ import { nearest } from "../base/nearest.ts";
 import { quote } from "../base/quote.ts";
 import { issueText } from "./issue-text.ts";
 import { methodAliases, type Method } from "./method.ts";
-import { isRepoName, parseRepoName, repoNameMax } from "./repo.ts";
+import { classicRefusal, isRepoName, parseRepoName, repoNameMax } from "./repo.ts";
 
 /** The user's program and what it gets (seed 002 chapter 9.1.2). */
 export interface Transform {
@@ -170,6 +170,7 @@ export function parsePipelineSpec(document: unknown): PipelineSpec {
     throw new CodedError(
       "invalid_argument",
       `Cannot create pipeline ${spec.pipeline.name}: repo ${twice} is an input twice. Name each input repo once`,
+      { details: { classic: "pachyderm.ppsclient.pipelineserver: duplicate input repos" } },
     );
   return {
     name: parsePipelineName(spec.pipeline.name),
@@ -185,6 +186,7 @@ function parsePipelineName(name: string): string {
     throw new CodedError(
       "invalid_argument",
       `pipeline name (${quote(name)}) invalid: only alphanumeric and underscore characters allowed, ${repoNameMax} at most`,
+      { details: { classic: classicRefusal(name) } },
     );
   }
   if (!["out", "prev"].includes(name)) return name;

@@ -17,7 +17,13 @@ export function parseRepoName(name: string): string {
   throw new CodedError(
     "invalid_argument",
     `repo name (${quote(name)}) invalid: only alphanumeric and underscore characters allowed, ${repoNameMax} at most`,
+    { details: { classic: classicRefusal(name) } },
   );
+}
+
+/** What the original says of a name that no repo can have. */
+export function classicRefusal(name: string): string {
+  return `repo name (${name}) invalid: only alphanumeric and underscore characters allowed`;
 }
 
 /** Characters of the longest name of a repo. */

@@ -27,7 +27,9 @@ export async function refuseTypeConflicts(
       entry.type === "file"
         ? `file type conflict: /${path} is a directory, so no file can be put there. Choose another path, or delete the directory first`
         : `file type conflict: /${path} is a file, so nothing can be put below it. Choose another path, or delete the file first`;
-    throw new CodedError("failed_precondition", message, { details: { path } });
+    throw new CodedError("failed_precondition", message, {
+      details: { path, classic: "file type conflict" },
+    });
   }
 }
 

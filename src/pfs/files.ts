@@ -31,7 +31,7 @@ export interface OpenFile {
 }
 
 /**
- * Opens one file of a commit.
+ * Opens one file of a commit. One that has not changed since `query.from` is empty.
  *
  * @throws CodedError `not_found` when the view shows no such file; `failed_precondition` for a directory
  */
@@ -43,12 +43,14 @@ export async function openFile(
   const { commit: name, query } = request;
   const path = parsePath(request.path);
   const { view, detail } = await openNamedView(deps, name, query);
-  const file = path === "" ? undefined : await view.find(path);
+  const file =
+    path === "" ? undefined : ((await view.find(path)) ?? (await unchanged(deps, request)));
   if (path === "" || file?.entry.type === "dir") {
+    const classic = `file ${name.repo}/${detail.info.id}//${path} is directory`;
     throw new CodedError(
       "failed_precondition",
-      `file ${name.repo}/${detail.info.id}//${path} is directory: list it with "pachctl list-file ${name.repo} ${detail.info.id} /${path}"`,
-      { details: { path } },
+      `${classic}: list it with "pachctl list-file ${name.repo} ${detail.info.id} /${path}"`,
+      { details: { path, classic } },
     );
   }
   if (file === undefined) throw fileNotFound(name, path);
@@ -67,6 +69,18 @@ export function openedFile(
     digest: view.digestOf(file),
     read: (range, signal) => unlessDeleted(deps, uid, view.read(file, range, signal)),
   };
+}
+
+/** Of a file that the commit has, and in which nothing was written since the commit asked about: nothing. */
+async function unchanged(
+  deps: PfsDeps,
+  { commit, path, query }: FileRequest,
+): Promise<ViewEntry | undefined> {
+  const { from, fullFile: _, ...now } = query;
+  if (from === undefined || from === "") return undefined;
+  const { view } = await openNamedView(deps, commit, now);
+  const file = await view.find(parsePath(path));
+  return file?.entry.type === "file" ? { ...file, bytes: 0, ranges: [] } : undefined;
 }
 
 /** @throws CodedError `not_found` when what can not be read any more was deleted meanwhile */
@@ -192,11 +206,12 @@ async function bytesBelow(view: View, path: string, allBytes: number): Promise<n
 
 /** The error of a path that is not there, with what to do. */
 export function fileNotFound(name: CommitName, path: string): CodedError {
+  const classic = `file /${path} not found in repo ${name.repo} at commit ${name.id}`;
   return new CodedError(
     "not_found",
-    `file /${path} not found in repo ${name.repo} at commit ${name.id}: "pachctl list-file ${name.repo} ${name.id}" shows what is there`,
+    `${classic}: "pachctl list-file ${name.repo} ${name.id}" shows what is there`,
     {
-      details: { repo: name.repo, commit: name.id, path },
+      details: { repo: name.repo, commit: name.id, path, classic },
     },
   );
 }

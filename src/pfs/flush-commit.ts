@@ -54,6 +54,12 @@ function wasCancelled(commit: CommitInfo): CodedError {
   return new CodedError(
     "failed_precondition",
     `commit ${commit.repo}/${commit.id} was cancelled: the job that wrote it failed\nSee why with "pachctl list-job -p ${commit.repo}" and "pachctl inspect-job"`,
-    { details: { repo: commit.repo, commit: commit.id } },
+    {
+      details: {
+        repo: commit.repo,
+        commit: commit.id,
+        classic: `commit ${commit.repo}/${commit.repo}:${commit.id.replace("/", ":")} was cancelled`,
+      },
+    },
   );
 }

@@ -18,7 +18,7 @@ export { revertCommit } from "./revert-commit.ts";
 export { shardPartsOf } from "./shard-parts.ts";
 export { stageSquash } from "./squash.ts";
 export { verifyStore } from "./verify-store.ts";
-export { openView, type View, type ViewQuery, type ViewSpec } from "./view.ts";
+export { openView, type ViewQuery, type ViewSpec } from "./view.ts";
 export { walkFiles } from "./walk-files.ts";
 export { archiveAll, archiveCommits } from "./archive-commits.ts";
 export { makeDirectory } from "./make-directory.ts";

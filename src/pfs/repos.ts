@@ -9,8 +9,12 @@ export async function createRepo(
   _principal: Principal,
   input: { name: string; provenance: string[]; key?: string },
 ): Promise<RepoInfo> {
-  if (input.name === "")
-    throw new CodedError("invalid_argument", "repo cannot be nil: give the repo a name");
+  if (input.name === "") {
+    const classic = "repo cannot be nil";
+    throw new CodedError("invalid_argument", `${classic}: give the repo a name`, {
+      details: { classic },
+    });
+  }
   const info = await deps.metadata.call("createRepo", {
     ...input,
     name: parseRepoName(input.name),

@@ -268,7 +268,8 @@ describe("from and full_file", () => {
     await pfs.commit("r", { f: "1" });
     assert.deepEqual(await pfs.files(head, { from: "master/1" }), {});
     assert.deepEqual(await pfs.files(r("master/0"), { from: "master/1" }), {});
-    await assert.rejects(pfs.get(head, "f", { from: "master/1" }), { code: "not_found" });
+    assert.equal(await pfs.get(head, "f", { from: "master/1" }), "");
+    await assert.rejects(pfs.get(head, "g", { from: "master/1" }), { code: "not_found" });
     await assert.rejects(pfs.files(head, { from: "master/9" }), { code: "not_found" });
     assert.deepEqual(await pfs.files(head, { from: "" }), { f: "01" });
   });

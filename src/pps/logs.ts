@@ -27,7 +27,7 @@ export async function* readLogs(
     throw new CodedError(
       "not_found",
       `job ${job.id} has no logs: its input commit added no data, so nothing ran`,
-      { details: { job: job.id } },
+      { details: { job: job.id, classic: `job ${job.id} not found` } },
     );
   }
   const pieces = options.follow

@@ -1,4 +1,5 @@
 import {
+  constants,
   createServer,
   type Http2Server,
   type ServerHttp2Stream,
@@ -6,18 +7,23 @@ import {
   type OutgoingHttpHeaders,
 } from "node:http2";
 import { once } from "node:events";
+import type { Clock } from "../../base/clock.ts";
 import { CodedError, codedErrorFrom } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { nextTurn } from "../../base/next-turn.ts";
 import { MiB } from "../../base/size.ts";
 import { requireToken } from "../bearer-token.ts";
-import { frameOf, readMessages } from "./frames.ts";
+import { deadlineOf } from "./deadline.ts";
+import { prefixed, readMessages } from "./message-stream.ts";
 import type { BinaryMethod } from "./grpc-service.ts";
 import { okTrailers, trailersOf } from "./grpc-status.ts";
 
-/** MiB that one connection may hold: clients send whole files as one message. */
-const maxSessionMemory = 1_024;
+/** MiB that one connection may hold in buffers besides messages. */
+const maxSessionMemory = 64;
 /** Bytes a client may send before we have taken them, of a stream and of a connection. */
 const windowBytes = 4 * MiB;
+/** Calls at once on one connection; those that wait for something count. */
+const maxConcurrentStreams = 1_000;
 
 export interface GrpcServer {
   /** Speaks HTTP/2 on connections that it is given. */
@@ -28,20 +34,23 @@ export interface GrpcServer {
 
 export interface GrpcOptions {
   readonly log: Log;
+  readonly clock: Clock;
   /** Every call must carry it as a bearer token; undefined asks for none. */
   readonly token: string | undefined;
 }
 
+type Methods = ReadonlyMap<string, BinaryMethod>;
+type Requests = ReturnType<typeof readMessages>;
+
 /** gRPC over HTTP/2 without TLS, for the methods given by path. */
-export function openGrpcServer(
-  methods: ReadonlyMap<string, BinaryMethod>,
-  { log, token }: GrpcOptions,
-): GrpcServer {
-  const http2 = createServer({ settings: { initialWindowSize: windowBytes }, maxSessionMemory });
-  const sessions = new Set<{ close(): void }>();
+export function openGrpcServer(methods: Methods, options: GrpcOptions): GrpcServer {
+  const { log } = options;
+  const settings = { initialWindowSize: windowBytes, maxConcurrentStreams };
+  const http2 = createServer({ settings, maxSessionMemory });
+  const connections = new Set<{ close(): void }>();
   http2.on("session", (session) => {
-    sessions.add(session);
-    session.once("close", () => sessions.delete(session));
+    connections.add(session);
+    session.once("close", () => connections.delete(session));
     session.setLocalWindowSize(windowBytes);
     session.on("error", (error) => {
       log.debug({ err: error }, "an HTTP/2 connection broke");
@@ -49,12 +58,16 @@ export function openGrpcServer(
   });
   http2.on("stream", (stream, headers) => {
     // The types know only what streams of servers and clients share.
-    void answer(stream as ServerHttp2Stream, headers, { methods, log, token });
+    const call = stream as ServerHttp2Stream;
+    answer(call, headers, { ...options, methods }).catch((error: unknown) => {
+      log.error({ err: error }, "a call could not be answered");
+      call.destroy();
+    });
   });
   return {
     http2,
     close() {
-      for (const session of sessions) session.close();
+      for (const connection of connections) connection.close();
     },
   };
 }
@@ -62,77 +75,106 @@ export function openGrpcServer(
 async function answer(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
-  { methods, log, token }: GrpcOptions & { methods: ReadonlyMap<string, BinaryMethod> },
+  options: GrpcOptions & { readonly methods: Methods },
 ): Promise<void> {
-  // A stream that breaks ends its call through the signal.
-  stream.on("error", () => undefined);
   const gone = new AbortController();
   stream.once("close", () => {
     gone.abort();
   });
-  const path = headers[":path"] ?? "";
-  if (headers[":method"] !== "POST" || !headers["content-type"]?.startsWith("application/grpc")) {
+  // A stream that breaks ends its call through the signal.
+  stream.on("error", () => undefined);
+  if (stream.closed || stream.destroyed) return;
+  if (!isGrpc(headers)) {
     stream.respond({ ":status": 415 }, { endStream: true });
     return;
   }
   let trailers: OutgoingHttpHeaders = okTrailers;
   stream.once("wantTrailers", () => {
+    if (stream.closed || stream.destroyed) return;
     stream.sendTrailers(trailers);
+    void leaveRest(stream);
   });
-  stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+  stream.respond(
+    { ":status": 200, "content-type": "application/grpc", "grpc-accept-encoding": "identity" },
+    { waitForTrailers: true },
+  );
+  const timeout = String(headers["grpc-timeout"] ?? "");
+  const late = deadlineOf(timeout, options.clock, gone.signal);
+  const signal = AbortSignal.any([gone.signal, late]);
   const requests = readMessages(stream);
+  let isIn = false;
   try {
-    requireToken(headers.authorization, token);
-    const method = methods.get(path);
-    if (method === undefined) throw new CodedError("unimplemented", `unknown method ${path}`);
-    const signal = AbortSignal.any([gone.signal, ...deadlineOf(headers)]);
-    for await (const message of method(requests, { signal }))
-      await send(stream, message, gone.signal);
+    requireToken(headers.authorization, options.token);
+    isIn = true;
+    await Promise.race([carryOut(stream, headers, { ...options, requests, signal }), end(signal)]);
   } catch (thrown) {
-    const error = codedErrorFrom(thrown);
+    const error = late.aborted ? (late.reason as CodedError) : codedErrorFrom(thrown);
     if (error.code === "internal" && !gone.signal.aborted)
-      log.error({ err: error.cause ?? error, path }, "a call failed in a way it should not");
+      options.log.error(
+        { err: error.cause ?? error, path: headers[":path"] },
+        "a call failed in a way it should not",
+      );
     trailers = trailersOf(error, headers["user-agent"] ?? "");
-    // Who still sends may not read an answer before the end.
-    await requests.return();
-    await drain(stream);
   }
+  // Who still sends may not read an answer before the end.
+  if (isIn) await Promise.race([drain(stream, requests), end(signal)]).catch(() => undefined);
   if (!stream.destroyed) stream.end();
+}
+
+function isGrpc(headers: IncomingHttpHeaders): boolean {
+  return (
+    headers[":method"] === "POST" &&
+    /^application\/grpc(?:\+proto)?(?:;|$)/.test(headers["content-type"] ?? "")
+  );
+}
+
+async function carryOut(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  { methods, requests, signal }: { methods: Methods; requests: Requests; signal: AbortSignal },
+): Promise<void> {
+  const path = headers[":path"] ?? "";
+  const method = methods.get(path);
+  if (method === undefined) throw new CodedError("unimplemented", `unknown method ${path}`);
+  for await (const message of method(requests, { signal })) await send(stream, message, signal);
+}
+
+/** Rejects when the signal fires; never resolves. */
+async function end(signal: AbortSignal): Promise<never> {
+  signal.throwIfAborted();
+  return await new Promise((_, reject) => {
+    const fail = (): void => {
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener("abort", fail, { once: true });
+  });
 }
 
 async function send(
   stream: ServerHttp2Stream,
   message: Uint8Array,
-  gone: AbortSignal,
+  signal: AbortSignal,
 ): Promise<void> {
-  const [prefix, body] = frameOf(message);
-  gone.throwIfAborted();
+  const [prefix, body] = prefixed(message);
+  signal.throwIfAborted();
   stream.cork();
   stream.write(prefix);
   const hasRoom = stream.write(body);
   stream.uncork();
-  if (!hasRoom) await once(stream, "drain", { signal: gone });
+  if (!hasRoom) await once(stream, "drain", { signal });
 }
 
-async function drain(stream: ServerHttp2Stream): Promise<void> {
+async function drain(stream: ServerHttp2Stream, requests: Requests): Promise<void> {
+  // Waits for a read under way.
+  await requests.return();
   if (stream.readableEnded || stream.destroyed) return;
   stream.resume();
-  await Promise.race([once(stream, "end"), once(stream, "close")]).catch(() => undefined);
+  await once(stream, "end");
 }
 
-const unitMs: Readonly<Record<string, number>> = {
-  H: 3_600_000,
-  M: 60_000,
-  S: 1_000,
-  m: 1,
-  u: 1e-3,
-  n: 1e-6,
-};
-
-/** The `grpc-timeout` of a call, as a signal. */
-function deadlineOf(headers: IncomingHttpHeaders): AbortSignal[] {
-  const [, count, unit = ""] =
-    /^(\d{1,8})([HMSmun])$/.exec(String(headers["grpc-timeout"] ?? "")) ?? [];
-  if (count === undefined) return [];
-  return [AbortSignal.timeout(Math.min(2 ** 31 - 1, Math.ceil(Number(count) * unitMs[unit]!)))];
+/** The rest of a request that has been answered is of no use to anybody. */
+async function leaveRest(stream: ServerHttp2Stream): Promise<void> {
+  // Closing in the same turn would overtake the trailers.
+  await nextTurn();
+  if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
 }

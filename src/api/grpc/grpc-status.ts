@@ -1,8 +1,17 @@
 import type { OutgoingHttpHeaders } from "node:http2";
-import type { CodedError } from "../../base/errors.ts";
+import { errorCodes, type CodedError } from "../../base/errors.ts";
 
 const unknown = 2;
-const codesKept = { unimplemented: 12, deadline_exceeded: 4, cancelled: 1 } as const;
+/** What is not said by a method, but about the call: generic clients act on it. */
+const codesKept: ReadonlySet<string> = new Set([
+  "cancelled",
+  "deadline_exceeded",
+  "unauthenticated",
+  "unimplemented",
+]);
+
+/** Bytes of a text on the wire: a client may refuse an answer whose headers have more than 8 KiB. */
+const textBytesMax = 6_000;
 
 /** What ends an answer without error. */
 export const okTrailers: OutgoingHttpHeaders = { "grpc-status": "0" };
@@ -13,32 +22,36 @@ export const okTrailers: OutgoingHttpHeaders = { "grpc-status": "0" };
  * @param userAgent clients of that series show the text as it is on the wire, later ones decode it
  */
 export function trailersOf(error: CodedError, userAgent: string): OutgoingHttpHeaders {
-  const code = error.code in codesKept ? codesKept[error.code as keyof typeof codesKept] : unknown;
+  const isKept = codesKept.has(error.code) && error.details["classic"] === undefined;
+  const text = textOf(error);
   return {
-    "grpc-status": String(code),
-    "grpc-message": userAgent.startsWith("grpc-go/0.")
-      ? rawText(textOf(error))
-      : encoded(textOf(error)),
+    "grpc-status": String(isKept ? errorCodes[error.code].grpc : unknown),
+    // Spaces around it would make the header malformed, and the client would drop it.
+    "grpc-message": (userAgent.startsWith("grpc-go/0.") ? rawText(text) : encoded(text)).trim(),
   };
+}
+
+/** The words of the 1.2 series where it had any. */
+function textOf({ code, details, message }: CodedError): string {
+  if (code === "internal") return "The daemon failed in a way it should not: see its log";
+  return String(details["classic"] ?? message).toWellFormed();
 }
 
 /** Bytes of UTF-8, each as one character; what would end the connection is a space. */
 function rawText(text: string): string {
-  return Buffer.from(text.replaceAll(/[\p{Cc}]+/gu, " "), "utf8").toString("latin1");
+  const bytes = Buffer.from(text.replaceAll(/\p{Cc}+/gu, " "), "utf8");
+  return bytes.toString("latin1", 0, textBytesMax);
 }
 
 /** As the protocol says: all but printable ASCII, and the percent sign, as %XX. */
 function encoded(text: string): string {
-  return [...Buffer.from(text.toWellFormed(), "utf8")]
-    .map((byte) =>
+  let escaped = "";
+  for (const byte of Buffer.from(text, "utf8")) {
+    if (escaped.length >= textBytesMax) break;
+    escaped +=
       byte < 0x20 || byte > 0x7e || byte === 0x25
         ? `%${byte.toString(16).toUpperCase().padStart(2, "0")}`
-        : String.fromCharCode(byte),
-    )
-    .join("");
-}
-
-/** The words of the 1.2 series where it had any. */
-function textOf({ details, message }: CodedError): string {
-  return String(details["classic"] ?? message);
+        : String.fromCharCode(byte);
+  }
+  return escaped;
 }

@@ -97,17 +97,18 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
     registerCurlDoor(door, { pfs: options.pps.pfs, repo: options.curlRepo, log: options.log });
   });
   await server.ready();
-  const grpc = openGrpcServer(grpcMethods(options), { log: options.log, token: options.token });
-  const servers = { http1: server.server, http2: grpc.http2 };
-  const { port, close } = await openPort(options, servers);
+  const { clock } = options.pps.pfs;
+  const grpc = openGrpcServer(grpcMethods(options), { ...options, clock });
+  const servers = { http1: server.server, http2: grpc.http2, clock };
+  const port = await openPort(options, servers);
   return {
-    address: `${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
+    address: `${options.host.includes(":") ? `[${options.host}]` : options.host}:${port.port}`,
     close: async (signal) => {
       // A client that keeps its connection after its last answer would hold us up to the end.
       server.server.keepAliveTimeout = 1;
       server.server.closeIdleConnections();
       grpc.close();
-      await close(signal);
+      await port.close(signal);
       await server.close();
     },
   };

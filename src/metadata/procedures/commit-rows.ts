@@ -117,7 +117,8 @@ async function branchesLike(tx: Tx, repo: string, prefix: string): Promise<strin
 }
 
 async function commitNotFound(tx: Tx, name: CommitName): Promise<CodedError> {
-  const details = { repo: name.repo, commit: name.id };
+  const classic = `commit ${name.id} not found in repo ${name.repo}`;
+  const details = { repo: name.repo, commit: name.id, classic };
   const plain = `commit ${quote(name.id)} not found in repo ${name.repo}`;
   const newest = await tx.get<CommitRow>(
     `SELECT * FROM commits WHERE repo = ? AND state = 'finished' AND archived = 0 ORDER BY finish_number DESC LIMIT 1`,

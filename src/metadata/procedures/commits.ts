@@ -111,11 +111,12 @@ async function placeOf(
   repo: string,
   parent: string,
 ): Promise<{ branch: string; number: number; parentUid: string | null }> {
-  if (parent === "")
-    throw new CodedError(
-      "invalid_argument",
-      `Invalid parent commit: ${repo}/: name a branch, such as master`,
-    );
+  if (parent === "") {
+    const classic = `Invalid parent commit: ${repo}/`;
+    throw new CodedError("invalid_argument", `${classic}: name a branch, such as master`, {
+      details: { classic },
+    });
+  }
   const parsed = parseCommitId(parent);
   if (parsed === undefined) {
     requireBranchName(parent);
@@ -133,7 +134,7 @@ async function placeOf(
       "not_found",
       `commit ${parent} not found in repo ${repo}: "pachctl list-commit ${repo}" shows what is there`,
       {
-        details: { repo, commit: parent },
+        details: { repo, commit: parent, classic: `commit ${parent} not found in repo ${repo}` },
       },
     );
   const number = parsed.number + 1;

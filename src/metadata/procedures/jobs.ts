@@ -86,9 +86,9 @@ async function requireJob(tx: Tx, id: string): Promise<JobRow> {
     like.length === 0
       ? `job ${quote(id)} not found: "pachctl list-job" shows what there is`
       : `job ${id} is ambiguous: it may be ${like.map((job) => job.id).join(", ")}. Type more characters`;
-  throw new CodedError(like.length === 0 ? "not_found" : "invalid_argument", reason, {
-    details: { job: id },
-  });
+  if (like.length > 1) throw new CodedError("invalid_argument", reason, { details: { job: id } });
+  const classic = `JobInfos ${id} not found`;
+  throw new CodedError("not_found", reason, { details: { job: id, classic } });
 }
 
 async function inputsOf(tx: Tx, jobId: string): Promise<InputRow[]> {

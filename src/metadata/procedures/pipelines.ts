@@ -41,7 +41,7 @@ export const createPipeline: Procedure<{ spec: PipelineSpec; key?: string }, Pip
     throw new CodedError(
       "already_exists",
       `pipeline ${spec.name} already exists: delete it with "pachctl delete-pipeline ${spec.name}", or choose another name`,
-      { details: { pipeline: spec.name } },
+      { details: { pipeline: spec.name, classic: `pipeline ${spec.name} already exists` } },
     );
   }
   await createOutputRepo(tx, spec);
@@ -71,7 +71,7 @@ async function createOutputRepo(tx: Tx, spec: PipelineSpec): Promise<void> {
     throw new CodedError(
       "already_exists",
       `repo ${spec.name} exists: a pipeline writes to a repo of its own name. Remove it with "pachctl delete-repo ${spec.name}", or choose another name`,
-      { details: { repo: spec.name } },
+      { details: { repo: spec.name, classic: `repo ${spec.name} exists` } },
     );
   }
   await createRepo(tx, { name: spec.name, provenance: spec.inputs.map((input) => input.repo) });
@@ -87,7 +87,7 @@ async function requireRow(tx: Tx, name: string): Promise<PipelineRow> {
     throw new CodedError(
       "not_found",
       `pipeline ${quote(name)} not found: "pachctl list-pipeline" shows what there is`,
-      { details: { pipeline: name } },
+      { details: { pipeline: name, classic: `PipelineInfos ${name} not found` } },
     );
   return row;
 }

@@ -22,7 +22,7 @@ export async function requireRepo(tx: Tx, name: string): Promise<RepoRow> {
     throw new CodedError(
       "not_found",
       `repo ${quote(name)} not found: "pachctl list-repo" shows what there is`,
-      { details: { repo: name } },
+      { details: { repo: name, classic: `repo ${name} not found` } },
     );
   return row;
 }
@@ -68,13 +68,14 @@ export const createRepo: Procedure<
 > = async (tx, { name, provenance, key }) => {
   const answered = await findAnswer<RepoInfo>(tx, key);
   if (answered !== undefined) return answered;
+  const classic = `could not create repo ${name}, not all provenance repos exist`;
   for (const upstream of provenance) {
     const known = await tx.get(`SELECT name FROM repos WHERE name = ?`, upstream);
     if (known === undefined || new Set(provenance).size !== provenance.length) {
       throw new CodedError(
         "not_found",
-        `could not create repo ${name}, not all provenance repos exist: ${quote(upstream)} does not, or is named twice`,
-        { details: { repo: upstream } },
+        `${classic}: ${quote(upstream)} does not, or is named twice`,
+        { details: { repo: upstream, classic } },
       );
     }
   }
@@ -83,7 +84,7 @@ export const createRepo: Procedure<
     throw new CodedError(
       "already_exists",
       `repo ${name} exists: choose another name, or use it as it is`,
-      { details: { repo: name } },
+      { details: { repo: name, classic: `repo ${name} exists` } },
     );
   await tx.run(
     `INSERT INTO repos (name, created_micros, size_bytes) VALUES (?, ?, 0)`,
@@ -137,11 +138,10 @@ export const deleteRepo: Procedure<{ name: string; force: boolean; key?: string 
   if ((await findAnswer(tx, key)) !== undefined) return;
   const dependants = await downstreamsOf(tx, name);
   if (!force && dependants.length > 0) {
-    throw new CodedError(
-      "failed_precondition",
-      `cannot delete repo ${name}; it's the provenance of the following repos: [${dependants.join(" ")}]. Delete those first, or add --force`,
-      { details: { repo: name } },
-    );
+    const classic = `cannot delete repo ${name}; it's the provenance of the following repos: [${dependants.join(" ")}]`;
+    throw new CodedError("failed_precondition", `${classic}. Delete those first, or add --force`, {
+      details: { repo: name, classic },
+    });
   }
   if (!force) await refuseWhilePipelineWrites(tx, name);
   await discardRefs(tx, "repo", name);

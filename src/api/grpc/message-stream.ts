@@ -7,7 +7,7 @@ const prefixBytes = 5;
 const messageBytesMax = 2 ** 31 - 1;
 
 /** The message as it goes over the wire, as two buffers. */
-export function frameOf(message: Uint8Array): [Buffer, Uint8Array] {
+export function prefixed(message: Uint8Array): [Buffer, Uint8Array] {
   const prefix = Buffer.alloc(prefixBytes);
   prefix.writeUInt32BE(message.length, 1);
   return [prefix, message];
