@@ -103,7 +103,7 @@ export class Branch {
       );
     const modifiedMicros = this.deps.clock.nowMicros();
     const cleared = clearedEntry(path, { uid: "00".repeat(16), modifiedMicros });
-    const sealed = { packs: [], kept: [], inline: [] };
+    const sealed = { epoch: 0, packs: [], kept: [], inline: [] };
     return await this.stage([cleared], { sealed, bytes: 0 });
   }
 

@@ -33,7 +33,7 @@ export async function makeDirectory(
   await deps.metadata.call("stageRun", {
     uid: info.uid,
     run: { entries: encodeRun(entries), root: null, bytes: 0 },
-    sealed: { packs: [], kept: [], inline: [] },
+    sealed: { epoch: 0, packs: [], kept: [], inline: [] },
     answer: "{}",
     ...(input.key === undefined ? {} : { key: input.key }),
   });

@@ -36,6 +36,7 @@ export async function openTestGrpc(
     host: "127.0.0.1",
     port: 0,
     allowedHosts: [],
+    curlRepo: "data",
     token,
     openBucket: async () => {
       throw new Error("there are no buckets");
