@@ -8,6 +8,7 @@ import type { NodeSource } from "../tree/entry.ts";
 import { Marks, type MarksDeps } from "./marks.ts";
 import { findOrphans, type Orphan } from "./orphans.ts";
 import { rewritePack, type RewriteDeps } from "./rewrite-pack.ts";
+import { takenOver, withRunLease } from "./run-lease.ts";
 import { dropLocations, isSparse, sweep, type SweptPack } from "./sweep.ts";
 import { weighTrash } from "./trash.ts";
 
@@ -56,7 +57,9 @@ export async function collectGarbage(
   let isDone = false;
   const leave = deps.session.enter();
   try {
-    const report = await new GarbageRun(token, leave, deps, signal).run();
+    const report = await withRunLease(deps, token, signal, (held) =>
+      new GarbageRun(token, leave, deps, held).run(),
+    );
     isDone = true;
     return report;
   } finally {
@@ -145,10 +148,7 @@ class GarbageRun {
 
   private readonly keepOn = async (): Promise<void> => {
     if (await this.deps.metadata.call("beginGarbageRun", { token: this.token })) return;
-    throw new CodedError(
-      "aborted",
-      "Cannot go on collecting garbage: another daemon has taken it over",
-    );
+    throw takenOver();
   };
 
   /** Gives back the packs that are now empty. One that cannot be read is left as it is. */
@@ -239,7 +239,10 @@ class GarbageRun {
     const numbers = packs.map(({ number }) => number);
     const ids = new Set(await deps.metadata.call("deletePacks", { token, numbers, state }));
     const removed = packs.filter(({ id }) => ids.has(id));
-    for (const pack of removed) await this.removePack(pack);
+    for (const pack of removed) {
+      this.signal.throwIfAborted();
+      await this.removePack(pack);
+    }
     return removed;
   }
 
@@ -263,6 +266,7 @@ class GarbageRun {
       const gone = new Set(await deps.metadata.call("deleteUnknown", { token, ids }));
       for (const orphan of some) {
         if (!gone.has(orphan.id)) continue;
+        signal.throwIfAborted();
         await deps.objects.remove(packKey(orphan.id), { signal });
         removed.push(orphan);
       }
@@ -278,7 +282,10 @@ class GarbageRun {
     const { deps, token, signal } = this;
     const deleted = packs.filter((pack) => pack.state === "deleted" && pack.epoch < epoch);
     for (const some of slices(deleted)) {
-      for (const { id } of some) await deps.objects.remove(packKey(id), { signal });
+      for (const { id } of some) {
+        signal.throwIfAborted();
+        await deps.objects.remove(packKey(id), { signal });
+      }
       const numbers = some.map(({ number }) => number);
       await deps.metadata.call("forgetDeleted", { token, numbers, epoch });
     }
