@@ -132,6 +132,7 @@ export function openStorage(deps: StorageDeps): Storage {
   const garbageDeps: GarbageDeps = {
     ...deps,
     session,
+    indexPending: (signal) => index.indexPending(signal),
     settle,
     // Garbage collection reads each node once.
     nodes: { get: (address) => sources.get(address) },

@@ -25,7 +25,9 @@ export interface GarbageDeps extends Omit<RewriteDeps, "move" | "session"> {
   readonly nodes: NodeSource;
   /** Makes this daemon's own session tell what it knows. */
   readonly renewSession: () => Promise<void>;
-  /** Moves what is inline into packs, and brings the chunk index up to date. */
+  /** Brings the chunk index up to date. */
+  readonly indexPending: (signal: AbortSignal) => Promise<void>;
+  /** The same, once what is inline has been moved into packs. */
   readonly settle: (signal: AbortSignal) => Promise<void>;
 }
 
@@ -70,6 +72,8 @@ export async function collectGarbage(
 
 /** What a run would do now. */
 async function planGarbage(deps: GarbageDeps, signal: AbortSignal): Promise<GarbageReport> {
+  // A pack that is not indexed has nothing found in it, and stays.
+  await deps.indexPending(signal);
   const { marks, marksDeps, lastPack } = await markAll(deps, async () => undefined, signal);
   const packs = await sweep(marks, marksDeps);
   const orphans = await findOrphans(deps, signal);
