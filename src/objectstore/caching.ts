@@ -138,7 +138,7 @@ class RangeCache {
 
   /** All ranges of one object. */
   async dropObject(object: string): Promise<void> {
-    for (const name of [...(this.namesOf.get(object) ?? [])]) await this.drop(name);
+    for (const name of this.namesOf.get(object) ?? []) await this.drop(name);
   }
 
   private note(name: string): void {
