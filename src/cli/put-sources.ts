@@ -1,4 +1,5 @@
 import { CodedError } from "../base/errors.ts";
+import { shownUrl } from "../base/shown-url.ts";
 import type { Body, TarFile } from "../client/index.ts";
 import { joinPath, parseEntryPath, parsePath, type FilePath } from "../model/paths.ts";
 import type { Context } from "./context.ts";
@@ -68,7 +69,7 @@ async function identify(source: string, recursive: boolean, { deps }: Context): 
     if (isKnown) return { kind: "url", url: source, recursive: isPrefix };
     throw new CodedError(
       "invalid_argument",
-      `Cannot put ${source}: only http, https and s3 URLs can be fetched`,
+      `Cannot put ${shownUrl(source)}: only http, https and s3 URLs can be fetched`,
     );
   }
   const found = await kindOf(deps.fileSystem, source);
@@ -104,7 +105,7 @@ function ownPath(source: string, what: Unplaced): FilePath {
   } catch (error) {
     throw new CodedError(
       "invalid_argument",
-      `Cannot store ${source} under its own name: it is no path inside the repo. Put it alone and name its PATH`,
+      `Cannot store ${what.kind === "url" ? shownUrl(source) : source} under its own name: it is no path inside the repo. Put it alone and name its PATH`,
       { cause: error },
     );
   }

@@ -1,5 +1,7 @@
 import { text as textOf } from "node:stream/consumers";
+import { takeBasicAuth } from "../base/basic-auth.ts";
 import { CodedError } from "../base/errors.ts";
+import { shownUrl } from "../base/shown-url.ts";
 import type { Context } from "./context.ts";
 import { explainLocal } from "./local-files.ts";
 
@@ -26,20 +28,22 @@ export async function readText(source: string, context: Context): Promise<string
 async function fetchText(url: string, { deps, signal }: Context): Promise<string> {
   let answer: Response;
   try {
-    answer = await deps.fetch(url, { signal });
+    const address = new URL(url);
+    const headers = takeBasicAuth(address);
+    answer = await deps.fetch(address.href, { signal, headers });
   } catch (error) {
     signal.throwIfAborted();
     const why =
       error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
     throw new CodedError(
       "unavailable",
-      `Cannot fetch ${url}: ${why}. Check the URL and the network`,
+      `Cannot fetch ${shownUrl(url)}: ${why}. Check the URL and the network`,
       { cause: error },
     );
   }
   if (answer.ok) return answer.text();
   throw new CodedError(
     "unavailable",
-    `Cannot fetch ${url}: it answered ${answer.status} ${answer.statusText}. Check the URL`,
+    `Cannot fetch ${shownUrl(url)}: it answered ${answer.status} ${answer.statusText}. Check the URL`,
   );
 }

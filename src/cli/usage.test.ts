@@ -84,6 +84,11 @@ const bad: readonly (readonly [argv: readonly string[], exit: number, stderr: st
     2,
     "Cannot read standard input twice. Give - once",
   ],
+  [
+    ["diff-file", "a", "b", "c", "--text", "--raw"],
+    2,
+    "Cannot show lines as JSON. Give --text or --raw",
+  ],
   [["put-file", "a", "b", "-f", "/none/such"], 1, "Cannot read /none/such: there is no such file"],
   [
     ["put-file", "a", "b", "-f", "/"],

@@ -9,7 +9,7 @@ export interface StoreCalls {
   /**
    * Removes what nothing refers to any more; with `isDryRun`, only tells what it would remove.
    *
-   * @throws CodedError `failed_precondition` while another run goes on
+   * @throws CodedError `failed_precondition` while another run goes on, or another dry run of the same daemon
    */
   collectGarbage(options?: { readonly isDryRun?: boolean } & CallOptions): Promise<GarbageReport>;
   /** Deletes all pipelines, jobs, repos, commits and files. */
@@ -17,6 +17,8 @@ export interface StoreCalls {
   /**
    * Looks whether all that is recorded is there and agrees. Findings come as they are found; the
    * generator's result is the summary. `readData` reads every byte; `repair` puts right what it can.
+   *
+   * @throws CodedError `failed_precondition` while another one of the same daemon goes on
    */
   fsck(
     options?: { readonly readData?: boolean; readonly repair?: boolean } & CallOptions,

@@ -152,11 +152,23 @@ function objectStore(text: string | undefined): StoreAddress | undefined {
 
 /** Never shown: it may hold a password. */
 function databaseUrl(text: string | undefined): string | undefined {
-  if (text === undefined || (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text))) return text;
+  if (text === undefined) return undefined;
+  const url = /^postgres(ql)?:\/\//.test(text) ? URL.parse(text) : null;
+  if (url !== null && [url.username, url.password, url.pathname].every(isEscaped)) return text;
+  const why = url === null ? "" : 'a "%" in it is written as %25. ';
   throw new CodedError(
     "usage",
-    "Cannot use --database: give an address such as postgres://user:password@host:5432/mammoth",
+    `Cannot use --database: ${why}give an address such as postgres://user:password@host:5432/mammoth`,
   );
+}
+
+function isEscaped(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** `host:port`, `[v6]:port`. */

@@ -26,6 +26,9 @@ it("parseStoreAddress() refuses what it cannot read, and shows no secret", () =>
     "",
     "file://host/dir",
     "file:///dir?x=1",
+    "file:relative",
+    "file:/srv/store",
+    "file:./relative",
     "file:///a%2Fb",
     "gs://bucket",
     "http://host/bucket",
@@ -41,7 +44,14 @@ it("parseStoreAddress() refuses what it cannot read, and shows no secret", () =>
       (thrown) => isCoded(thrown, "usage"),
       text,
     );
-  for (const text of ["s3://key:secret@bucket", "s3://bucket?endpoint=http://key:secret@host"])
+  for (const text of [
+    "s3://key:secret@bucket",
+    "s3://key:sec/secret@bucket",
+    "s3://bucket?endpoint=http://key:secret@host",
+    "s3://bucket?accessKeyId=secret",
+    "s3://bucket:9000/a?region=secret",
+    "file:///dir?secret",
+  ])
     assert.throws(
       () => parseStoreAddress(text),
       (thrown) => isCoded(thrown, "usage") && !thrown.message.includes("secret"),

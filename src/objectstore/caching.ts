@@ -11,12 +11,16 @@ const rangeBytesMax = 16 * MiB;
 const checksumBytes = 4;
 /** What a file takes of the bound, whatever is in it. */
 const fileBytesMin = 4_096;
+/** Memory for what is known of a file, its name above all. */
+const nameBytes = 512;
+/** Files kept at most, whatever is in them: 128 MiB of memory. */
+const filesMax = 2 ** 18;
 
 export interface CachingOptions {
   /** A folder of this process alone. */
   readonly folder: string;
   readonly fs: FileSystem;
-  /** Of all that is kept. */
+  /** Of all that is kept: on the disk, and in memory to know it by. */
   readonly bytesMax: number;
 }
 
@@ -53,12 +57,27 @@ function objectName(key: string): string {
   return sha256(Buffer.from(key)).toString("hex");
 }
 
+/** Object, start and length of a range. */
+const namePattern = /^[0-9a-f]{64}\.\d+\.\d+$/;
+
+function objectOf(name: string): string {
+  return name.slice(0, name.indexOf("."));
+}
+
+/** What a range takes of the bound: its file is no longer than the length that was asked for. */
+function sizeOf(name: string): number {
+  const length = Number(name.slice(name.lastIndexOf(".") + 1));
+  return Math.max(length + checksumBytes, fileBytesMin) + nameBytes;
+}
+
 class RangeCache {
   private readonly fs: FileSystem;
   private readonly folder: string;
   private readonly bytesMax: number;
   /** Least lately used first. */
   private readonly kept = new Map<string, number>();
+  /** Names of what is kept, by object. */
+  private readonly namesOf = new Map<string, Set<string>>();
   private bytes = 0;
   private drafts = 0;
 
@@ -68,14 +87,13 @@ class RangeCache {
     this.bytesMax = bytesMax;
   }
 
+  /** Takes sizes from names: no file is looked at. What is too much goes while others read. */
   async open(): Promise<void> {
     await new DurableFolders(this.fs, this.folder).ensure(this.folder);
-    for (const name of await this.fs.readdir(this.folder)) {
-      const path = join(this.folder, name);
-      if (/^[0-9a-f]{64}\.\d+\.\d+$/.test(name)) this.note(name, (await this.fs.stat(path)).size);
-      else await this.fs.unlink(path);
-    }
-    await this.shrink();
+    for (const name of await this.fs.readdir(this.folder))
+      if (namePattern.test(name)) this.note(name);
+      else await this.fs.unlink(join(this.folder, name));
+    void this.shrink();
   }
 
   /** What is kept under a name, intact. */
@@ -99,8 +117,7 @@ class RangeCache {
 
   /** A disk that is full or broken costs the next reader time, nothing else. */
   async keep(name: string, bytes: Buffer): Promise<void> {
-    const size = bytes.length + checksumBytes;
-    if (size > this.bytesMax || this.kept.has(name)) return;
+    if (sizeOf(name) > this.bytesMax || this.kept.has(name)) return;
     const draft = join(this.folder, `draft-${this.drafts++}`);
     try {
       const head = Buffer.alloc(checksumBytes);
@@ -112,7 +129,7 @@ class RangeCache {
         await file.close();
       }
       await this.fs.rename(draft, join(this.folder, name));
-      this.note(name, size);
+      this.note(name);
       await this.shrink();
     } catch {
       await this.fs.unlink(draft).catch(() => undefined);
@@ -121,25 +138,34 @@ class RangeCache {
 
   /** All ranges of one object. */
   async dropObject(object: string): Promise<void> {
-    const names = [...this.kept.keys()].filter((name) => name.startsWith(object));
-    for (const name of names) await this.drop(name);
+    for (const name of this.namesOf.get(object) ?? []) await this.drop(name);
   }
 
-  private note(name: string, size: number): void {
+  private note(name: string): void {
     this.forget(name);
-    const counted = Math.max(size, fileBytesMin);
-    this.kept.set(name, counted);
-    this.bytes += counted;
+    const size = sizeOf(name);
+    this.kept.set(name, size);
+    this.bytes += size;
+    const object = objectOf(name);
+    const names = this.namesOf.get(object);
+    if (names === undefined) this.namesOf.set(object, new Set([name]));
+    else names.add(name);
   }
 
   private forget(name: string): void {
-    this.bytes -= this.kept.get(name) ?? 0;
+    const size = this.kept.get(name);
+    if (size === undefined) return;
+    this.bytes -= size;
     this.kept.delete(name);
+    const object = objectOf(name);
+    const names = this.namesOf.get(object);
+    names?.delete(name);
+    if (names?.size === 0) this.namesOf.delete(object);
   }
 
   private async shrink(): Promise<void> {
     for (const oldest of this.kept.keys()) {
-      if (this.bytes <= this.bytesMax) return;
+      if (this.bytes <= this.bytesMax && this.kept.size <= filesMax) return;
       await this.drop(oldest);
     }
   }

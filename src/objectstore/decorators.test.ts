@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { systemClock } from "../base/clock.ts";
 import { CodedError, isCoded } from "../base/errors.ts";
+import { nextTurn } from "../base/next-turn.ts";
 import { seededRandom } from "../base/random.ts";
 import { caching, limiting, openMemObjectStore, retrying, type ObjectStore } from "./index.ts";
 import { objectStoreConformance } from "./testing/conformance.ts";
@@ -136,7 +137,7 @@ describe("caching()", () => {
     const counted = failing(openMemObjectStore(), 1);
     for (const key of ["a", "b", "c", "d"]) await put(counted, key, key.repeat(10_000));
     const folder = await newFolder(t);
-    const store = await caching(counted, { folder, fs, bytesMax: 31_000 });
+    const store = await caching(counted, { folder, fs, bytesMax: 32_000 });
     const range = { start: 0, length: 10_000 };
     for (const key of ["a", "b", "c", "a", "d", "a"]) await store.read(key, range, {});
     assert.equal(counted.calls, 4, "a was used lately");
@@ -144,7 +145,41 @@ describe("caching()", () => {
     assert.equal(counted.calls, 5);
     let bytes = 0;
     for (const name of await readdir(folder)) bytes += (await stat(join(folder, name))).size;
-    assert.ok(bytes <= 31_000);
+    assert.ok(bytes <= 32_000);
+  });
+
+  it("opens without a look at its files, and takes what memory they need into its bound", async (t) => {
+    const store = openMemObjectStore();
+    await put(store, "a", "x".repeat(100));
+    const folder = await newFolder(t);
+    const stat = async (): Promise<never> => assert.fail("a file was looked at");
+    const blind = { ...fs, stat: stat as unknown as typeof fs.stat };
+    const first = await caching(store, { folder, fs, bytesMax: 2 ** 20 });
+    for (let start = 0; start < 50; start++) await first.read("a", { start, length: 1 }, {});
+    await writeFile(join(folder, "draft-7"), "left behind");
+    // 4 KiB and 512 bytes for each, however short.
+    const second = await caching(store, { folder, fs: blind, bytesMax: 10 * 4_608 });
+    await second.read("a", { start: 90, length: 1 }, {});
+    // What is too much goes in the background.
+    while ((await readdir(folder)).length > 10) await nextTurn();
+    assert.equal((await readdir(folder)).length, 10);
+  });
+
+  it("forgets the ranges of an object that is removed, and of no other", async (t) => {
+    const counted = failing(openMemObjectStore(), 1);
+    for (const key of ["a", "b"]) await put(counted, key, "hello");
+    const folder = await newFolder(t);
+    const options = { folder, fs, bytesMax: 2 ** 20 };
+    for (const key of ["a", "b"])
+      for (const length of [1, 2, 3])
+        await (await caching(counted, options)).read(key, { start: 0, length }, {});
+    const store = await caching(counted, options);
+    await store.remove("a", {});
+    assert.equal((await readdir(folder)).length, 3);
+    const calls = counted.calls;
+    for (const length of [1, 2, 3]) await store.read("b", { start: 0, length }, {});
+    assert.equal(counted.calls, calls);
+    await assert.rejects(store.read("a", { start: 0, length: 1 }, {}));
   });
 
   it("keeps no failure", async (t) => {

@@ -6,7 +6,6 @@
 import { strict as assert } from "node:assert";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Clock } from "../base/clock.ts";
 import { CodedError, isCoded } from "../base/errors.ts";
 import { KiB } from "../base/size.ts";
 import type { CommitName } from "../model/commit.ts";
@@ -28,8 +27,6 @@ const isLong = "MAMMOTH_GC_HISTORIES" in process.env;
 /** Longer than any lease. */
 const longMs = 120_000;
 
-const renewMsMin = 5_000;
-
 interface Fault {
   readonly at: number;
   readonly when: "before" | "after";
@@ -41,28 +38,6 @@ interface TestDaemon {
   arm(fault: Fault | undefined, between?: (at: number) => Promise<void>): void;
   /** How many calls there were since. */
   calls(): number;
-}
-
-/** Who polls has slept; who renews leases is left to wait, until it is told to stop. */
-class PatientClock implements Clock {
-  private readonly clock: InstantClock;
-
-  constructor(clock: InstantClock) {
-    this.clock = clock;
-  }
-
-  nowMicros(): number {
-    return this.clock.nowMicros();
-  }
-
-  monotonicMs(): number {
-    return this.clock.monotonicMs();
-  }
-
-  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    if (ms < renewMsMin) return await this.clock.sleep(ms);
-    await new Promise((resolve) => signal?.addEventListener("abort", resolve, { once: true }));
-  }
 }
 
 /** A store and a database, and the daemons over them. */
@@ -96,7 +71,7 @@ class World {
     };
     const around = { before: () => step("before"), after: () => step("after") };
     const pfs = new TestPfs(++this.opened, {
-      clock: new PatientClock(this.clock),
+      clock: this.clock,
       objects: faulting(this.objects, around),
       metadata: { call, close: async () => undefined },
       session: `daemon-${this.opened}`,

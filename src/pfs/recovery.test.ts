@@ -144,6 +144,12 @@ async function countedRun(
   return calls;
 }
 
+test("recoverMetadata() refuses a store with nothing in it, and leaves nothing there", async (t) => {
+  const objects = openMemObjectStore();
+  await assert.rejects(recovered(t, objects), (error) => isCoded(error, "not_found"));
+  for await (const { key } of objects.list("", { signal: never })) assert.fail(key);
+});
+
 test("a commit whose content is not in packs waits, and fsck says how much does", async (t) => {
   const objects = openMemObjectStore();
   const pfs = new TestPfs(1, { objects });
@@ -325,6 +331,7 @@ test("metadata that is in use is not recovered into", async (t) => {
   const pfs = new TestPfs(1, { objects });
   t.after(async () => await pfs.close());
   await pfs.repo("data");
+  await settle(pfs);
   const { metadata } = pfs.deps;
   await assert.rejects(
     recoverMetadata({ objects, metadata, random: systemRandom, log: silentLog }, never),

@@ -92,6 +92,26 @@ describe("revertCommit()", () => {
     await assert.rejects(revert(pfs, open), (thrown) => isCoded(thrown, "failed_precondition"));
   });
 
+  it("refuses a cancelled target, and a commit where a branch is wanted", async () => {
+    const pfs = new TestPfs(1);
+    await pfs.repo("r");
+    await commitSteps(pfs, [{ path: "a", text: "1" }]);
+    const cancelled = await pfs.start("r");
+    await pfs.cancel(r(cancelled));
+    await assert.rejects(revert(pfs, cancelled), (thrown) => {
+      assert.ok(isCoded(thrown, "failed_precondition"));
+      assert.match(thrown.message, /is cancelled.*\nName one that is finished/);
+      return true;
+    });
+    for (const branch of ["master/0", "other/0"]) {
+      const input = { repo: "r", branch, to: r("master/0"), signal: never };
+      await assert.rejects(
+        revertCommit(pfs.deps, localPrincipal, input),
+        (thrown) => isCoded(thrown, "invalid_argument") && /Name the branch/.test(thrown.message),
+      );
+    }
+  });
+
   it("goes on with a request whose daemon died, when it comes again with its key", async () => {
     const first = new TestPfs(1);
     const { metadata, clock } = first.deps;

@@ -1,6 +1,6 @@
 import { CodedError, isCoded } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
-import type { CommitInfo, CommitName } from "../model/commit.ts";
+import { parseCommitId, type CommitInfo, type CommitName } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
 import type { CommitDetail } from "../metadata/index.ts";
 import {
@@ -38,13 +38,19 @@ export interface RevertInput {
  * happens or nothing.
  *
  * @throws CodedError `failed_precondition` when the head or `to` is not finished; `not_found` for a
- *   branch that does not exist
+ *   branch that does not exist; `invalid_argument` for a commit in place of a branch
  */
 export async function revertCommit(
   deps: PfsDeps,
   _principal: Principal,
   input: RevertInput,
 ): Promise<CommitInfo> {
+  const asCommit = parseCommitId(input.branch);
+  if (asCommit !== undefined)
+    throw new CodedError(
+      "invalid_argument",
+      `Cannot revert ${input.repo}/${input.branch}: it is a commit. Name the branch that is to get a new one, such as ${asCommit.branch}`,
+    );
   for (let attempt = 1; ; attempt++) {
     try {
       return await revertOnce(deps, input);
@@ -91,9 +97,13 @@ async function revertOnce(deps: PfsDeps, input: RevertInput): Promise<CommitInfo
 function finishedRoot({ info, root }: CommitDetail): TreeRef {
   if (root !== null) return decodeTreeRef(root);
   const name = `${info.repo} ${info.id}`;
+  const remedy =
+    info.state === "cancelled"
+      ? `Name one that is finished: "pachctl list-commit ${info.repo}" shows what is there`
+      : `End it with "pachctl finish-commit ${name}" or "pachctl finish-commit --cancel ${name}", or name another`;
   throw new CodedError(
     "failed_precondition",
-    `commit ${info.repo}/${info.id} is ${info.state}, so nothing can be reverted from or to it\nEnd it with "pachctl finish-commit ${name}" or "pachctl finish-commit --cancel ${name}", or name another`,
+    `commit ${info.repo}/${info.id} is ${info.state}, so nothing can be reverted from or to it\n${remedy}`,
     { details: { repo: info.repo, commit: info.id } },
   );
 }

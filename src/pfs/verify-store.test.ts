@@ -3,6 +3,7 @@
 // Method: a store in memory whose objects and rows are damaged one after the other, opened anew each time.
 import { strict as assert } from "node:assert";
 import { test, type TestContext } from "node:test";
+import { crc32 } from "node:zlib";
 import { isCoded } from "../base/errors.ts";
 import { seededRandom, systemRandom } from "../base/random.ts";
 import { KiB } from "../base/size.ts";
@@ -13,6 +14,7 @@ import type { Procedure } from "../metadata/metadata-store.ts";
 import { migrations } from "../metadata/migrations/index.ts";
 import { procedures, relaxed } from "../metadata/procedures/index.ts";
 import { openMemObjectStore, type ObjectStore } from "../objectstore/index.ts";
+import { decodeTreeRef } from "../storage/index.ts";
 import { deleteRepo } from "./repos.ts";
 import { never, TestPfs } from "./testing/open-test-pfs.ts";
 import { verifyStore } from "./verify-store.ts";
@@ -197,6 +199,79 @@ function placesIn(length: number, chance: Buffer): number[] {
   const ends = [0, 7, 8, 9, 27, length - 1, length - 9, length - 16, length - 17, length - 40];
   return [...ends, ...between.map((one) => one % length)];
 }
+
+/** Twenty small files in two commits, in one pack: its key, and what is in it. */
+async function openSmallFiles(t: TestContext): Promise<{ store: Store; key: string }> {
+  const store = new Store();
+  t.after(async () => await store.pfs.close());
+  await store.pfs.repo("data");
+  const names = Array.from({ length: 20 }, (_, i) => `file-${String(i).padStart(2, "0")}`);
+  await store.commit(Object.fromEntries(names.map((name) => [name, `the text of ${name}`])));
+  await store.commit({ other: "x" });
+  await store.pack();
+  const [data] = await store.metadata.call("listPacks", { after: 0, limit: 9 });
+  assert.equal(data!.class, "data");
+  await store.reopen();
+  return { store, key: `packs/${data!.id.slice(0, 2)}/${data!.id}` };
+}
+
+/** Other bytes of one chunk under a checksum that is right. */
+async function falsify(store: Store, key: string, text: string): Promise<void> {
+  const pack = await store.bytesOf(key);
+  pack[pack.indexOf(text) + text.length - 1]! ^= 1;
+  const header = pack.subarray(8, 28);
+  const stored = pack.subarray(28, 28 + header.readUInt32LE(12));
+  assert.equal(header[1], 0, "too short to be compressed");
+  header.writeUInt32LE(crc32(stored, crc32(header.subarray(0, 16))), 16);
+  await store.replace(key, pack);
+}
+
+test("of a pack with one damaged chunk only the files that have it are lost, and fsck names no others", async (t) => {
+  const { store, key } = await openSmallFiles(t);
+  await falsify(store, key, "the text of file-07");
+  await store.reopen();
+  const damaged = ["data/master/0 file-07", "data/master/1 file-07"];
+  const named = ({ findings }: Fsck): string[] =>
+    findings.flatMap(({ commit, path }) =>
+      commit === undefined ? [] : [`data/${commit} ${path ?? ""}`],
+    );
+  const first = await store.fsck({ readData: true });
+  assert.deepEqual(named(first), damaged);
+  assert.match(
+    first.findings[0]!.problem,
+    /^pack \w+ is damaged: .*\. 1 of its 21 chunks cannot be read$/,
+  );
+  // A read has the whole pack marked as lost: what can be read of it is not lost.
+  assert.deepEqual(await store.lost(), damaged);
+  for (const readData of [false, true])
+    assert.deepEqual(named(await store.fsck({ readData })), damaged);
+  const { findings } = await store.fsck({ readData: true, repair: true });
+  assert.deepEqual(
+    named({ ...first, findings: findings.filter(({ isRepaired }) => !isRepaired) }),
+    damaged,
+  );
+  await store.pfs.commit("data", { "file-07": "the text of file-07" }, { branch: "again" });
+  await store.reopen();
+  assert.deepEqual((await store.fsck({ readData: true })).findings, []);
+  assert.deepEqual(await store.lost(), []);
+});
+
+test("what can be read of a pack marked as lost while fsck goes on is not lost", async (t) => {
+  const { store, key } = await openSmallFiles(t);
+  const { root } = (await store.metadata.call("listCommitsToVerify", { after: [], limit: 1 }))[0]!;
+  const problemsOf = async (): Promise<string[]> => {
+    const problems: string[] = [];
+    await store.pfs.deps.storage.verifying
+      .openTreeVerifier(never)
+      .verify(decodeTreeRef(root!), (path) => problems.push(path.toString()));
+    return problems;
+  };
+  await store.metadata.call("markPackLost", { pack: key.split("/").at(-1)! });
+  assert.deepEqual(await problemsOf(), []);
+  await falsify(store, key, "the text of file-07");
+  await store.reopen();
+  assert.equal((await problemsOf()).length, 1);
+});
 
 test("a truncated, an empty and a missing pack are named, and all files that miss it", async (t) => {
   const store = await openStore(t);

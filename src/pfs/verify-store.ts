@@ -69,8 +69,6 @@ interface Problem {
 class StoreCheck {
   private readonly deps: PfsDeps;
   private readonly options: VerifyOptions;
-  private readonly badPacks = new Set<string>();
-  private readonly badInline = new Set<string>();
   /** Bytes of the finished commits seen, by repo. */
   private readonly sizes = new Map<string, number>();
   private readonly trees: ReturnType<Storage["verifying"]["openTreeVerifier"]>;
@@ -83,21 +81,19 @@ class StoreCheck {
   constructor(deps: PfsDeps, options: VerifyOptions) {
     this.deps = deps;
     this.options = options;
-    this.trees = deps.storage.verifying.openTreeVerifier(
-      { packs: this.badPacks, inline: this.badInline },
-      options.signal,
-    );
+    this.trees = deps.storage.verifying.openTreeVerifier(options.signal);
   }
 
   async *packs(): AsyncGenerator<Finding, void, void> {
     const { repair, readData, signal } = this.options;
     const { verifying } = this.deps.storage;
-    for await (const { pack, problem, index } of verifying.verifyPacks({ readData }, signal)) {
+    for await (const verified of verifying.verifyPacks({ readData }, signal)) {
+      const { pack, problem, lost, index } = verified;
       this.counts.packs++;
       this.counts.packBytes += pack.bytes;
       const named = `pack ${pack.id}`;
+      if (problem !== undefined || pack.state === "lost") this.trees.bad.addPack(pack.id, lost);
       if (problem !== undefined) {
-        this.badPacks.add(pack.id);
         // What a lost pack is missed by is named below; one that is given up is missed by nobody.
         if (pack.state !== "live") continue;
         if (repair) await verifying.losePack(pack.id, `fsck: it ${problem}`);
@@ -123,7 +119,7 @@ class StoreCheck {
     const { verifying } = this.deps.storage;
     for (const hash of await verifying.verifyInline(this.options.signal)) {
       const name = hash.toString("hex");
-      this.badInline.add(name);
+      this.trees.bad.addInline(hash);
       if (this.options.repair) await this.deps.metadata.call("dropInline", { hash });
       yield this.found({ problem: `inline chunk ${name} is damaged`, isRepaired: false });
     }

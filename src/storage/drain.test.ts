@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isCoded } from "../base/errors.ts";
+import { silentLog } from "../base/log.ts";
 import { seededRandom } from "../base/random.ts";
 import { KiB } from "../base/size.ts";
 import {
@@ -135,4 +137,40 @@ test("drainInline() keeps an inline copy when the pack that has it too is lost d
   assert.equal(finishes, 2);
   assert.equal(await inlineBytes(harness), 0);
   await assertReads(harness, contents, texts);
+});
+
+test("drainInline() leaves a damaged chunk where it is, tells it once and packs all others", async () => {
+  // The last is long enough to be compressed: its damage shows when it is decompressed.
+  for (const wanted of [0, 14]) {
+    const harness = openStorageHarness();
+    const ingest = harness.open("writer").openIngest();
+    const contents: Content[] = [];
+    for (const text of texts) contents.push(await ingest.putBytes(Buffer.from(text), "line"));
+    const sealed = await ingest.seal();
+    const damage = (data: Buffer): Buffer => {
+      const damaged = Buffer.from(data);
+      damaged[damaged.length - 1]! ^= 1;
+      return damaged;
+    };
+    const inline = sealed.inline.map((chunk, i) =>
+      i === wanted ? { ...chunk, data: damage(chunk.data) } : chunk,
+    );
+    await harness.record({ ...sealed, inline });
+    const told: string[] = [];
+    const log = { ...silentLog, error: (_: object, message: string) => void told.push(message) };
+    const storage = harness.open("s1", { log });
+    for (const left of [texts.length - 1, 0])
+      assert.equal(await storage.drainInline(never, { force: true }), left);
+    assert.equal(told.length, 1);
+    assert.match(told[0]!, /fsck/);
+    assert.equal(await inlineBytes(harness), 0, "nothing is due");
+    for (const [i, content] of contents.entries()) {
+      const read = readContent(harness.open("reader"), content);
+      if (i === wanted) await assert.rejects(read, (error) => isCoded(error, "data_loss"));
+      else assert.equal((await read).toString(), texts[i]);
+    }
+    const packs = await harness.metadata.call("listPacks", { after: 0, limit: 9 });
+    assert.ok(packs.length > 0 && packs.every(({ state }) => state === "live"));
+    assert.deepEqual(await storage.verifying.verifyInline(never), [inline[wanted]!.hash]);
+  }
 });

@@ -14,7 +14,7 @@ import { findOrphans, type Orphan } from "./garbage/orphans.ts";
 import { adoptOrphans } from "./verify/adopt-orphans.ts";
 import { verifyInline } from "./verify/verify-inline.ts";
 import { reindexPack, verifyPacks, type VerifiedPack } from "./verify/verify-packs.ts";
-import { TreeVerifier, type BadChunks } from "./verify/verify-tree.ts";
+import { TreeVerifier } from "./verify/verify-tree.ts";
 import { claimStore, requireStore } from "./journal/claim-store.ts";
 import { writeJournal } from "./journal/write-journal.ts";
 import { IngestBudget } from "./ingest-budget.ts";
@@ -48,7 +48,7 @@ export interface StorageDeps {
 export interface Verifying {
   verifyPacks(options: { readData: boolean }, signal: AbortSignal): AsyncIterable<VerifiedPack>;
   verifyInline(signal: AbortSignal): Promise<Buffer[]>;
-  openTreeVerifier(bad: BadChunks, signal: AbortSignal): TreeVerifier;
+  openTreeVerifier(signal: AbortSignal): TreeVerifier;
   findOrphans(signal: AbortSignal): Promise<Orphan[]>;
   adoptOrphans(
     orphans: readonly Orphan[],
@@ -134,6 +134,7 @@ export function openStorage(deps: StorageDeps): Storage {
   const garbageDeps: GarbageDeps = {
     ...deps,
     session,
+    indexPending: (signal) => index.indexPending(signal),
     settle,
     // Garbage collection reads each node once.
     nodes: { get: (address) => sources.get(address) },
@@ -172,10 +173,9 @@ function verifyingWith(
   return {
     verifyPacks: (options, signal) => verifyPacks(deps, options, signal),
     verifyInline: (signal) => verifyInline(deps.metadata, signal),
-    openTreeVerifier(bad, signal) {
-      // From where they are kept, not from memory.
-      const get = (address: Buffer): Promise<Buffer> => deps.reader.readChunk(address, signal);
-      return new TreeVerifier({ metadata: deps.metadata, nodes: { get }, bad, signal });
+    openTreeVerifier(signal) {
+      const readChunk = (hash: Buffer): Promise<Buffer> => deps.reader.readChunk(hash, signal);
+      return new TreeVerifier({ metadata: deps.metadata, readChunk, signal });
     },
     reindexPack: (pack, signal) => reindexPack(deps, pack, signal),
     findOrphans: (signal) => findOrphans(deps, signal),

@@ -6,13 +6,13 @@ import { sha256 } from "../base/hash.ts";
 import { decodeFrame, encodeFrames } from "./compute-work.ts";
 import {
   decodeFooter,
-  decodePack,
   encodeFooter,
   encodePackHeader,
   footerBytesFor,
   footerBytesOf,
   type FooterFrame,
 } from "./pack-format.ts";
+import { decodePack } from "./testing/decode-pack.ts";
 
 const id = "ab".repeat(16);
 

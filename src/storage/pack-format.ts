@@ -55,6 +55,11 @@ export function encodePackHeader(): Buffer {
   return Buffer.from(packMagic);
 }
 
+/** Whether a pack starts as one must. */
+export function isPackHeader(pack: Buffer): boolean {
+  return pack.subarray(0, packHeaderBytes).equals(packMagic);
+}
+
 /** The header that stands before `stored`, with the checksum of both. */
 export function encodeFrameHeader(header: FrameHeader, stored: Uint8Array): Buffer {
   assert(header.storedBytes === stored.length, "a frame header names another length");
@@ -195,31 +200,6 @@ function readRows(
     frameOffset += frameBytes;
   }
   return { rows, length: rows.length, end: frameOffset };
-}
-
-/**
- * Checks a whole pack: its ends, its footer, every frame against its checksum and against the footer.
- *
- * @throws CodedError `data_loss` unless every bit is as it was written
- */
-export function decodePack(id: string, pack: Buffer): { rows: ChunkRow[]; frames: OpenedFrame[] } {
-  if (!pack.subarray(0, packHeaderBytes).equals(packMagic))
-    throw damaged("it does not start like a pack");
-  const rows = decodeFooter(pack, { id, bytes: pack.length });
-  const frames: OpenedFrame[] = [];
-  let chunks: ChunkRow[] = [];
-  for (const [index, row] of rows.entries()) {
-    chunks.push(row);
-    if (rows[index + 1]?.frameOffset === row.frameOffset) continue;
-    const frame = openFrame(pack.subarray(row.frameOffset, row.frameOffset + row.frameBytes));
-    const plainBytes = row.offset + row.bytes;
-    if (frame.header.chunks !== chunks.length || frame.header.plainBytes !== plainBytes) {
-      throw damaged("a frame contradicts the footer");
-    }
-    frames.push(frame);
-    chunks = [];
-  }
-  return { rows, frames };
 }
 
 /** Where packs are in the object store. */

@@ -5,7 +5,6 @@
 import { strict as assert } from "node:assert";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Clock } from "../../src/base/clock.ts";
 import { CodedError, isCoded } from "../../src/base/errors.ts";
 import { seededRandom, systemRandom } from "../../src/base/random.ts";
 import { KiB } from "../../src/base/size.ts";
@@ -24,30 +23,12 @@ import {
   type PfsDeps,
 } from "../../src/pfs/index.ts";
 import { never, TestPfs } from "../../src/pfs/testing/open-test-pfs.ts";
+import { InstantClock } from "../../src/storage/testing/garbage-bed.ts";
 import { RepoModel } from "./repo-model.ts";
 
 const seed = Number(process.env["MAMMOTH_SIM_SEED"] ?? systemRandom.bytes(4).readInt32BE());
 const numRuns = Number(process.env["MAMMOTH_SIM_SEQUENCES"] ?? 60);
 const commit = (id: string): { repo: string; id: string } => ({ repo: "data", id });
-
-/** Whoever sleeps has slept. */
-class InstantClock implements Clock {
-  private nowMs = 0;
-  private micros = 0;
-
-  nowMicros(): number {
-    return 1_700_000_000_000_000 + this.nowMs * 1_000 + ++this.micros;
-  }
-
-  monotonicMs(): number {
-    return this.nowMs;
-  }
-
-  async sleep(ms: number): Promise<void> {
-    this.nowMs += ms;
-    await Promise.resolve();
-  }
-}
 
 /** Two daemons that share everything but their memory. */
 class System {
@@ -114,7 +95,7 @@ class System {
   }
 
   private async passTime(): Promise<void> {
-    await this.clock.sleep(120_000);
+    this.clock.pass(120_000);
     await this.renewSessions();
   }
 

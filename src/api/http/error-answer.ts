@@ -58,7 +58,8 @@ function errorToSay(
     log.error(
       {
         method: request.method,
-        url: request.url,
+        // The query may hold a url to be fetched, with a password.
+        path: pathOf(request),
         error: error.cause instanceof Error ? error.cause.stack : error.message,
       },
       "a request failed for a reason of ours",
@@ -106,6 +107,10 @@ function fromFastify(thrown: unknown): CodedError | undefined {
 
 /** Answers a path that is no route. */
 export function answerUnknownRoute(request: FastifyRequest, reply: FastifyReply): void {
-  const message = `There is no ${request.method} ${request.url.split("?")[0]}: GET / names the ways in`;
+  const message = `There is no ${request.method} ${pathOf(request)}: GET / names the ways in`;
   void reply.code(404).send({ error: { code: "not_found", message, details: {} } });
+}
+
+function pathOf({ url }: FastifyRequest): string {
+  return url.split("?", 1)[0]!;
 }

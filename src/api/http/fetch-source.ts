@@ -1,7 +1,9 @@
 import { ahead, type Begun } from "../../base/ahead.ts";
 import { CodedError } from "../../base/errors.ts";
 import { KiB, MiB } from "../../base/size.ts";
+import { shownUrl } from "../../base/shown-url.ts";
 import { joinPath, parsePath, type FilePath } from "../../model/paths.ts";
+import { s3PlaceOf, type S3Place } from "../../model/s3-url.ts";
 import { fetchUrl } from "./fetch-url.ts";
 import { collect } from "./whole-body.ts";
 
@@ -28,11 +30,7 @@ export interface SourceBucket {
 }
 
 /** Opens the bucket that an s3 url names. */
-export type OpenBucket = (address: {
-  readonly bucket: string;
-  readonly endpoint: string | undefined;
-  readonly region: string | undefined;
-}) => Promise<SourceBucket>;
+export type OpenBucket = (place: S3Place) => Promise<SourceBucket>;
 
 /** A file that the daemon fetches, and where it goes. */
 export interface FetchedFile {
@@ -62,26 +60,24 @@ export async function* fetchSource(
 ): AsyncGenerator<FetchedFile, void, void> {
   const parsed = URL.parse(url);
   if (parsed?.protocol !== "s3:") {
-    if (recursive)
-      throw new CodedError(
-        "invalid_argument",
-        `Cannot fetch all below ${url}: only s3 urls can be walked`,
-      );
+    if (recursive) throw cannotFetch(url, "only s3 urls can be walked, leave -r out");
     return yield { path, content: await fetchUrl(url, signal) };
   }
-  const { searchParams } = parsed;
-  const key = keyOf(parsed);
-  const bucket = await openBucket({
-    bucket: bucketOf(parsed),
-    endpoint: endpointOf(parsed),
-    region: searchParams.get("region") ?? undefined,
-  });
+  const place = s3PlaceOf(parsed, (why) => cannotFetch(url, why));
+  const key = keyOf(url);
+  // The store would answer what a read of no object means: a list of them.
+  if (key === "" && !recursive) throw cannotFetch(url, "name an object, or add -r");
+  const bucket = await openBucket(place);
   try {
     if (recursive) yield* walk(bucket, { url, prefix: key, path }, signal);
     else yield { path, content: bucket.read(key, signal) };
   } finally {
     bucket.close();
   }
+}
+
+function cannotFetch(url: string, why: string): CodedError {
+  return new CodedError("invalid_argument", `Cannot fetch ${shownUrl(url)}: ${why}`);
 }
 
 async function* walk(
@@ -96,10 +92,13 @@ async function* walk(
     if (key.endsWith("/")) continue;
     files++;
     const content = (await whole) ?? bucket.read(key, signal);
-    yield { path: joinPath(path, parsePath(key)), content };
+    yield { path: joinPath(path, pathOfKey(key, url)), content };
   }
   if (files === 0)
-    throw new CodedError("not_found", `Cannot fetch all below ${url}: there is no object`);
+    throw new CodedError(
+      "not_found",
+      `Cannot fetch all below ${shownUrl(url)}: there is no object`,
+    );
 }
 
 function beginObject(
@@ -115,27 +114,21 @@ function beginObject(
   return { value: { key, whole }, bytes };
 }
 
-function bucketOf(url: URL): string {
-  if (/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(url.hostname)) return url.hostname;
+/** Keys that are one path when cleaned would become one file. */
+function pathOfKey(key: string, url: string): FilePath {
+  if (parsePath(key) === key) return key;
   throw new CodedError(
     "invalid_argument",
-    `Cannot fetch ${url.href}: "${url.hostname}" is no bucket`,
+    `Cannot fetch all below ${shownUrl(url)}: the key "${key}" is no path, which has no empty part, "." or "..". Put that object alone and name its PATH, and the others by a longer prefix`,
   );
 }
 
-function keyOf(url: URL): string {
+/** As it was typed: a reader of urls takes "." and ".." out of a path, not of a key. */
+function keyOf(url: string): string {
+  const [, key = ""] = /^\s*s3:\/\/[^/?#]*\/([^?#]*)/i.exec(url) ?? [];
   try {
-    return decodeURIComponent(url.pathname.slice(1));
+    return decodeURIComponent(key);
   } catch {
-    return url.pathname.slice(1);
+    return key;
   }
-}
-
-function endpointOf(url: URL): string | undefined {
-  const endpoint = url.searchParams.get("endpoint") ?? undefined;
-  if (endpoint === undefined || /^https?:\/\//.test(endpoint)) return endpoint;
-  throw new CodedError(
-    "invalid_argument",
-    `Cannot fetch ${url.href}: the endpoint is an http or https address`,
-  );
 }

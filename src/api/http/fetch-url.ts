@@ -1,8 +1,11 @@
+import { takeBasicAuth } from "../../base/basic-auth.ts";
 import { throwIfCancelled } from "../../base/cancelled.ts";
 import { CodedError } from "../../base/errors.ts";
+import { shownUrl } from "../../base/shown-url.ts";
 
 /**
- * Opens an http or https url for reading. An answer other than 2xx is an error, never content.
+ * Opens an http or https url for reading. An answer other than 2xx is an error, never content. A user and
+ * a password in it go to that server alone, as basic authentication; messages show neither them nor the query.
  *
  * @throws CodedError `invalid_argument` for another scheme or a bad url; `unavailable` when it cannot be fetched
  */
@@ -11,34 +14,40 @@ export async function fetchUrl(
   signal: AbortSignal,
 ): Promise<AsyncIterable<Uint8Array>> {
   const parsed = URL.parse(url);
+  const shown = shownUrl(url);
   if (parsed === null || !["http:", "https:"].includes(parsed.protocol)) {
     throw new CodedError(
       "invalid_argument",
-      `Cannot fetch ${url}: only http and https urls can be fetched`,
+      `Cannot fetch ${shown}: only http, https and s3 urls can be fetched`,
     );
   }
-  const response = await fetch(parsed, { redirect: "follow", signal }).catch((error: unknown) => {
-    const reason =
-      error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-    throw new CodedError(
-      "unavailable",
-      `Cannot fetch ${url}: ${reason}. Check that the daemon can reach it`,
-    );
-  });
+  const headers = takeBasicAuth(parsed);
+  const response = await fetch(parsed, { redirect: "follow", headers, signal }).catch(
+    (error: unknown) => {
+      const reason =
+        error instanceof Error && error.cause instanceof Error
+          ? error.cause.message
+          : String(error);
+      throw new CodedError(
+        "unavailable",
+        `Cannot fetch ${shown}: ${reason}. Check that the daemon can reach it`,
+      );
+    },
+  );
   if (!response.ok) {
     await response.body?.cancel();
     throw new CodedError(
       "failed_precondition",
-      `Cannot fetch ${url}: the server answered ${response.status} ${response.statusText}`,
+      `Cannot fetch ${shown}: the server answered ${response.status} ${response.statusText}`,
     );
   }
-  return bodyOf(response, url, signal);
+  return bodyOf(response, shown, signal);
 }
 
 /** A body that breaks off must not be taken for the whole. */
 async function* bodyOf(
   { body }: Response,
-  url: string,
+  shown: string,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, void> {
   if (body === null) return;
@@ -52,7 +61,7 @@ async function* bodyOf(
     throwIfCancelled(signal);
     throw new CodedError(
       "unavailable",
-      `Cannot fetch ${url}: the answer broke off after ${bytes} bytes. Put it again`,
+      `Cannot fetch ${shown}: the answer broke off after ${bytes} bytes. Put it again`,
       { cause: error },
     );
   }

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { CodedError } from "../../base/errors.ts";
 import { formatBytes } from "../../base/size.ts";
 import type { Client } from "../../client/index.ts";
 import type { FileDifference } from "../../model/file.ts";
@@ -32,6 +33,8 @@ export function diffFile(command: Command, context: Context): void {
     .option("--text", "show the lines that differ")
     .action(async (...args: [string, string, string, string, Flags]) => {
       const [repo, a, b, path, flags] = args;
+      if (flags.raw === true && flags.text === true)
+        throw new CodedError("usage", "Cannot show lines as JSON. Give --text or --raw");
       const client = await context.client();
       const files = client.files.diff(repo, { a, b, path });
       if (flags.raw === true) await printRaw(files, context);

@@ -66,12 +66,12 @@ export async function openPostgresMetadata(
   const pool = openPool(url, connectionsMax, log);
   try {
     await migratePostgres(pool, module.migrations, log);
+    const topics = await openTopics({ url, clock, random, log });
+    return new PostgresStore({ pool, module, topics, log, clock, random });
   } catch (thrown) {
     await pool.end();
     throw codedFromPostgres(thrown, "Opening the database") ?? thrown;
   }
-  const topics = await openTopics({ url, clock, random, log });
-  return new PostgresStore({ pool, module, topics, log, clock, random });
 }
 
 interface PostgresStoreDeps {

@@ -56,7 +56,9 @@ export function isLostConnection(thrown: unknown): boolean {
   const code = "code" in thrown ? String(thrown.code) : "";
   return (
     netErrors.has(code) ||
-    /connection|timeout exceeded|read timeout|client was closed/i.test(thrown.message)
+    /connection|timeout exceeded|timeout expired|read timeout|client was closed/i.test(
+      thrown.message,
+    )
   );
 }
 
@@ -75,6 +77,12 @@ export function codedFromPostgres(thrown: unknown, what: string): CodedError | u
     return coded(
       "unavailable",
       `PostgreSQL has no connection left (${reason}). Each daemon takes up to nine: raise max_connections of the server, or run fewer`,
+    );
+  // The client's own, before it has asked the server.
+  if (/client password must be/.test(reason))
+    return coded(
+      "permission_denied",
+      "PostgreSQL asks for a password. Write it in --database, postgres://user:password@host/database, or in PGPASSWORD",
     );
   if (isLostConnection(thrown))
     return coded(

@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import { Client } from "pg";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
@@ -11,6 +12,9 @@ const messageBytesMax = 7_900;
 /** More are not kept: they are hints, and everybody looks again by himself every two seconds. */
 const topicsMax = 1_000;
 const reconnectMs = 1_000;
+const connectMs = 5_000;
+/** A server that says nothing for so long is taken for lost: hints wait for nobody. */
+const answerMs = 10_000;
 
 /** Hints between daemons: any may be lost, doubled or late. */
 export interface Topics {
@@ -42,6 +46,8 @@ class PostgresTopics implements Topics {
   private readonly waiting = new Set<string>();
   private readonly closing = new AbortController();
   private client: Client | undefined;
+  /** Of the client, or of one that is not connected yet. */
+  private socket: Socket | undefined;
   private wake: (topic: string) => void = () => undefined;
   private sending: Promise<void> | undefined;
   private reconnecting: Promise<void> | undefined;
@@ -64,10 +70,15 @@ class PostgresTopics implements Topics {
   }
 
   async connect(): Promise<void> {
+    const socket = new Socket();
+    this.socket = socket;
     const client = new Client({
       connectionString: this.deps.url,
       application_name: "mammoth hints",
+      connectionTimeoutMillis: connectMs,
+      query_timeout: answerMs,
       keepAlive: true,
+      stream: () => socket,
     });
     client.on("notification", ({ payload = "" }) => {
       const [sender, ...given] = payload.split("\n");
@@ -79,19 +90,24 @@ class PostgresTopics implements Topics {
     client.on("end", () => {
       this.lost(client);
     });
-    await client.connect();
-    // A message is no fact: nobody waits for the disk to keep it.
-    await client.query(`SET synchronous_commit = off; LISTEN ${channel}`);
+    try {
+      await client.connect();
+      // A message is no fact: nobody waits for the disk to keep it.
+      await client.query(`SET synchronous_commit = off; LISTEN ${channel}`);
+    } catch (thrown) {
+      socket.destroy();
+      throw thrown;
+    }
     this.client = client;
   }
 
+  /** Waits for no answer: the server may give none. */
   async close(): Promise<void> {
     this.closing.abort();
-    const { client } = this;
     this.client = undefined;
+    this.socket?.destroy();
     await this.sending;
     await this.reconnecting;
-    await client?.end().catch(() => undefined);
   }
 
   private async send(): Promise<void> {
@@ -104,9 +120,10 @@ class PostgresTopics implements Topics {
         this.waiting.delete(topic);
       }
       if (message === this.self || this.client === undefined) return this.waiting.clear();
-      await this.client
-        .query(`SELECT pg_notify($1, $2)`, [channel, message])
-        .catch(() => undefined);
+      const { socket } = this;
+      await this.client.query(`SELECT pg_notify($1, $2)`, [channel, message]).catch(() => {
+        socket?.destroy();
+      });
     }
   }
 

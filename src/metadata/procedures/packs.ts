@@ -222,20 +222,24 @@ interface InlineRow extends Record<string, string | number | Uint8Array | null> 
 
 export interface InlineBatch {
   readonly chunks: InlineChunk[];
-  /** Bytes of all inline chunks, whether due or not. */
+  /** Bytes of all inline chunks that are whole as far as is known, whether due or not. */
   readonly totalBytes: number;
 }
 
+/** When a damaged inline chunk is due: no drain waits for it, nor the journal. fsck finds it by its hash. */
+const neverMicros = Number.MAX_SAFE_INTEGER;
+
 /**
  * Takes the drainer's lease and the oldest inline chunks, once one was created before `olderThanMicros` or
- * all together are more than `bytesMax`. Empty when another owner holds the lease.
+ * all together are more than `bytesMax`. Empty when another owner holds the lease. Damaged ones are left out.
  */
 export const takeInlineBatch: Procedure<
   { owner: string; leaseMs: number; bytesMax: number; olderThanMicros: number },
   InlineBatch
 > = async (tx, input) => {
   const kept = await tx.get<{ total: number | null; oldest: number | null }>(
-    `SELECT SUM(stored_bytes) AS total, MIN(created_micros) AS oldest FROM inline_chunks`,
+    `SELECT SUM(stored_bytes) AS total, MIN(created_micros) AS oldest FROM inline_chunks WHERE created_micros < ?`,
+    neverMicros,
   );
   const totalBytes = Number(kept?.total ?? 0);
   const isDue = totalBytes > input.bytesMax || (kept?.oldest ?? Infinity) < input.olderThanMicros;
@@ -243,7 +247,8 @@ export const takeInlineBatch: Procedure<
     return { chunks: [], totalBytes };
   // With what is due goes all else: small packs would cost more than they hold.
   const sizes = await tx.all<{ hash: Buffer; stored_bytes: number }>(
-    `SELECT hash, stored_bytes FROM inline_chunks ORDER BY created_micros LIMIT 20000`,
+    `SELECT hash, stored_bytes FROM inline_chunks WHERE created_micros < ? ORDER BY created_micros LIMIT 20000`,
+    neverMicros,
   );
   const hashes: Buffer[] = [];
   let bytes = 0;
@@ -261,9 +266,12 @@ export const takeInlineBatch: Procedure<
   return { chunks: chunks.filter((chunk) => chunk !== undefined), totalBytes };
 };
 
-/** Replaces inline chunks by the packs that now hold them; one whose pack was lost meanwhile stays. */
+/**
+ * Replaces inline chunks by the packs that now hold them; one whose pack was lost meanwhile stays. Those
+ * that turned out to be damaged stay too, and are not taken again.
+ */
 export const finishDrain: Procedure<
-  { owner: string; packs: PackRecord[]; rows: ChunkRow[]; hashes: Buffer[] },
+  { owner: string; packs: PackRecord[]; rows: ChunkRow[]; hashes: Buffer[]; damaged: Buffer[] },
   void
 > = async (tx, input) => {
   const lease = await tx.get<{ owner: string }>(`SELECT owner FROM leases WHERE name = 'drain'`);
@@ -286,6 +294,8 @@ export const finishDrain: Procedure<
       hash,
     ),
   );
+  for (const hash of input.damaged)
+    await tx.run(`UPDATE inline_chunks SET created_micros = ? WHERE hash = ?`, neverMicros, hash);
   await tx.run(`UPDATE leases SET until_micros = 0 WHERE name = 'drain'`);
 };
 

@@ -4,6 +4,7 @@ import {
   type ListObjectsV2CommandOutput,
   type S3Client,
 } from "@aws-sdk/client-s3";
+import { assert } from "../../base/assert.ts";
 import { throwIfCancelled } from "../../base/cancelled.ts";
 import { CodedError, isCoded } from "../../base/errors.ts";
 import { MiB } from "../../base/size.ts";
@@ -42,6 +43,7 @@ export class S3Bucket implements Bucket {
   }
 
   async *read(key: string, signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
+    assert(key !== "", "a read of no key is a list of the bucket");
     const first = await this.part({ key, start: 0, length: partBytesMax }, signal);
     yield first.bytes;
     for (let start = first.bytes.length; start < first.total;) {

@@ -66,6 +66,17 @@ test("collectGarbage() frees what its dry run said, per repo, which changed noth
   assert.deepEqual((await bed.collect()).repos, [], "the trash is told once");
 });
 
+test("collectGarbage() knows in a dry run what was put just now", async () => {
+  const bed = new GarbageBed();
+  const { storage, put } = await bed.open();
+  await put("dropped", large(1));
+  await put("kept", large(2));
+  await bed.drop("dropped");
+  const plan = await storage.collectGarbage({ isDryRun: true }, never);
+  assert.equal(plan.removedPacks, 1);
+  assert.deepEqual({ ...(await bed.collect()), isDryRun: true }, plan);
+});
+
 test("collectGarbage() counts what two deleted repos shared once, and what a kept one has not at all", async () => {
   const bed = new GarbageBed();
   const { storage, put } = await bed.open();

@@ -8,6 +8,7 @@ import type { NodeSource } from "../tree/entry.ts";
 import { Marks, type MarksDeps } from "./marks.ts";
 import { findOrphans, type Orphan } from "./orphans.ts";
 import { rewritePack, type RewriteDeps } from "./rewrite-pack.ts";
+import { takenOver, withRunLease } from "./run-lease.ts";
 import { dropLocations, isSparse, sweep, type SweptPack } from "./sweep.ts";
 import { weighTrash } from "./trash.ts";
 
@@ -24,7 +25,9 @@ export interface GarbageDeps extends Omit<RewriteDeps, "move" | "session"> {
   readonly nodes: NodeSource;
   /** Makes this daemon's own session tell what it knows. */
   readonly renewSession: () => Promise<void>;
-  /** Moves what is inline into packs, and brings the chunk index up to date. */
+  /** Brings the chunk index up to date. */
+  readonly indexPending: (signal: AbortSignal) => Promise<void>;
+  /** The same, once what is inline has been moved into packs. */
   readonly settle: (signal: AbortSignal) => Promise<void>;
 }
 
@@ -56,7 +59,9 @@ export async function collectGarbage(
   let isDone = false;
   const leave = deps.session.enter();
   try {
-    const report = await new GarbageRun(token, leave, deps, signal).run();
+    const report = await withRunLease(deps, token, signal, (held) =>
+      new GarbageRun(token, leave, deps, held).run(),
+    );
     isDone = true;
     return report;
   } finally {
@@ -67,6 +72,8 @@ export async function collectGarbage(
 
 /** What a run would do now. */
 async function planGarbage(deps: GarbageDeps, signal: AbortSignal): Promise<GarbageReport> {
+  // A pack that is not indexed has nothing found in it, and stays.
+  await deps.indexPending(signal);
   const { marks, marksDeps, lastPack } = await markAll(deps, async () => undefined, signal);
   const packs = await sweep(marks, marksDeps);
   const orphans = await findOrphans(deps, signal);
@@ -144,10 +151,7 @@ class GarbageRun {
 
   private readonly keepOn = async (): Promise<void> => {
     if (await this.deps.metadata.call("beginGarbageRun", { token: this.token })) return;
-    throw new CodedError(
-      "aborted",
-      "Cannot go on collecting garbage: another daemon has taken it over",
-    );
+    throw takenOver();
   };
 
   /** Gives back the packs that are now empty. One that cannot be read is left as it is. */
@@ -239,7 +243,10 @@ class GarbageRun {
     const numbers = packs.map(({ number }) => number);
     const ids = new Set(await deps.metadata.call("deletePacks", { token, numbers, state, oldest }));
     const removed = packs.filter(({ id }) => ids.has(id));
-    for (const pack of removed) await this.removePack(pack);
+    for (const pack of removed) {
+      this.signal.throwIfAborted();
+      await this.removePack(pack);
+    }
     return removed;
   }
 
@@ -263,6 +270,7 @@ class GarbageRun {
       const gone = new Set(await deps.metadata.call("deleteUnknown", { token, ids }));
       for (const orphan of some) {
         if (!gone.has(orphan.id)) continue;
+        signal.throwIfAborted();
         await deps.objects.remove(packKey(orphan.id), { signal });
         removed.push(orphan);
       }
@@ -278,7 +286,10 @@ class GarbageRun {
     const { deps, token, signal } = this;
     const deleted = packs.filter((pack) => pack.state === "deleted" && pack.epoch < epoch);
     for (const some of slices(deleted)) {
-      for (const { id } of some) await deps.objects.remove(packKey(id), { signal });
+      for (const { id } of some) {
+        signal.throwIfAborted();
+        await deps.objects.remove(packKey(id), { signal });
+      }
       const numbers = some.map(({ number }) => number);
       await deps.metadata.call("forgetDeleted", { token, numbers, epoch });
     }

@@ -29,11 +29,12 @@ export async function markRefs(
   refs: { readonly trees: readonly TreeRef[]; readonly entries: readonly Entry[] },
   source: NodeSource,
   marker: Marker,
+  signal: AbortSignal,
 ): Promise<void> {
   const walk = new Walk(source, marker);
   for (const tree of refs.trees) if (tree.count > 0) walk.addNode("tree", tree);
   for (const entry of refs.entries) walk.addContent(entry.content);
-  await walk.run();
+  await walk.run(signal);
 }
 
 class Walk {
@@ -56,9 +57,10 @@ class Walk {
     for (const { hash, bytes } of content.pieces) this.marker.piece(hash, bytes);
   }
 
-  async run(): Promise<void> {
+  async run(signal: AbortSignal): Promise<void> {
     const turn = new Turn();
     while (this.pending.length > 0) {
+      signal.throwIfAborted();
       const batch = this.pending.splice(-readersMax);
       await Promise.all(batch.map(async (node) => await this.visit(node)));
       if (turn.isOver()) await nextTurn();

@@ -46,7 +46,7 @@ export class Marks implements Marker {
     const before = this.filter.added;
     for (const table of roots)
       for await (const refs of refsOf(table, this.deps))
-        await markRefs(refs, this.deps.nodes, this);
+        await markRefs(refs, this.deps.nodes, this, this.deps.signal);
     return this.filter.added > before;
   }
 

@@ -22,7 +22,7 @@ export async function weighTrash(
       },
     };
     if (!bytesOf.has(repo)) bytesOf.set(repo, 0);
-    await markRefs(refs, deps.nodes, weigh).catch((error: unknown) => {
+    await markRefs(refs, deps.nodes, weigh, deps.signal).catch((error: unknown) => {
       // Collected by a run that was interrupted before it had emptied the trash.
       if (!isCoded(error, "data_loss")) throw error;
     });

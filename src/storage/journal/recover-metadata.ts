@@ -7,6 +7,7 @@ import { readFooter } from "../chunk-index.ts";
 import { packIdOf, packsPrefix } from "../pack-format.ts";
 import { takeOverStore } from "./claim-store.ts";
 import { listSegments, readSegment, type Segment } from "./read-journal.ts";
+import { journalPrefix } from "./segment-format.ts";
 
 const rowsPerCall = 1_000;
 const recordsPerCall = 500;
@@ -32,12 +33,14 @@ export interface RecoverReport extends Recovered {
  * from the journal. The store is told that it belongs to this database from now on; nothing else in it is
  * changed. One that breaks off is begun once more.
  *
- * @throws CodedError `failed_precondition` when the metadata is in use
+ * @throws CodedError `failed_precondition` when the metadata is in use; `not_found` for a store in which
+ *   nothing is, and of which nothing is changed
  */
 export async function recoverMetadata(
   deps: RecoverDeps,
   signal: AbortSignal,
 ): Promise<RecoverReport> {
+  await requireStoreThere(deps.objects, signal);
   if (!(await deps.metadata.call("beginRecovery", {})))
     throw new CodedError(
       "failed_precondition",
@@ -64,6 +67,24 @@ export async function recoverMetadata(
     segments: segments.length,
     damagedSegments: [...damagedSegments],
   };
+}
+
+async function requireStoreThere(objects: ObjectStore, signal: AbortSignal): Promise<void> {
+  if (await holdsAny(objects, journalPrefix, signal)) return;
+  if (await holdsAny(objects, packsPrefix, signal)) return;
+  throw new CodedError(
+    "not_found",
+    "Cannot recover: the object store holds neither a journal nor packs. Look at its address: --object-store, or --root when there is none",
+  );
+}
+
+async function holdsAny(
+  objects: ObjectStore,
+  prefix: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for await (const { key } of objects.list(prefix, { signal })) return key.startsWith(prefix);
+  return false;
 }
 
 async function recoverPacks(

@@ -37,7 +37,10 @@ type TestCalls = {
 
 type KeptRun = Parameters<typeof keepRun>[1];
 
-/** Whoever sleeps has slept. */
+/** Who renews a lease beside other work sleeps as long at least. */
+const renewMsMin = 5_000;
+
+/** Who polls has slept; who renews a lease is left to wait, until it is told to stop. */
 export class InstantClock implements Clock {
   private nowMs = 0;
   private micros = 0;
@@ -56,9 +59,9 @@ export class InstantClock implements Clock {
     return this.nowMs;
   }
 
-  async sleep(ms: number): Promise<void> {
-    this.pass(Math.max(ms, this.sleepMsMin));
-    await Promise.resolve();
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (ms < renewMsMin) return this.pass(Math.max(ms, this.sleepMsMin));
+    await new Promise((resolve) => signal?.addEventListener("abort", resolve, { once: true }));
   }
 
   pass(ms: number): void {

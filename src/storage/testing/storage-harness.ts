@@ -1,4 +1,4 @@
-import { silentLog } from "../../base/log.ts";
+import { silentLog, type Log } from "../../base/log.ts";
 import { seededRandom } from "../../base/random.ts";
 import { systemClock } from "../../base/clock.ts";
 import type { Sealed } from "../../metadata/index.ts";
@@ -16,6 +16,7 @@ import { piecesOf } from "../tree/pieces-of.ts";
 export interface SessionOptions {
   readonly compute?: Compute;
   readonly objects?: ObjectStore;
+  readonly log?: Log;
   /** Called before each call of the metadata; what it throws, the call throws. */
   readonly beforeCall?: (name: string) => Promise<void> | void;
 }
@@ -70,7 +71,7 @@ export function openStorageHarness(): StorageHarness {
         compute,
         clock: machine,
         random: seededRandom(++sessions),
-        log: silentLog,
+        log: options.log ?? silentLog,
         session,
       });
     },

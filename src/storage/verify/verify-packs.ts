@@ -1,11 +1,12 @@
-import { CodedError, codedErrorFrom, isCoded } from "../../base/errors.ts";
+import { codedErrorFrom, isCoded } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
 import { nextTurn } from "../../base/next-turn.ts";
 import type { ChunkRow, IndexCheck, MetadataStore, PackState } from "../../metadata/index.ts";
 import type { ObjectStore } from "../../objectstore/index.ts";
 import { readFooter as readFooterOf } from "../chunk-index.ts";
 import type { Compute } from "../compute.ts";
-import { decodePack, packKey } from "../pack-format.ts";
+import { decodeFooter, isPackHeader, openFrame, packKey } from "../pack-format.ts";
+import type { LostChunks } from "./bad-chunks.ts";
 
 const packsPerPage = 200;
 /** Chunks of a pack looked up in one transaction. */
@@ -22,6 +23,8 @@ export interface VerifyPacksDeps {
 export interface VerifiedPack {
   readonly pack: PackState;
   readonly problem: string | undefined;
+  /** Chunks that cannot be read, of one that has a problem. */
+  readonly lost: LostChunks;
   /** How the index agrees with its footer. */
   readonly index: IndexCheck;
 }
@@ -62,14 +65,22 @@ async function verifyPack(
   { readData }: { readData: boolean },
   signal: AbortSignal,
 ): Promise<VerifiedPack> {
-  const bad = (problem: string): VerifiedPack => ({ pack, problem, index: noneWrong });
+  const bad = (problem: string, lost: LostChunks = "all"): VerifiedPack => ({
+    pack,
+    problem,
+    lost,
+    index: noneWrong,
+  });
   try {
     const { bytes } = await deps.objects.stat(packKey(pack.id), { signal });
     if (bytes !== pack.bytes) return bad(`is ${bytes} bytes long instead of ${pack.bytes}`);
     // One that is marked as lost is trusted again only when every byte is there.
-    const isWhole = readData || pack.state === "lost";
-    const rows = await (isWhole ? verifyWhole : readFooter)(deps, pack, signal);
-    return { pack, problem: undefined, index: await checkIndex(deps, pack, rows) };
+    const isReadWhole = readData || pack.state === "lost";
+    const { rows, problem, lost } = isReadWhole
+      ? await verifyWhole(deps, pack, signal)
+      : { rows: await readFooter(deps, pack, signal), ...noDamage };
+    if (problem !== undefined) return bad(damageText(problem, lost.length, rows.length), lost);
+    return { pack, problem, lost, index: await checkIndex(deps, pack, rows) };
   } catch (error) {
     if (isCoded(error, "not_found")) return bad("is missing");
     if (isCoded(error, "data_loss")) return bad(`is damaged: ${codedErrorFrom(error).message}`);
@@ -115,30 +126,73 @@ async function readFooter(
   return await readFooterOf(objects, pack, signal);
 }
 
+/** The first problem that was found, and all chunks that cannot be read. */
+interface Damage {
+  readonly problem: string | undefined;
+  readonly lost: readonly Buffer[];
+}
+
+const noDamage: Damage = { problem: undefined, lost: [] };
+
+/** Goes on behind what is damaged: other chunks may be whole. */
 async function verifyWhole(
   { objects, compute }: VerifyPacksDeps,
   pack: PackState,
   signal: AbortSignal,
-): Promise<ChunkRow[]> {
+): Promise<Damage & { rows: ChunkRow[] }> {
   const range = { start: 0, length: pack.bytes };
   const whole = await objects.read(packKey(pack.id), range, { signal });
-  const { rows } = decodePack(pack.id, whole);
-  let frame: { offset: number; plain: Buffer } | undefined;
-  for (const row of rows) {
+  const rows = decodeFooter(whole, pack);
+  let problem = isPackHeader(whole) ? undefined : "it does not start like a pack";
+  const lost: Buffer[] = [];
+  for (const frame of framesOf(rows)) {
     signal.throwIfAborted();
-    if (frame?.offset !== row.frameOffset) {
-      // A copy: the buffer goes to another thread.
-      const stored = Buffer.from(whole.subarray(row.frameOffset, row.frameOffset + row.frameBytes));
-      frame = { offset: row.frameOffset, plain: await compute.decode(stored) };
-    }
-    const chunk = frame.plain.subarray(row.offset, row.offset + row.bytes);
-    if (!sha256(chunk).equals(row.hash)) throw damagedChunk(row.hash);
-    // Hashing keeps the thread: others get their turn after each chunk.
-    await nextTurn();
+    const damage = await verifyFrame(frame, whole, compute);
+    problem ??= damage.problem;
+    for (const hash of damage.lost) lost.push(hash);
   }
-  return rows;
+  return { rows, problem, lost };
 }
 
-function damagedChunk(hash: Buffer): CodedError {
-  return new CodedError("data_loss", `chunk ${hash.toString("hex")} is not what its hash says`);
+/** Chunks that share a frame follow one another. */
+function* framesOf(rows: readonly ChunkRow[]): Generator<readonly ChunkRow[], void, void> {
+  let start = 0;
+  for (let end = 1; end <= rows.length; end++) {
+    if (rows[end]?.frameOffset === rows[start]!.frameOffset) continue;
+    yield rows.slice(start, end);
+    start = end;
+  }
+}
+
+async function verifyFrame(
+  rows: readonly ChunkRow[],
+  pack: Buffer,
+  compute: Compute,
+): Promise<Damage> {
+  const [{ frameOffset, frameBytes }, last] = [rows[0]!, rows.at(-1)!];
+  const stored = pack.subarray(frameOffset, frameOffset + frameBytes);
+  try {
+    const { header } = openFrame(stored);
+    // A copy: the buffer goes to another thread.
+    const plain = await compute.decode(Buffer.from(stored));
+    const isAsListed =
+      header.chunks === rows.length && header.plainBytes === last.offset + last.bytes;
+    let problem = isAsListed ? undefined : "a frame contradicts the footer";
+    const lost: Buffer[] = [];
+    for (const { hash, offset, bytes } of rows) {
+      // Hashing keeps the thread: others get their turn after each chunk.
+      await nextTurn();
+      if (sha256(plain.subarray(offset, offset + bytes)).equals(hash)) continue;
+      problem ??= `chunk ${hash.toString("hex")} is not what its hash says`;
+      lost.push(hash);
+    }
+    return { problem, lost };
+  } catch (error) {
+    if (!isCoded(error, "data_loss")) throw error;
+    return { problem: codedErrorFrom(error).message, lost: rows.map(({ hash }) => hash) };
+  }
+}
+
+function damageText(problem: string, lost: number, chunks: number): string {
+  return `is damaged: ${problem}. ${lost} of its ${chunks} chunks cannot be read`;
 }

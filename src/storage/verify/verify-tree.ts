@@ -3,9 +3,10 @@ import { sha256 } from "../../base/hash.ts";
 import type { MetadataStore } from "../../metadata/index.ts";
 import { keyOf } from "../session-chunks.ts";
 import { Visited } from "../garbage/visited.ts";
-import type { Entry, NodeSource, Piece, TreeRef } from "../tree/entry.ts";
+import type { Entry, Piece, TreeRef } from "../tree/entry.ts";
 import { decodeListNode } from "../tree/list-format.ts";
 import { decodeNode } from "../tree/node-format.ts";
+import { BadChunks } from "./bad-chunks.ts";
 
 /** Nodes remembered as whole: 128 MiB at most. */
 const visitedMax = 2 ** 21;
@@ -14,24 +15,18 @@ const hashesMax = 500;
 /** Is told what is wrong with the path `key`, or from there on; `lostBytes` of it are lost. */
 export type ReportTree = (key: Buffer, problem: string, lostBytes?: number) => void;
 
-/** Where chunks are not to be had, as was found before. */
-export interface BadChunks {
-  /** Ids of packs that are missing or damaged. */
-  readonly packs: ReadonlySet<string>;
-  /** Inline chunks that are not what their hash says; as hexadecimal digits. */
-  readonly inline: ReadonlySet<string>;
-}
-
 export interface VerifyTreeDeps {
   readonly metadata: Pick<MetadataStore, "call">;
-  readonly nodes: NodeSource;
-  readonly bad: BadChunks;
+  /** A chunk of any kind, checked, from where it is kept: not from memory. Throws `data_loss`. */
+  readonly readChunk: (hash: Buffer) => Promise<Buffer>;
   readonly signal: AbortSignal;
 }
 
 /** Walks trees and looks whether all they lead to is there. What was found whole is not looked at again. */
 export class TreeVerifier {
   nodes = 0;
+  /** To be told before what leads there is looked at. */
+  readonly bad = new BadChunks();
   /** Chunks that nobody has, as far as was found; at most a million. */
   readonly missing = new Map<string, Buffer>();
   private readonly deps: VerifyTreeDeps;
@@ -137,7 +132,7 @@ export class TreeVerifier {
     this.nodes++;
     const name = address.toString("hex");
     try {
-      const bytes = await this.deps.nodes.get(address);
+      const bytes = await this.deps.readChunk(address);
       const problem = sha256(bytes).equals(address)
         ? await this.problemOf(address)
         : "they are not what their hash says";
@@ -172,30 +167,30 @@ export class TreeVerifier {
 
   /** A node may have been read from a memory that outlives its pack. */
   private async problemOf(address: Buffer): Promise<string | undefined> {
-    const { packs, inline } = this.deps.bad;
-    if (packs.size === 0 && inline.size === 0) return undefined;
+    if (this.bad.isEmpty) return undefined;
     return (await this.problemsOf([{ hash: address }])).get(keyOf(address));
   }
 
   private async problemsOf(
     chunks: readonly { hash: Buffer; bytes?: number }[],
   ): Promise<Map<string, string>> {
-    const { bad, metadata } = this.deps;
-    const { found, condemned, inline, lost } = await metadata.call("findChunks", {
+    const { found, condemned, inline, lost } = await this.deps.metadata.call("findChunks", {
       hashes: chunks.map(({ hash }) => hash),
     });
     const problems = new Map(chunks.map(({ hash }) => [keyOf(hash), "no pack holds them"]));
-    for (const { hash, pack } of lost)
-      problems.set(keyOf(hash), `pack ${pack} is missing or damaged`);
-    for (const { hash } of inline) {
-      if (bad.inline.has(hash.toString("hex")))
-        problems.set(keyOf(hash), "their inline copy is damaged");
+    const note = (hash: Buffer, isLost: boolean, problem: string): void => {
+      if (isLost) problems.set(keyOf(hash), problem);
       else problems.delete(keyOf(hash));
+    };
+    for (const { hash, pack } of lost) {
+      // One that was marked as lost since packs were looked at: what can be read of it is not lost.
+      const isLost = this.bad.isLostIn(pack, hash) ?? !(await this.isReadable(hash));
+      note(hash, isLost, `pack ${pack} is missing or damaged`);
     }
-    for (const { hash, pack } of [...found, ...condemned]) {
-      if (bad.packs.has(pack)) problems.set(keyOf(hash), `pack ${pack} is missing or damaged`);
-      else problems.delete(keyOf(hash));
-    }
+    for (const { hash } of inline)
+      note(hash, this.bad.isLostInline(hash), "their inline copy is damaged");
+    for (const { hash, pack } of [...found, ...condemned])
+      note(hash, this.bad.isLostIn(pack, hash) === true, `pack ${pack} is missing or damaged`);
     const lengths = new Map([...found, ...inline].map(({ hash, bytes }) => [keyOf(hash), bytes]));
     for (const { hash, bytes } of chunks) {
       const length = lengths.get(keyOf(hash));
@@ -203,6 +198,17 @@ export class TreeVerifier {
       problems.set(keyOf(hash), "their chunk has another length");
     }
     return problems;
+  }
+
+  private async isReadable(hash: Buffer): Promise<boolean> {
+    this.deps.signal.throwIfAborted();
+    try {
+      await this.deps.readChunk(hash);
+      return true;
+    } catch (error) {
+      if (isCoded(error, "data_loss")) return false;
+      throw error;
+    }
   }
 
   private note(hash: Buffer): void {
