@@ -89,8 +89,8 @@ import { createJobs, nextTriggers } from "./trigger.ts";
 import {
   endJournalBatch,
   journalLag,
+  readJournalBatch,
   stillTrue,
-  takeJournalBatch,
   takeSegment,
 } from "./journal.ts";
 import { applyJournal, beginRecovery, endRecovery } from "./recovery.ts";
@@ -120,8 +120,8 @@ export const procedures = {
   endJournalBatch,
   endRecovery,
   journalLag,
+  readJournalBatch,
   stillTrue,
-  takeJournalBatch,
   takeSegment,
   adoptPack,
   checkLocations,
