@@ -19,8 +19,9 @@ interface Daemon {
 async function openDaemon(t: TestContext): Promise<Daemon> {
   const daemon = { gate: Promise.withResolvers<void>(), arrived: Promise.withResolvers<void>() };
   const metadata = openTestMetadata(systemClock());
+  let isOpen = false;
   const call = async (name: string, input: unknown): Promise<unknown> => {
-    if (name === "listPacks") {
+    if (isOpen && name === "listPacks") {
       daemon.arrived.resolve();
       await daemon.gate.promise;
     }
@@ -34,6 +35,7 @@ async function openDaemon(t: TestContext): Promise<Daemon> {
     metadata: { call: call as typeof metadata.call, close: () => metadata.close() },
   });
   await pfs.deps.storage.claimStore(never);
+  isOpen = true;
   const server = fastify();
   server.setErrorHandler((error, request, reply) => answerError(error, request, reply, silentLog));
   registerStoreRoutes(server, pfs.deps);
