@@ -121,6 +121,22 @@ describe("PostgreSQL", { skip }, () => {
     await Promise.all([a.close(), b.close()]);
   });
 
+  it("call() reads what is to be journaled while others write", async () => {
+    const url = await server.newDatabase();
+    const store = await openPostgresMetadata({ url, log: silentLog });
+    await store.call("createRepo", { name: "data", provenance: [] });
+    const writing = new Client({ connectionString: url });
+    await writing.connect();
+    await writing.query("BEGIN; LOCK TABLE write_turns IN EXCLUSIVE MODE");
+    const { records } = await store.call("readJournalBatch", { limit: 10 });
+    assert.deepEqual(
+      records.map(({ subject }) => subject),
+      ["data"],
+    );
+    await writing.end();
+    await store.close();
+  });
+
   it("says what is wrong with an address and what to do, without the password", async () => {
     const refusals: string[] = [];
     const refuse = async (change: (url: URL) => void): Promise<void> => {

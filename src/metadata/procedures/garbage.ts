@@ -4,6 +4,7 @@ import type { ChunkRow, PackClass, PackRecord } from "../sealed.ts";
 import { nextNumber } from "./counters.ts";
 import { recordPack, takeLease } from "./packs.ts";
 import { epochNow } from "./sessions.ts";
+import { eachTogether } from "./together.ts";
 
 /** A run that is not heard of for longer is taken for dead. */
 const leaseMs = 60_000;
@@ -179,12 +180,13 @@ export const condemnPacks: Procedure<GarbageRun & { numbers: number[] }, number>
 ) => {
   await requireRun(tx, input);
   const epoch = await epochNow(tx);
-  for (const number of input.numbers)
-    await tx.run(
+  await eachTogether(input.numbers, (number) =>
+    tx.run(
       `UPDATE packs SET state = 'condemned', epoch = ? WHERE number = ? AND state = 'live' AND indexed = 1`,
       epoch,
       number,
-    );
+    ),
+  );
   return epoch;
 };
 
@@ -194,11 +196,12 @@ export const pardonPacks: Procedure<GarbageRun & { numbers: number[] }, void> = 
   input,
 ) => {
   await requireRun(tx, input);
-  for (const number of input.numbers)
-    await tx.run(
+  await eachTogether(input.numbers, (number) =>
+    tx.run(
       `UPDATE packs SET state = 'live', epoch = 0 WHERE number = ? AND state = 'condemned'`,
       number,
-    );
+    ),
+  );
 };
 
 /** Raises the epoch; gives back the new one. */
@@ -223,25 +226,23 @@ export const deletePacks: Procedure<
     input.oldest,
   );
   const epoch = await epochNow(tx);
-  const deleted: string[] = [];
-  for (const number of input.numbers) {
-    const pack = await tx.get<{ id: string }>(
+  const deleted = await eachTogether(input.numbers, (number) =>
+    tx.get<{ id: string }>(
       `UPDATE packs SET state = 'deleted', epoch = ? WHERE number = ? AND state = ? RETURNING id`,
       epoch,
       number,
       input.state,
-    );
-    if (pack !== undefined) deleted.push(pack.id);
-  }
-  return deleted;
+    ),
+  );
+  return deleted.flatMap((pack) => (pack === undefined ? [] : [pack.id]));
 };
 
 /** Ids of objects that no row knows. */
 export const unknownPacks: Procedure<{ ids: string[] }, string[]> = async (tx, { ids }) => {
-  const unknown: string[] = [];
-  for (const id of ids)
-    if ((await tx.get(`SELECT number FROM packs WHERE id = ?`, id)) === undefined) unknown.push(id);
-  return unknown;
+  const known = await eachTogether(ids, (id) =>
+    tx.get(`SELECT number FROM packs WHERE id = ?`, id),
+  );
+  return ids.filter((_, index) => known[index] === undefined);
 };
 
 /** Objects that nobody will record any more: a row says so, should somebody try. Gives back which. */
@@ -252,14 +253,15 @@ export const deleteUnknown: Procedure<GarbageRun & { ids: string[] }, string[]> 
   await requireRun(tx, input);
   const epoch = await epochNow(tx);
   const unknown = await unknownPacks(tx, input);
-  for (const id of unknown)
-    await tx.run(
+  await eachTogether(unknown, async (id) =>
+    tx.run(
       `INSERT INTO packs (number, id, class, session, bytes, chunks, state, indexed, created_micros, epoch) VALUES (?, ?, 'data', '', 0, 0, 'deleted', 1, ?, ?)`,
       await nextNumber(tx, "packs"),
       id,
       tx.nowMicros,
       epoch,
-    );
+    ),
+  );
   return unknown;
 };
 
@@ -272,12 +274,13 @@ export const forgetDeleted: Procedure<
   void
 > = async (tx, input) => {
   await requireRun(tx, input);
-  for (const number of input.numbers)
-    await tx.run(
+  await eachTogether(input.numbers, (number) =>
+    tx.run(
       `DELETE FROM packs WHERE number = ? AND state = 'deleted' AND epoch < ?`,
       number,
       input.epoch,
-    );
+    ),
+  );
   await tx.run(
     `INSERT INTO counters (name, value) VALUES ('garbage_epoch', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
     input.epoch,
@@ -295,8 +298,9 @@ export const dropLocations: Procedure<{ rows: { hash: Buffer; pack: number }[] }
   tx,
   { rows },
 ) => {
-  for (const { hash, pack } of rows)
-    await tx.run(`DELETE FROM chunk_locations WHERE hash = ? AND pack_number = ?`, hash, pack);
+  await eachTogether(rows, ({ hash, pack }) =>
+    tx.run(`DELETE FROM chunk_locations WHERE hash = ? AND pack_number = ?`, hash, pack),
+  );
 };
 
 /** Chunks of one pack have been copied into another: readers and writers find them there. */
@@ -311,8 +315,8 @@ export const moveChunks: Procedure<
     const row = await tx.get<{ number: number }>(`SELECT number FROM packs WHERE id = ?`, pack.id);
     numbers.set(pack.id, row!.number);
   }
-  for (const row of input.rows)
-    await tx.run(
+  await eachTogether(input.rows, (row) =>
+    tx.run(
       `UPDATE chunk_locations SET pack_number = ?, frame_offset = ?, frame_bytes = ?, chunk_offset = ?, bytes = ?
        WHERE hash = ? AND pack_number = ?`,
       numbers.get(row.pack)!,
@@ -322,7 +326,8 @@ export const moveChunks: Procedure<
       row.bytes,
       row.hash,
       input.from,
-    );
+    ),
+  );
 };
 
 /** What has been deleted so far, for a run to answer for. */
@@ -334,7 +339,7 @@ export const trashIds: Procedure<Record<string, never>, string[]> = async (tx) =
 /** What was deleted before a run has been collected by it. */
 export const emptyTrash: Procedure<GarbageRun & { ids: string[] }, void> = async (tx, input) => {
   await requireRun(tx, input);
-  for (const id of input.ids) await tx.run(`DELETE FROM trash WHERE id = ?`, id);
+  await eachTogether(input.ids, (id) => tx.run(`DELETE FROM trash WHERE id = ?`, id));
 };
 
 /** Keeps what commits and their staged runs refer to until it has been collected and reported. */

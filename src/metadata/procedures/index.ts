@@ -87,8 +87,8 @@ import { createJobs, nextTriggers } from "./trigger.ts";
 import {
   endJournalBatch,
   journalLag,
+  readJournalBatch,
   stillTrue,
-  takeJournalBatch,
   takeSegment,
 } from "./journal.ts";
 import { applyJournal, beginRecovery, endRecovery } from "./recovery.ts";
@@ -116,8 +116,8 @@ export const procedures = {
   endJournalBatch,
   endRecovery,
   journalLag,
+  readJournalBatch,
   stillTrue,
-  takeJournalBatch,
   takeSegment,
   adoptPack,
   checkLocations,

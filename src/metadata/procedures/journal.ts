@@ -10,6 +10,7 @@ import type { Procedure, SqlValue, Tx } from "../metadata-store.ts";
 import type { CommitRow } from "./commit-rows.ts";
 import { nextNumber } from "./counters.ts";
 import { takeLease } from "./packs.ts";
+import { eachTogether, together } from "./together.ts";
 
 /** A row to be written to the journal. */
 export interface DirtyRow {
@@ -35,54 +36,50 @@ export async function noteForJournal(
 }
 
 export interface JournalBatch {
-  /** Number of the segment that is to hold the records. */
-  readonly segment: number;
   readonly records: JournalRecord[];
-  /** What is done with once the segment is there. */
+  /** What is done with once the records are in a segment. */
   readonly rows: DirtyRow[];
 }
 
 /**
- * Takes the journal's lease and the oldest changes; null when there are none, or another owner holds it.
- * A commit waits until all that it needs is in packs, and what changed after it waits with it.
+ * The oldest changes. A commit waits until all that it needs is in packs, and what changed after it waits
+ * with it. Only reads: nobody waits for it.
  */
-export const takeJournalBatch: Procedure<
-  { owner: string; leaseMs: number; limit: number },
-  JournalBatch | null
-> = async (tx, { owner, leaseMs, limit }) => {
-  const dirty = await tx.all<DirtyRow & { created_micros: number } & Record<string, SqlValue>>(
-    `SELECT kind, subject, number, created_micros FROM journal_dirty ORDER BY number LIMIT ?`,
-    limit,
-  );
-  if (dirty.length === 0) return null;
-  const inline = await tx.get<{ oldest: number | null }>(
-    `SELECT MIN(created_micros) AS oldest FROM inline_chunks`,
-  );
+export const readJournalBatch: Procedure<{ limit: number }, JournalBatch> = async (
+  tx,
+  { limit },
+) => {
+  const [dirty, inline] = await together([
+    tx.all<DirtyRow & { created_micros: number } & Record<string, SqlValue>>(
+      `SELECT kind, subject, number, created_micros FROM journal_dirty ORDER BY number LIMIT ?`,
+      limit,
+    ),
+    tx.get<{ oldest: number | null }>(`SELECT MIN(created_micros) AS oldest FROM inline_chunks`),
+  ]);
   const packedUntil = inline?.oldest ?? Infinity;
-  const rows: DirtyRow[] = [];
-  const records: JournalRecord[] = [];
-  for (const { kind, subject, number, created_micros } of dirty) {
-    if (kind === "commit" && created_micros >= packedUntil) break;
-    const record = await recordOf(tx, { kind, subject, number });
-    rows.push({ kind, subject, number });
-    if (record !== undefined) records.push(record);
-  }
-  if (rows.length === 0 || !(await takeLease(tx, "journal", owner, leaseMs))) return null;
-  return { segment: await nextNumber(tx, "journal_segments"), records, rows };
+  const waiting = dirty.findIndex(
+    ({ kind, created_micros }) => kind === "commit" && created_micros >= packedUntil,
+  );
+  const rows = dirty
+    .slice(0, waiting < 0 ? dirty.length : waiting)
+    .map(({ kind, subject, number }) => ({ kind, subject, number }));
+  const records = await eachTogether(rows, (row) => recordOf(tx, row));
+  return { records: records.filter((record) => record !== undefined), rows };
 };
 
 /** The changes are in the journal; what changed again meanwhile stays to be written. */
 export const endJournalBatch: Procedure<{ rows: DirtyRow[] }, void> = async (tx, { rows }) => {
-  for (const { kind, subject, number } of rows)
-    await tx.run(
+  await eachTogether(rows, ({ kind, subject, number }) =>
+    tx.run(
       `DELETE FROM journal_dirty WHERE kind = ? AND subject = ? AND number = ?`,
       kind,
       subject,
       number,
-    );
+    ),
+  );
 };
 
-/** Number of a segment that takes the place of others; null when another owner holds the lease. */
+/** Takes the journal's lease and the number of a segment; null when another owner holds the lease. */
 export const takeSegment: Procedure<{ owner: string; leaseMs: number }, number | null> = async (
   tx,
   { owner, leaseMs },
@@ -107,11 +104,7 @@ export const journalLag: Procedure<
 export const stillTrue: Procedure<{ records: JournalRecord[] }, boolean[]> = async (
   tx,
   { records },
-) => {
-  const answers: boolean[] = [];
-  for (const record of records) answers.push(await isStillTrue(tx, record));
-  return answers;
-};
+) => await eachTogether(records, (record) => isStillTrue(tx, record));
 
 async function isStillTrue(tx: Tx, record: JournalRecord): Promise<boolean> {
   if ("isGone" in record) return true;

@@ -5,6 +5,8 @@ import { segmentKey } from "./segment-format.ts";
 import { writeSegment } from "./write-segment.ts";
 
 const recordsMax = 1_000;
+/** Whoever else writes waits for one call at most. */
+const rowsPerCall = 100;
 
 /**
  * Tells the object store what changed in the metadata, so that lost metadata can be made anew from it. Under
@@ -15,17 +17,20 @@ export async function writeJournal(deps: JournalDeps, signal: AbortSignal): Prom
   const { id: owner } = deps.session;
   for (;;) {
     signal.throwIfAborted();
-    const batch = await deps.metadata.call("takeJournalBatch", {
-      owner,
-      leaseMs: journalLeaseMs,
-      limit: recordsMax,
-    });
-    if (batch === null) return;
+    if (!(await hasChanges(deps))) return;
+    const segment = await deps.metadata.call("takeSegment", { owner, leaseMs: journalLeaseMs });
+    if (segment === null) return;
+    const { records, rows } = await deps.metadata.call("readJournalBatch", { limit: recordsMax });
     await requireStore(deps, signal);
-    if (batch.records.length > 0)
-      await writeSegment(deps.objects, segmentKey(0, batch.segment), batch.records);
-    await deps.metadata.call("endJournalBatch", { rows: batch.rows });
-    if (batch.segment % mergedSegments === 0) await compactJournal(deps, signal);
-    if (batch.rows.length < recordsMax) return;
+    if (records.length > 0) await writeSegment(deps.objects, segmentKey(0, segment), records);
+    for (let at = 0; at < rows.length; at += rowsPerCall)
+      await deps.metadata.call("endJournalBatch", { rows: rows.slice(at, at + rowsPerCall) });
+    if (segment % mergedSegments === 0) await compactJournal(deps, signal);
+    if (rows.length < recordsMax) return;
   }
+}
+
+/** Whether there is something to write: most of the time there is not, and no lease is needed to know. */
+async function hasChanges({ metadata }: JournalDeps): Promise<boolean> {
+  return (await metadata.call("readJournalBatch", { limit: 1 })).rows.length > 0;
 }
