@@ -41,6 +41,7 @@ async function openDaemon(t: TestContext): Promise<Daemon> {
   registerStoreRoutes(server, { pfs: pfs.deps, session: "test", slots: 1, runner: "process" });
   const url = await server.listen({ host: "127.0.0.1", port: 0 });
   t.after(async () => {
+    daemon.gate.resolve();
     await server.close();
     await pfs.close();
   });
@@ -49,8 +50,9 @@ async function openDaemon(t: TestContext): Promise<Daemon> {
 
 for (const path of ["garbage-collect?dryRun=true", "fsck"]) {
   test(`${path} is refused while another goes on, and let in after it or when its caller left`, async (t) => {
+    const timeout = AbortSignal.timeout(20_000);
     const daemon = await openDaemon(t);
-    const ask = async (signal: AbortSignal = never): Promise<[number, string]> => {
+    const ask = async (signal: AbortSignal = timeout): Promise<[number, string]> => {
       const answer = await fetch(`${daemon.url}/${path}`, { method: "POST", signal });
       return [answer.status, await answer.text()];
     };
@@ -74,6 +76,6 @@ for (const path of ["garbage-collect?dryRun=true", "fsck"]) {
     caller.abort();
     await assert.rejects(left);
     daemon.gate.resolve();
-    while (await isRefused());
+    while (await isRefused()) timeout.throwIfAborted();
   });
 }
