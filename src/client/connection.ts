@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { CodedError, codedErrorFrom } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { randomHex, type Random } from "../base/random.ts";
+import { collectedPackOf } from "../model/collected-pack.ts";
 import type { Address } from "./address.ts";
 import { isRepeatable, sendBody, type Body } from "./body.ts";
 import { errorOfAnswer } from "./error-answer.ts";
@@ -185,7 +186,7 @@ function either(a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSi
 /** Also when garbage collection took away what a request was about to rely on: it is stored again. */
 function isPassing(error: unknown): boolean {
   if (!(error instanceof CodedError)) return false;
-  return error.code === "unavailable" || (error.code === "aborted" && "pack" in error.details);
+  return error.code === "unavailable" || collectedPackOf(error) !== undefined;
 }
 
 function factsOf({ headers }: IncomingMessage): ServerFacts {

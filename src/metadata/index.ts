@@ -19,4 +19,11 @@ export { openSharedMetadata } from "./open-postgres.ts";
 export { openInlineSqliteMetadata } from "./sqlite/open-inline.ts";
 export { openSqliteMetadata } from "./sqlite/open-sqlite.ts";
 export type { SqliteMetadata } from "./sqlite/queued-store.ts";
-export type { ChunkRow, InlineChunk, PackClass, PackRecord, Sealed } from "./sealed.ts";
+export {
+  nothingSealed,
+  type ChunkRow,
+  type InlineChunk,
+  type PackClass,
+  type PackRecord,
+  type Sealed,
+} from "./sealed.ts";

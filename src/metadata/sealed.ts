@@ -34,6 +34,9 @@ export interface Sealed {
   readonly inline: readonly InlineChunk[];
 }
 
+/** Of a write that brings no bytes and relies on no pack. */
+export const nothingSealed: Sealed = { epoch: 0, packs: [], kept: [], inline: [] };
+
 /** Where a chunk stands in a pack. */
 export interface ChunkRow {
   readonly hash: Buffer;

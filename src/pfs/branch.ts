@@ -4,7 +4,7 @@ import { recordFormatOf } from "../chunking/index.ts";
 import { requireBranchName, type CommitInfo, type CommitName } from "../model/commit.ts";
 import { keyOfPath, parseEntryPath } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
-import type { CommitDetail, Sealed } from "../metadata/index.ts";
+import { nothingSealed, type CommitDetail, type Sealed } from "../metadata/index.ts";
 import { encodeRun, normalizeRun, type Entry } from "../storage/index.ts";
 import { giveCommitHints, startCommit } from "./commits.ts";
 import { clearedEntry } from "./delete-file.ts";
@@ -103,8 +103,7 @@ export class Branch {
       );
     const modifiedMicros = this.deps.clock.nowMicros();
     const cleared = clearedEntry(path, { uid: "00".repeat(16), modifiedMicros });
-    const sealed = { epoch: 0, packs: [], kept: [], inline: [] };
-    return await this.stage([cleared], { sealed, bytes: 0 });
+    return await this.stage([cleared], { sealed: nothingSealed, bytes: 0 });
   }
 
   /**

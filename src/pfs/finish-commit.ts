@@ -1,5 +1,6 @@
 import { CodedError, codedErrorFrom, isCoded } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
+import { collectedPackOf } from "../model/collected-pack.ts";
 import type { CommitInfo, CommitName } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
 import type { StagedRun } from "../metadata/index.ts";
@@ -14,7 +15,7 @@ import {
   type TreeRef,
 } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
-import { ingesting, isCollected } from "./ingest-files.ts";
+import { ingesting } from "./ingest-files.ts";
 import { runEntries } from "./open-roots.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
@@ -95,7 +96,7 @@ async function finish(
         try {
           return { info: await publish(deps, uid, token, start), isNew: true };
         } catch (error) {
-          if (!isCollected(error) || attempt++ === attemptsMax) throw error;
+          if (collectedPackOf(error) === undefined || attempt++ === attemptsMax) throw error;
         }
         break;
       case "busy":

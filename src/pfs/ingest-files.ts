@@ -1,6 +1,6 @@
-import { isCoded } from "../base/errors.ts";
 import { MiB } from "../base/size.ts";
 import { recordFormatOf, type RecordFormat } from "../chunking/index.ts";
+import { collectedPackOf } from "../model/collected-pack.ts";
 import { keyOfPath, parseEntryPath } from "../model/paths.ts";
 import type { NewRun } from "../metadata/index.ts";
 import type { Ingest, Storage } from "../storage/index.ts";
@@ -106,11 +106,6 @@ class PendingPuts {
   }
 }
 
-/** True of the failure to rely on what garbage collection has taken away: the same data may be stored again. */
-export function isCollected(error: unknown): boolean {
-  return isCoded(error, "aborted") && "pack" in error.details;
-}
-
 /** Gives the ingest up when anything goes wrong: what it packed is garbage then. */
 export async function ingesting<T>(
   storage: Storage,
@@ -125,6 +120,6 @@ export async function ingesting<T>(
     throw error;
   } finally {
     ingest.end(failure);
-    if (isCollected(failure)) await storage.rejoin().catch(() => undefined);
+    if (collectedPackOf(failure) !== undefined) await storage.rejoin().catch(() => undefined);
   }
 }

@@ -1,6 +1,7 @@
 import { requireOpen, type CommitName } from "../model/commit.ts";
 import { keyOfPath, parseEntryPath } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
+import { nothingSealed } from "../metadata/index.ts";
 import { emptyContent, encodeRun, type Entry } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
 import { refuseTypeConflicts } from "./file-conflicts.ts";
@@ -33,7 +34,7 @@ export async function makeDirectory(
   await deps.metadata.call("stageRun", {
     uid: info.uid,
     run: { entries: encodeRun(entries), root: null, bytes: 0 },
-    sealed: { epoch: 0, packs: [], kept: [], inline: [] },
+    sealed: nothingSealed,
     answer: "{}",
     ...(input.key === undefined ? {} : { key: input.key }),
   });

@@ -1,7 +1,7 @@
-import { isCoded } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import type { RecordFormat } from "../chunking/index.ts";
 import type { Sealed } from "../metadata/index.ts";
+import { collectedPackOf } from "../model/collected-pack.ts";
 import type { IngestBudget } from "./ingest-budget.ts";
 import { IngestChunks, type IngestChunksDeps } from "./ingest-chunks.ts";
 import { cutStream } from "./ingest-cuts.ts";
@@ -71,8 +71,8 @@ class OpenIngest implements Ingest {
     this.chunks.clear();
     this.leave();
     // A pack that is gone must not be relied on again when the request is repeated.
-    if (isCoded(error, "aborted") && typeof error.details["pack"] === "string")
-      this.deps.chunks.forgetPack(error.details["pack"]);
+    const pack = collectedPackOf(error);
+    if (pack !== undefined) this.deps.chunks.forgetPack(pack);
   }
 
   /** The pieces of a stream; one window is stored while the next is filled. */

@@ -123,6 +123,7 @@ export function openStorage(deps: StorageDeps): Storage {
     budget: new IngestBudget(streamBytesMax),
   };
   let facts: SessionFacts = { address: "", release: "" };
+  const rejoin = (): Promise<void> => session.renew(facts);
   const sources: NodeSource = {
     get: (address) => nodes.getOrLoad(address, () => reader.readChunk(address, closing.signal)),
     decoded: new DecodedNodes(nodesDecodedMax),
@@ -139,7 +140,7 @@ export function openStorage(deps: StorageDeps): Storage {
     // Garbage collection reads each node once.
     nodes: { get: (address) => sources.get(address) },
     readChunk: (hash, signal, bytes) => reader.readChunk(hash, signal, bytes),
-    renewSession: () => session.renew(facts),
+    renewSession: rejoin,
   };
   return {
     verifying: verifyingWith({ ...deps, session, index, reader }),
@@ -154,7 +155,7 @@ export function openStorage(deps: StorageDeps): Storage {
       return await collectGarbage(garbageDeps, options, signal);
     },
     claimStore: (signal) => claimStore(deps, signal),
-    rejoin: () => session.renew(facts),
+    rejoin,
     renewSession(told) {
       facts = told;
       return session.renew(told);
