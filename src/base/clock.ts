@@ -14,7 +14,7 @@ export interface Clock {
 const wallTickMicros = 2_000;
 
 /** What timers of the platform can count: 24 days. A longer sleep ends then; who waits looks again. */
-const timerMsMax = 2 ** 31 - 1;
+export const timerMsMax = 2 ** 31 - 1;
 
 /** The machine's clock. Sub-millisecond digits come from the monotonic clock, held to the wall clock at every look. */
 export function systemClock(): Clock {

@@ -1,4 +1,4 @@
-import type { Clock } from "../../base/clock.ts";
+import { timerMsMax, type Clock } from "../../base/clock.ts";
 import { CodedError } from "../../base/errors.ts";
 
 const unitMs: Readonly<Record<string, number>> = {
@@ -10,9 +10,6 @@ const unitMs: Readonly<Record<string, number>> = {
   n: 1e-6,
 };
 
-/** What timers can count; longer is for ever. */
-const timerMsMax = 2 ** 31 - 1;
-
 /**
  * The `grpc-timeout` of a call as a signal; without one, or with one that cannot be read, it never fires.
  * The reason is a CodedError `deadline_exceeded`.
@@ -23,6 +20,7 @@ export function deadlineOf(timeout: string, clock: Clock, gone: AbortSignal): Ab
   const late = new AbortController();
   const [, count, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(timeout) ?? [];
   const ms = Math.ceil(Number(count) * (unitMs[unit] ?? 0));
+  // A clock's sleep would end too early: what it cannot count is for ever.
   if (count === undefined || ms > timerMsMax) return late.signal;
   const reason = new CodedError(
     "deadline_exceeded",
