@@ -249,6 +249,9 @@ export const relaxed: readonly (keyof Procedures)[] = [
   "takeInlineBatch",
 ];
 
+/** What only reads, and is often asked by many at the same moment: one answer may serve them all. */
+export const shared: readonly (keyof Procedures)[] = ["findCommit", "parentOfNext"];
+
 /** What deletes, and what garbage collection does: on a full disk there is something set aside for these. */
 export const freeing: readonly (keyof Procedures)[] = [
   "beginGarbageRun",
