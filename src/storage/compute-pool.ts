@@ -39,7 +39,7 @@ export function openPoolCompute(options: { threads?: number } = {}): Compute {
   };
   return {
     async scan(task: ScanTask) {
-      if (task.used <= inlineBytesMax) return scanWindow(task);
+      if (task.end - task.start <= inlineBytesMax) return scanWindow(task);
       const buffer = alone(task.buffer);
       const done = await run<Scan>("scan", { ...task, buffer }, buffer);
       const chunks = done.chunks.map((chunk) => ({ ...chunk, hash: asBuffer(chunk.hash) }));

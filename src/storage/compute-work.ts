@@ -29,12 +29,12 @@ const largeBytesMin = 256 * KiB;
 export function scanWindow(task: ScanTask): Scan {
   const cutter = new Cutter(task.state.format, task.state);
   const base = task.state.chunkStart;
-  const cuts = cutter.feed(task.buffer.subarray(task.carried, task.used));
+  const cuts = cutter.feed(task.buffer.subarray(task.scanned, task.end));
   const last = task.last ? cutter.end() : { chunks: [], blocks: [] };
   const chunks: ScannedChunk[] = [];
-  let start = 0;
+  let { start } = task;
   for (const cut of [...cuts.chunks, ...last.chunks]) {
-    const end = cut - base;
+    const end = task.start + cut - base;
     chunks.push({ hash: sha256(task.buffer.subarray(start, end)), start, end });
     start = end;
   }

@@ -2,24 +2,25 @@ import type { CutterState } from "../chunking/index.ts";
 import { decodeFrame, encodeFrames, scanWindow } from "./compute-work.ts";
 
 /**
- * A run of bytes from one stream, at the start of a buffer of its own. Whoever passes a window on
- * gives its buffer away and gets it back with the answer: between threads it is moved, not copied.
+ * A run of bytes from one stream, in a buffer of its own. Whoever passes a window on gives its buffer
+ * away and gets it back with the answer: between threads it is moved, not copied.
  */
 export interface Window {
   readonly buffer: Buffer;
-  /** Bytes of the buffer in use. */
-  readonly used: number;
+  /** Where the run begins and ends in the buffer. */
+  readonly start: number;
+  readonly end: number;
 }
 
 export interface ScanTask extends Window {
-  /** Bytes at the start of the window, the open chunk's, that the cutter has seen already. */
-  readonly carried: number;
+  /** Up to here the cutter has seen it: the run begins with the open chunk. */
+  readonly scanned: number;
   readonly state: CutterState;
   /** The stream ends with this window. */
   readonly last: boolean;
 }
 
-/** A whole chunk, as a range of its window. */
+/** A whole chunk, as a range of its window's buffer. */
 export interface ScannedChunk {
   readonly hash: Buffer;
   readonly start: number;

@@ -74,7 +74,7 @@ export class IngestChunks {
           hash,
           bytes: window.buffer.subarray(start, end),
         }));
-      if (window.used <= inlineBytesMax && this.hold(content().map(copied))) return;
+      if (window.bytes <= inlineBytesMax && this.hold(content().map(copied))) return;
       await this.spill();
       const kept = await Promise.all(chunks.map(({ hash }) => this.isKept(hash)));
       await this.write(

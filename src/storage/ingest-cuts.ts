@@ -12,7 +12,7 @@ export interface CutStreamOptions {
   readonly signal: AbortSignal;
 }
 
-/** A window whose chunks are known. Whoever gets it frees it. */
+/** A window whose chunks are known. */
 export interface CutWindow {
   readonly window: IngestWindow;
   readonly chunks: readonly ScannedChunk[];
@@ -20,29 +20,77 @@ export interface CutWindow {
   readonly pieces: readonly Piece[];
 }
 
-/** Cuts a stream into chunks, a window at a time. The stream's end is a block end. */
+/**
+ * Cuts a stream into chunks, a window at a time; while one is scanned, the next is filled. Whoever gets a
+ * window frees it. A block that ends with the stream is named unless its last chunk ended by itself.
+ */
 export async function* cutStream(
   source: AsyncIterable<Uint8Array>,
   options: CutStreamOptions,
 ): AsyncGenerator<CutWindow, void, void> {
+  const { budget, signal } = options;
   const cutter = new StreamCutter(options);
+  const filler = new WindowFiller(source, signal);
+  let window: IngestWindow | undefined = IngestWindow.first(budget.open());
+  let next: IngestWindow | undefined;
   try {
-    for await (const slice of slicesOf(source, options.signal)) {
-      for (let at = 0; at < slice.length;) {
-        at += await cutter.window.fill(slice, at, options.signal);
-        const cut = cutter.window.isFull ? await cutter.cut(false) : undefined;
-        if (cut !== undefined) yield cut;
-      }
+    let isFull = await filler.fill(window);
+    while (window !== undefined && window.bytes > 0) {
+      const cutting = cutter.cut(window, !isFull);
+      // Thrown when it is its turn; so below.
+      cutting.catch(() => undefined);
+      next = isFull ? await IngestWindow.behind(window, signal) : undefined;
+      const filling: Promise<boolean> =
+        next === undefined ? Promise.resolve(false) : filler.fill(next);
+      filling.catch(() => undefined);
+      const cut = await cutting;
+      next?.carry(window.buffer.subarray(cut.chunks.at(-1)?.end ?? window.start, window.end));
+      if (cut.chunks.length === 0) window.free();
+      window = next;
+      next = undefined;
+      if (cut.chunks.length > 0) yield cut;
+      isFull = await filling;
     }
-    const cut = cutter.window.used > 0 ? await cutter.cut(true) : undefined;
-    if (cut !== undefined) yield cut;
   } finally {
-    cutter.window.free();
+    filler.close();
+    window?.free();
+    next?.free();
+  }
+}
+
+/** Copies a stream into windows. */
+class WindowFiller {
+  private readonly slices: AsyncGenerator<Uint8Array, void, void>;
+  private readonly signal: AbortSignal;
+  private slice: Uint8Array = Buffer.alloc(0);
+  private at = 0;
+
+  constructor(source: AsyncIterable<Uint8Array>, signal: AbortSignal) {
+    this.slices = slicesOf(source, signal);
+    this.signal = signal;
+  }
+
+  /** False when the stream ended before the window was full. */
+  async fill(window: IngestWindow): Promise<boolean> {
+    while (!window.isFull) {
+      if (this.at >= this.slice.length) {
+        const next = await this.slices.next();
+        if (next.done === true) return false;
+        this.slice = next.value;
+        this.at = 0;
+      }
+      this.at += await window.fill(this.slice, this.at, this.signal);
+    }
+    return true;
+  }
+
+  /** Not awaited: a source that hangs would hang here. */
+  close(): void {
+    this.slices.return().catch(() => undefined);
   }
 }
 
 class StreamCutter {
-  window: IngestWindow;
   private readonly options: CutStreamOptions;
   private state: CutterState;
   /** Block ends in chunks not yet whole, as offsets in the stream. */
@@ -50,40 +98,33 @@ class StreamCutter {
 
   constructor(options: CutStreamOptions) {
     this.options = options;
-    this.window = new IngestWindow(options.budget.open());
     this.state = initialCutterState(options.format);
   }
 
-  /** Scans the window. When it holds whole chunks, hands it out and goes on with a new one. */
-  async cut(last: boolean): Promise<CutWindow | undefined> {
-    const { window } = this;
+  /** Scans a window for its whole chunks. */
+  async cut(window: IngestWindow, last: boolean): Promise<CutWindow> {
     const base = this.state.chunkStart;
-    const task = {
-      buffer: window.buffer,
-      used: window.used,
-      carried: window.scanned,
-      state: this.state,
-      last,
-    };
+    const { start, scanned, end } = window;
+    const task = { buffer: window.buffer, start, scanned, end, state: this.state, last };
     const { buffer, chunks, blockEnds, state } = await this.options.compute.scan(task);
     window.buffer = buffer;
-    window.scanned = window.used;
     this.state = state;
     this.blockEnds.push(...blockEnds);
-    const end = chunks.at(-1)?.end;
-    if (end === undefined) return undefined;
-    const pieces = chunks.map((chunk) => pieceOf(chunk, base, this.blockEnds));
-    this.blockEnds = this.blockEnds.filter((offset) => offset > base + end);
-    this.window = await IngestWindow.following(window, end, this.options.signal);
+    const pieces = chunks.map((chunk) =>
+      pieceOf(chunk, base + chunk.start - start, this.blockEnds),
+    );
+    this.blockEnds = this.blockEnds.filter((offset) => offset > state.chunkStart);
     return { window, chunks, pieces };
   }
 }
 
+/** @param offset where the chunk begins in the stream */
 function pieceOf(
   { hash, start, end }: ScannedChunk,
-  base: number,
+  offset: number,
   blockEnds: readonly number[],
 ): Piece {
-  const inside = blockEnds.filter((offset) => offset > base + start && offset <= base + end);
-  return { hash, bytes: end - start, blockEnds: inside.map((offset) => offset - base - start) };
+  const bytes = end - start;
+  const inside = blockEnds.filter((blockEnd) => blockEnd > offset && blockEnd <= offset + bytes);
+  return { hash, bytes, blockEnds: inside.map((blockEnd) => blockEnd - offset) };
 }

@@ -83,6 +83,7 @@ class OpenIngest implements Ingest {
   ): AsyncGenerator<Piece, void, void> {
     const { compute, budget } = this.deps;
     let storing: Promise<void> = Promise.resolve();
+    let held: Piece | undefined;
     for await (const cut of cutStream(source, { format, compute, budget, signal })) {
       await storing.catch((error: unknown) => {
         cut.window.free();
@@ -91,9 +92,13 @@ class OpenIngest implements Ingest {
       storing = this.chunks.putWindow(cut);
       // Thrown by the next turn; not when the source fails first.
       storing.catch(() => undefined);
-      yield* cut.pieces;
+      for (const piece of cut.pieces) {
+        if (held !== undefined) yield held;
+        held = piece;
+      }
     }
     await storing;
+    if (held !== undefined) yield endingABlock(held);
   }
 
   private async putNode(node: Buffer): Promise<Buffer> {
@@ -102,6 +107,12 @@ class OpenIngest implements Ingest {
     await this.chunks.put({ class: "node", hash, bytes: node, onKept });
     return hash;
   }
+}
+
+/** The stream's end is a block end, wherever its last chunk was cut. */
+function endingABlock(piece: Piece): Piece {
+  const { bytes, blockEnds } = piece;
+  return blockEnds.at(-1) === bytes ? piece : { ...piece, blockEnds: [...blockEnds, bytes] };
 }
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer, void, void> {

@@ -362,3 +362,14 @@ test("freePiece() gives back a large chunk read for one, and leaves alone what o
     assert.equal((await readContent(storage, content)).length, content.bytes);
   }
 });
+
+test("putContent() ends a block with the stream, where its last chunk had to end too", async () => {
+  const harness = openStorageHarness();
+  const ingest = harness.open("s1").openIngest();
+  for (const length of [8 * MiB, 8 * MiB + 1, 16 * MiB, 2 * MiB]) {
+    const content = await ingest.putContent(slicesOf(Buffer.alloc(length)), "binary", never);
+    assert.ok(content.kind === "pieces");
+    const ends = content.pieces.flatMap(({ blockEnds }) => blockEnds);
+    assert.deepEqual(ends, [content.pieces.at(-1)?.bytes]);
+  }
+});
