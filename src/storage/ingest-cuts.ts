@@ -1,9 +1,8 @@
 import { initialCutterState, type CutterState, type RecordFormat } from "../chunking/index.ts";
-import type { Compute, ScannedChunk } from "./compute.ts";
+import type { BytesRange, Compute } from "./compute.ts";
 import type { IngestBudget } from "./ingest-budget.ts";
 import { slicesOf } from "./ingest-source.ts";
 import { IngestWindow } from "./ingest-window.ts";
-import type { Piece } from "./tree/entry.ts";
 
 export interface CutStreamOptions {
   readonly format: RecordFormat;
@@ -12,12 +11,16 @@ export interface CutStreamOptions {
   readonly signal: AbortSignal;
 }
 
+/** A whole chunk in its window's buffer. */
+export interface CutChunk extends BytesRange {
+  /** Offsets in the chunk. */
+  readonly blockEnds: readonly number[];
+}
+
 /** A window whose chunks are known. */
 export interface CutWindow {
   readonly window: IngestWindow;
-  readonly chunks: readonly ScannedChunk[];
-  /** The same chunks as pieces of the stream. */
-  readonly pieces: readonly Piece[];
+  readonly chunks: readonly CutChunk[];
 }
 
 /**
@@ -110,21 +113,18 @@ class StreamCutter {
     window.buffer = buffer;
     this.state = state;
     this.blockEnds.push(...blockEnds);
-    const pieces = chunks.map((chunk) =>
-      pieceOf(chunk, base + chunk.start - start, this.blockEnds),
-    );
+    const cut = chunks.map((chunk) => withBlockEnds(chunk, base - start, this.blockEnds));
     this.blockEnds = this.blockEnds.filter((offset) => offset > state.chunkStart);
-    return { window, chunks, pieces };
+    return { window, chunks: cut };
   }
 }
 
-/** @param offset where the chunk begins in the stream */
-function pieceOf(
-  { hash, start, end }: ScannedChunk,
-  offset: number,
+/** @param base where the buffer begins in the stream */
+function withBlockEnds(
+  { start, end }: BytesRange,
+  base: number,
   blockEnds: readonly number[],
-): Piece {
-  const bytes = end - start;
-  const inside = blockEnds.filter((blockEnd) => blockEnd > offset && blockEnd <= offset + bytes);
-  return { hash, bytes, blockEnds: inside.map((blockEnd) => blockEnd - offset) };
+): CutChunk {
+  const inside = blockEnds.filter((offset) => offset > base + start && offset <= base + end);
+  return { start, end, blockEnds: inside.map((offset) => offset - base - start) };
 }

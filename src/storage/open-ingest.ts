@@ -5,6 +5,7 @@ import { collectedPackOf } from "../model/collected-pack.ts";
 import type { IngestBudget } from "./ingest-budget.ts";
 import { IngestChunks, type IngestChunksDeps } from "./ingest-chunks.ts";
 import { cutStream } from "./ingest-cuts.ts";
+import { hashWindows } from "./ingest-hashes.ts";
 import type { Ingest } from "./ingest.ts";
 import type { NodeCache } from "./node-cache.ts";
 import { sharedChunkBytesMax } from "./pack-format.ts";
@@ -75,7 +76,7 @@ class OpenIngest implements Ingest {
     if (pack !== undefined) this.deps.chunks.forgetPack(pack);
   }
 
-  /** The pieces of a stream; one window is stored while the next is filled. */
+  /** The pieces of a stream: one window is stored while the next is hashed, one cut and one filled. */
   private async *store(
     source: AsyncIterable<Uint8Array>,
     format: RecordFormat,
@@ -84,15 +85,16 @@ class OpenIngest implements Ingest {
     const { compute, budget } = this.deps;
     let storing: Promise<void> = Promise.resolve();
     let held: Piece | undefined;
-    for await (const cut of cutStream(source, { format, compute, budget, signal })) {
+    const cuts = cutStream(source, { format, compute, budget, signal });
+    for await (const hashed of hashWindows(cuts, compute)) {
       await storing.catch((error: unknown) => {
-        cut.window.free();
+        hashed.window.free();
         throw error;
       });
-      storing = this.chunks.putWindow(cut);
+      storing = this.chunks.putWindow(hashed);
       // Thrown by the next turn; not when the source fails first.
       storing.catch(() => undefined);
-      for (const piece of cut.pieces) {
+      for (const piece of hashed.pieces) {
         if (held !== undefined) yield held;
         held = piece;
       }
