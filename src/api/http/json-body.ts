@@ -63,16 +63,22 @@ function checked<T>(shape: z.ZodType<T>, value: unknown, where: string): T {
 /** A query parameter that may be given several times. */
 export const manyTexts = z
   .union([z.string().transform((one) => [one]), z.array(z.string())])
+  .meta({ openapi: { type: "array", items: { type: "string" } } })
   .default([]);
 
 /** `true`, `1` or an empty value switch on. */
 export const flag = z
   .enum(["true", "false", "1", "0", ""])
+  .meta({ openapi: { type: "string", enum: ["true", "false", "1", "0", ""], default: "false" } })
   .transform((text) => text !== "false" && text !== "0")
   .default(false);
 
-/** A whole number in the query. */
-export const count = z
-  .string()
-  .regex(/^\d{1,15}$/, "expected a whole number")
-  .transform(Number);
+/** A whole number in the query, of at most 15 digits. */
+export function countOr(byDefault: number): z.ZodType<number> {
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, "expected a whole number")
+    .meta({ openapi: { type: "integer", minimum: 0, maximum: 10 ** 15 - 1, default: byDefault } })
+    .transform(Number)
+    .default(byDefault);
+}

@@ -1,39 +1,15 @@
 import fastify, { type FastifyInstance } from "fastify";
 import { KiB, MiB } from "../../base/size.ts";
-import type { Log } from "../../base/log.ts";
 import { grpcMethods } from "../grpc/grpc-methods.ts";
 import { openGrpcServer } from "../grpc/grpc-server.ts";
 import { openPort } from "../open-port.ts";
-import type { PpsDeps } from "../../pps/index.ts";
-import { isCurlPath, registerCurlDoor } from "../curl/curl-door.ts";
-import { registerCommitRoutes } from "./commit-routes.ts";
-import { registerDoor } from "./door.ts";
-import { answerError, answerErrorText, answerUnknownRoute } from "./error-answer.ts";
-import type { OpenBucket } from "./fetch-source.ts";
-import { registerFileRoutes } from "./file-routes.ts";
-import { registerFrontPage } from "./front-page.ts";
-import { registerJobRoutes } from "./job-routes.ts";
-import { registerPipelineRoutes } from "./pipeline-routes.ts";
-import { registerPutRoutes } from "./put-routes.ts";
-import { registerRewriteRoutes } from "./rewrite-routes.ts";
-import { registerRepoRoutes } from "./repo-routes.ts";
-import { registerStoreRoutes } from "./store-routes.ts";
+import { isCurlPath } from "../curl/curl-door.ts";
+import { answerError, answerErrorText } from "./error-answer.ts";
+import { registerRoutes, type RoutesOptions } from "./register-routes.ts";
 
-export interface HttpServerOptions {
-  readonly pps: PpsDeps;
-  readonly log: Log;
-  readonly version: string;
-  readonly host: string;
+export interface HttpServerOptions extends RoutesOptions {
   /** 0 takes a free port. */
   readonly port: number;
-  /** Names besides the bound address by which requests may call this daemon. */
-  readonly allowedHosts: readonly string[];
-  /** For sources that the daemon fetches from S3. */
-  readonly openBucket: OpenBucket;
-  /** Every request must carry it as a bearer token; undefined asks for none. */
-  readonly token: string | undefined;
-  /** The repo of the curl API. */
-  readonly curlRepo: string;
 }
 
 export interface HttpServer {
@@ -71,31 +47,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
     void reply.header("server", `pachd/${options.version}`);
     done();
   });
-  registerDoor(server, options);
-  server.setErrorHandler((error, request, reply) =>
-    answerError(error, request, reply, options.log),
-  );
-  server.setNotFoundHandler(answerUnknownRoute);
-  registerFrontPage(server, options.version);
-  await server.register(
-    async (v1) => {
-      await Promise.resolve();
-      registerRepoRoutes(v1, options.pps.pfs);
-      registerCommitRoutes(v1, options.pps.pfs);
-      registerRewriteRoutes(v1, options.pps.pfs);
-      registerFileRoutes(v1, options.pps.pfs);
-      registerPutRoutes(v1, options.pps.pfs, options.openBucket);
-      registerPipelineRoutes(v1, options.pps);
-      registerJobRoutes(v1, options.pps);
-      registerStoreRoutes(v1, options.pps);
-      v1.get("/version", () => ({ version: options.version }));
-    },
-    { prefix: "/api/v1" },
-  );
-  await server.register(async (door) => {
-    await Promise.resolve();
-    registerCurlDoor(door, { pfs: options.pps.pfs, repo: options.curlRepo, log: options.log });
-  });
+  await registerRoutes(server, options);
   await server.ready();
   const { clock } = options.pps.pfs;
   const grpc = openGrpcServer(grpcMethods(options), { ...options, clock });
