@@ -9,14 +9,17 @@ import {
   startCommit,
   type PfsDeps,
 } from "../../pfs/index.ts";
-import { countOr, flag, manyTexts } from "./json-body.ts";
+import { countOr, flag, manyCommits, manyTexts } from "./json-body.ts";
 import { commitNameOf, principalOf, signalOf } from "./request-context.ts";
 import { json, jsonBody, type RestRoutes } from "./route.ts";
 import { commitInfo, commitName } from "./shapes.ts";
 
 const newCommit = z
   .strictObject({
-    parent: z.string().describe("A branch: its newest commit, or a new branch; or `branch/N`."),
+    parent: z
+      .string()
+      .describe("A branch: its newest commit, or a new branch; or `branch/N`.")
+      .meta({ minLength: 1 }),
     provenance: z.array(commitName).default([]).describe("Commits that it is made from."),
   })
   .meta({ examples: [{ parent: "master" }] });
@@ -28,7 +31,7 @@ const listQuery = z.strictObject({
     "`repo`, or `repo/commit`: it and its ancestors. Default: everything.",
   ),
   exclude: manyTexts.describe("The same, left out."),
-  provenance: manyTexts.describe("`repo/commit`: only commits made from all of these."),
+  provenance: manyCommits.describe("`repo/commit`: only commits made from all of these."),
   status: z
     .enum(["NORMAL", "ARCHIVED", "CANCELLED", "ALL"])
     .default("NORMAL")

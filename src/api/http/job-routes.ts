@@ -1,14 +1,14 @@
 import { Readable } from "node:stream";
 import { z } from "zod";
 import { inspectJob, listJobs, readLogs, type PpsDeps } from "../../pps/index.ts";
-import { countOr, flag, manyTexts } from "./json-body.ts";
+import { countOr, flag, manyCommits } from "./json-body.ts";
 import { commitNameOf, principalOf, signalOf } from "./request-context.ts";
 import { bytes, json, type RestRoutes } from "./route.ts";
 import { jobInfo } from "./shapes.ts";
 
 const listQuery = z.strictObject({
   pipeline: z.string().optional().describe("Only jobs of this pipeline."),
-  inputCommit: manyTexts.describe("`repo/commit`: only jobs with exactly these inputs."),
+  inputCommit: manyCommits.describe("`repo/commit`: only jobs with exactly these inputs."),
 });
 const waitQuery = z.strictObject({
   waitMs: countOr(0).describe("Answers when the job has ended, or after this time."),

@@ -61,10 +61,17 @@ function checked<T>(shape: z.ZodType<T>, value: unknown, where: string): T {
 }
 
 /** A query parameter that may be given several times. */
-export const manyTexts = z
-  .union([z.string().transform((one) => [one]), z.array(z.string())])
-  .meta({ openapi: { type: "array", items: { type: "string" } } })
-  .default([]);
+export const manyTexts = many({ type: "string" });
+
+/** The same, for commits as `repo/commit`. */
+export const manyCommits = many({ type: "string", pattern: "^[^/]+/.+$" });
+
+function many(items: object): z.ZodType<string[]> {
+  return z
+    .union([z.string().transform((one) => [one]), z.array(z.string())])
+    .meta({ openapi: { type: "array", items } })
+    .default([]);
+}
 
 /** `true`, `1` or an empty value switch on. */
 export const flag = z

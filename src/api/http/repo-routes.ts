@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { repoNameMax } from "../../model/repo.ts";
 import {
   createRepo,
   deleteRepo,
@@ -14,13 +15,21 @@ import { repoInfo } from "./shapes.ts";
 
 const newRepo = z
   .strictObject({
-    name: z.string().describe("Letters, digits and `_`."),
+    name: z
+      .string()
+      .describe("Letters, digits and `_`.")
+      .meta({ pattern: "^[a-zA-Z0-9_]+$", maxLength: repoNameMax }),
     provenance: z.array(z.string()).default([]).describe("Repos that it is made from."),
   })
   .meta({ examples: [{ name: "data" }] });
 
 /** Repos and their branches. */
 export function registerRepoRoutes(routes: RestRoutes, pfs: PfsDeps): void {
+  registerRepoChanges(routes, pfs);
+  registerRepoLists(routes, pfs);
+}
+
+function registerRepoChanges(routes: RestRoutes, pfs: PfsDeps): void {
   routes.add(
     {
       method: "POST",
@@ -35,6 +44,26 @@ export function registerRepoRoutes(routes: RestRoutes, pfs: PfsDeps): void {
     async ({ request, body, key }) =>
       await createRepo(pfs, principalOf(request), { ...body, ...key }),
   );
+  routes.add(
+    {
+      method: "DELETE",
+      path: "/repos/{repo}",
+      noun: "repos",
+      summary: "Deletes a repo with its commits and files.",
+      text: "One that does not exist is no error.",
+      query: z.strictObject({ force: flag.describe("Also when other repos are made from it.") }),
+      answer: nothing("It is deleted."),
+      errors: ["failed_precondition"],
+      isKeyed: true,
+    },
+    async ({ request, params, query, key }) => {
+      const { force } = query;
+      await deleteRepo(pfs, principalOf(request), { name: params.repo, force, ...key });
+    },
+  );
+}
+
+function registerRepoLists(routes: RestRoutes, pfs: PfsDeps): void {
   routes.add(
     {
       method: "GET",
@@ -60,23 +89,6 @@ export function registerRepoRoutes(routes: RestRoutes, pfs: PfsDeps): void {
       errors: ["not_found"],
     },
     async ({ request, params }) => await inspectRepo(pfs, principalOf(request), params.repo),
-  );
-  routes.add(
-    {
-      method: "DELETE",
-      path: "/repos/{repo}",
-      noun: "repos",
-      summary: "Deletes a repo with its commits and files.",
-      text: "One that does not exist is no error.",
-      query: z.strictObject({ force: flag.describe("Also when other repos are made from it.") }),
-      answer: nothing("It is deleted."),
-      errors: ["failed_precondition"],
-      isKeyed: true,
-    },
-    async ({ request, params, query, key }) => {
-      const { force } = query;
-      await deleteRepo(pfs, principalOf(request), { name: params.repo, force, ...key });
-    },
   );
   routes.add(
     {
