@@ -8,7 +8,13 @@ interface Parameter {
   readonly schema: Schema;
 }
 
-type Content = Readonly<Record<string, { readonly schema?: Schema }>>;
+interface Typed {
+  readonly schema?: Schema;
+  readonly "x-text"?: string;
+  readonly "x-events"?: Readonly<Record<string, Schema>>;
+}
+
+type Content = Readonly<Record<string, Typed>>;
 
 interface Answer {
   readonly $ref?: string;
@@ -79,10 +85,12 @@ function routeOf(operation: Operation, document: Document, common: ReadonlySet<s
     operation.responses,
   )) {
     if ($ref !== undefined) continue;
-    for (const [type, { schema }] of Object.entries(content ?? { "": {} })) {
+    for (const [type, typed] of Object.entries<Typed>(content ?? { "": {} })) {
+      const { schema, "x-text": own = text, "x-events": events } = typed;
       const how = type === "" ? "" : ` (\`${type}\`)`;
-      parts.push(`**${status}**${how}: ${text}`);
-      if (schema !== undefined) parts.push(block(exampleOf(schema, schemas)));
+      parts.push(`**${status}**${how}: ${own}`);
+      if (events !== undefined) parts.push(block(firstEvent(events, schemas)));
+      else if (schema !== undefined) parts.push(block(exampleOf(schema, schemas)));
     }
   }
   if (operation.parameters.some(({ name }) => name === "Idempotency-Key"))
@@ -90,6 +98,12 @@ function routeOf(operation: Operation, document: Document, common: ReadonlySet<s
   const own = refusalsOf(operation).filter((code) => !common.has(code));
   if (own.length > 0) parts.push(`Refuses with ${own.map((code) => `\`${code}\``).join(", ")}.`);
   return parts;
+}
+
+/** What all have besides, is said once. */
+function firstEvent(events: Readonly<Record<string, Schema>>, schemas: Schemas): object {
+  const [name, schema] = Object.entries(events)[0]!;
+  return { event: name, data: exampleOf(schema, schemas) };
 }
 
 function rowOf({ name, in: place, required, description = "", schema }: Parameter): string {

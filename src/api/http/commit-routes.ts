@@ -2,15 +2,13 @@ import { z } from "zod";
 import {
   cancelCommit,
   finishCommit,
-  flushCommits,
   inspectCommit,
-  listCommits,
   revertCommit,
   startCommit,
   type PfsDeps,
 } from "../../pfs/index.ts";
-import { countOr, flag, manyCommits, manyTexts } from "./json-body.ts";
-import { commitNameOf, principalOf, signalOf } from "./request-context.ts";
+import { countOr } from "./json-body.ts";
+import { principalOf, signalOf } from "./request-context.ts";
 import { json, jsonBody, type RestRoutes } from "./route.ts";
 import { commitInfo, commitName } from "./shapes.ts";
 
@@ -26,45 +24,11 @@ const newCommit = z
 const revertBody = z
   .strictObject({ commit: z.string().describe("Of the same repo.") })
   .meta({ examples: [{ commit: "master/0" }] });
-const listQuery = z.strictObject({
-  include: manyTexts.describe(
-    "`repo`, or `repo/commit`: it and its ancestors. Default: everything.",
-  ),
-  exclude: manyTexts.describe("The same, left out."),
-  provenance: manyCommits.describe("`repo/commit`: only commits made from all of these."),
-  status: z
-    .enum(["NORMAL", "ARCHIVED", "CANCELLED", "ALL"])
-    .default("NORMAL")
-    .describe("`NORMAL` hides cancelled and archived commits; the others add those."),
-  type: z
-    .enum(["NONE", "READ", "WRITE"])
-    .default("NONE")
-    .describe("`READ`: finished ones; `WRITE`: open ones; `NONE`: both."),
-  block: flag.describe("When there is none, waits for the first, and answers with that alone."),
-});
 const dayMs = 24 * 3_600_000;
 /** A caller that gives no time waits as long as it takes. */
 const waitQuery = z.strictObject({
   waitMs: countOr(dayMs).describe("How long to wait for an open parent."),
 });
-const flushBody = z
-  .strictObject({
-    commits: z.array(commitName),
-    toRepos: z
-      .array(z.string())
-      .default([])
-      .describe("Only these repos, and what they are made from, are waited for. Default: all."),
-    waitMs: z.number().nonnegative().default(dayMs),
-  })
-  .meta({ examples: [{ commits: [{ repo: "data", id: "master/0" }] }] });
-const flushAnswer = z.strictObject({
-  done: z.boolean().describe("False when `waitMs` have passed before."),
-  commits: z
-    .array(commitInfo)
-    .describe("The given commits, then what they caused, in the order it finished."),
-  waitingFor: z.array(z.string()).describe("Repos in which nothing has finished yet."),
-});
-
 /** Commits from start to finish. */
 export function registerCommitRoutes(routes: RestRoutes, pfs: PfsDeps): void {
   routes.add(
@@ -94,7 +58,6 @@ export function registerCommitRoutes(routes: RestRoutes, pfs: PfsDeps): void {
     async ({ request, params }) => await inspectCommit(pfs, principalOf(request), nameOf(params)),
   );
   registerCommitEnds(routes, pfs);
-  registerCommitLists(routes, pfs);
 }
 
 /** What makes a commit a result, or none. */
@@ -151,48 +114,6 @@ function registerCommitEnds(routes: RestRoutes, pfs: PfsDeps): void {
   );
 }
 
-/** Commits that match, and waiting for what they cause. */
-function registerCommitLists(routes: RestRoutes, pfs: PfsDeps): void {
-  routes.add(
-    {
-      method: "GET",
-      path: "/commits",
-      noun: "commits",
-      summary: "Lists commits, per repo by branch and number.",
-      query: listQuery,
-      answer: json(z.strictObject({ commits: z.array(commitInfo) }), "The commits."),
-      errors: ["not_found"],
-    },
-    async ({ request, reply, query }) => {
-      const commits = await listCommits(pfs, principalOf(request), {
-        ...query,
-        include: query.include.map(selectorOf),
-        exclude: query.exclude.map(selectorOf),
-        provenance: query.provenance.map(commitNameOf),
-        signal: signalOf(reply),
-      });
-      return { commits };
-    },
-  );
-  routes.add(
-    {
-      method: "POST",
-      path: "/flush",
-      noun: "commits",
-      summary: "Waits until everything that commits cause has finished.",
-      body: jsonBody(flushBody, "Which commits."),
-      answer: json(flushAnswer, "How far it has come."),
-      errors: ["not_found", "failed_precondition"],
-    },
-    async ({ request, reply, body }) =>
-      await flushCommits(pfs, principalOf(request), { ...body, signal: signalOf(reply) }),
-  );
-}
-
 function nameOf(params: { repo: string; commit: string }): { repo: string; id: string } {
   return { repo: params.repo, id: params.commit };
-}
-
-function selectorOf(text: string): { repo: string; id?: string } {
-  return text.includes("/") ? commitNameOf(text) : { repo: text };
 }

@@ -29,7 +29,7 @@ export function registerFrontPage(routes: RestRoutes, version: string): void {
         "It does.",
       ),
     },
-    () => ({ status: "ok", version }),
+    () => ({ status: "ok" as const, version }),
   );
 }
 

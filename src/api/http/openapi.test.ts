@@ -66,6 +66,7 @@ const spec = {
 };
 const data = "/repos/data/commits/master%2F0";
 const open = "/repos/data/commits/open%2F0";
+const events = { accept: "text/event-stream" };
 const raw = (text: string): { raw: string | Buffer } => ({ raw: text });
 
 const stepsBeforeJobs: readonly Step[] = [
@@ -158,6 +159,10 @@ const stepsWithJobs: readonly Step[] = [
   ["GET", "/jobs?pipeline=copy&inputCommit=data/master/0", 200],
   ["GET", "/jobs/JOB?waitMs=0", 200],
   ["GET", "/jobs/JOB/logs?follow=true", 200],
+  ["GET", "/jobs/JOB", 200, undefined, events],
+  ["GET", "/jobs/JOB/logs", 200, undefined, events],
+  ["GET", "/jobs/nope/logs", 404, undefined, events],
+  ["POST", "/flush", 200, { commits: [{ repo: "data", id: "master/0" }] }, events],
   ["GET", "/pipelines/copy", 200],
   ["GET", "/commits?include=copy", 200],
   ["POST", "/flush", 200, { commits: [{ repo: "data", id: "master/0" }] }],

@@ -108,7 +108,7 @@ function queryParams({ query }: AnyRoute, named: Named): Json[] {
   }));
 }
 
-function headerParams({ isKeyed, isRanged }: AnyRoute): Json[] {
+function headerParams({ isKeyed, isRanged, isResumed }: AnyRoute): Json[] {
   const key = {
     name: "Idempotency-Key",
     in: "header",
@@ -123,7 +123,17 @@ function headerParams({ isKeyed, isRanged }: AnyRoute): Json[] {
       "One range of bytes, such as `bytes=0-99` or `bytes=-10`; anything else is ignored.",
     schema: { type: "string" },
   };
-  return [...(isKeyed === true ? [key] : []), ...(isRanged === true ? [range] : [])];
+  const last = {
+    name: "Last-Event-ID",
+    in: "header",
+    description: "Of events: goes on behind the one with this id.",
+    schema: { type: "string" },
+  };
+  return [
+    ...(isKeyed === true ? [key] : []),
+    ...(isRanged === true ? [range] : []),
+    ...(isResumed === true ? [last] : []),
+  ];
 }
 
 function bodyOf({ type, text, shape, shown }: Body<unknown>, named: Named): Json {
@@ -141,8 +151,9 @@ function bodyOf({ type, text, shape, shown }: Body<unknown>, named: Named): Json
 }
 
 function responsesOf(route: AnyRoute, named: Named): Json {
-  const good = [route.answer, ...(route.otherwise ?? [])].map(
-    (answer) => [answer.status, responseOf(answer, named)] as const,
+  const answers = [route.answer, ...(route.otherwise ?? [])];
+  const good = [...Map.groupBy(answers, ({ status }) => status)].map(
+    ([status, ways]) => [status, responseOf(ways, named)] as const,
   );
   const codes = [...everywhere, ...(route.method === "GET" ? [] : ["aborted" as const])];
   const bad = Map.groupBy(
@@ -153,11 +164,25 @@ function responsesOf(route: AnyRoute, named: Named): Json {
   return Object.fromEntries([...good, ...refused].sort(([a], [b]) => a - b));
 }
 
-function responseOf({ type, text, shape, line }: Answer<unknown>, named: Named): Json {
-  if (type === undefined) return { description: text };
+/** What succeeds with one status, in one type of several. */
+function responseOf(ways: readonly Answer<unknown>[], named: Named): Json {
+  const description = ways[0]!.text;
+  const typed = ways.filter(({ type }) => type !== undefined);
+  if (typed.length === 0) return { description };
+  const content = typed.map((answer) => [answer.type, contentOf(answer, named)] as const);
+  return { description, content: Object.fromEntries(content) as Json };
+}
+
+function contentOf({ shape, line, events, text }: Answer<unknown>, named: Named): Json {
+  if (events !== undefined) {
+    const all = { ...events, end: z.strictObject({}), error: errorAnswer };
+    const shown = Object.entries(all).map(
+      ([name, data]) => [name, schemaOf(data, "output", named)] as const,
+    );
+    return { schema: { type: "string" }, "x-text": text, "x-events": Object.fromEntries(shown) };
+  }
   const schema = shape ?? line;
-  const content = schema === undefined ? {} : { schema: schemaOf(schema, "output", named) };
-  return { description: text, content: { [type]: content } };
+  return schema === undefined ? {} : { schema: schemaOf(schema, "output", named) };
 }
 
 function refusalOf(codes: readonly ErrorCode[], named: Named): Json {

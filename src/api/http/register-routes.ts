@@ -6,6 +6,7 @@ import { registerCommitRoutes } from "./commit-routes.ts";
 import { registerDocumentRoutes } from "./document-routes.ts";
 import { registerDoor, type DoorOptions } from "./door.ts";
 import { answerError, answerUnknownRoute } from "./error-answer.ts";
+import { EventStreams } from "./event-streams.ts";
 import type { OpenBucket } from "./fetch-source.ts";
 import { registerFileRoutes } from "./file-routes.ts";
 import { registerFrontPage } from "./front-page.ts";
@@ -16,6 +17,7 @@ import { registerRepoRoutes } from "./repo-routes.ts";
 import { registerRewriteRoutes } from "./rewrite-routes.ts";
 import { RestRoutes } from "./route.ts";
 import { registerStoreRoutes } from "./store-routes.ts";
+import { registerWaitRoutes } from "./wait-routes.ts";
 
 export interface RoutesOptions extends DoorOptions {
   readonly pps: PpsDeps;
@@ -23,6 +25,8 @@ export interface RoutesOptions extends DoorOptions {
   readonly version: string;
   /** For sources that the daemon fetches from S3. */
   readonly openBucket: OpenBucket;
+  /** Fires when the daemon takes no new requests. */
+  readonly stopping: AbortSignal;
   /** The repo of the curl API. */
   readonly curlRepo: string;
 }
@@ -46,14 +50,16 @@ export async function registerRoutes(
 }
 
 function registerRestRoutes(routes: RestRoutes, options: RoutesOptions): void {
-  const { pps, openBucket, version } = options;
+  const { pps, openBucket, version, log, stopping } = options;
+  const streams = new EventStreams({ clock: pps.pfs.clock, log, stopping });
   registerRepoRoutes(routes, pps.pfs);
   registerCommitRoutes(routes, pps.pfs);
+  registerWaitRoutes(routes, pps.pfs, streams);
   registerRewriteRoutes(routes, pps.pfs);
   registerFileRoutes(routes, pps.pfs);
   registerPutRoutes(routes, pps.pfs, openBucket);
   registerPipelineRoutes(routes, pps);
-  registerJobRoutes(routes, pps);
+  registerJobRoutes(routes, pps, streams);
   registerStoreRoutes(routes, pps);
   registerDocumentRoutes(routes, version);
 }

@@ -26,6 +26,8 @@ export interface Answer<A> {
   readonly shape?: z.ZodType<A>;
   /** Of a line, where each is JSON. */
   readonly line?: z.ZodType;
+  /** Of the data of server-sent events, by their names. */
+  readonly events?: Readonly<Record<string, z.ZodType>>;
 }
 
 /** All that callers are told of a route; the document is made of these. */
@@ -50,6 +52,8 @@ export interface Route<Path extends string, Q, B, A> {
   readonly isKeyed?: boolean;
   /** Takes a Range. */
   readonly isRanged?: boolean;
+  /** Its events have ids, and it takes a Last-Event-ID. */
+  readonly isResumed?: boolean;
 }
 
 /** A route as the document sees it. */
@@ -97,7 +101,9 @@ export class RestRoutes {
    */
   add<const Path extends string, A, Q = object, B = undefined>(
     route: Route<Path, Q, B, A>,
-    handler: (call: RestCall<Path, Q, B>) => Promise<A> | A,
+    handler: (
+      call: RestCall<Path, Q, B>,
+    ) => Promise<NoInfer<A> | FastifyReply> | NoInfer<A> | FastifyReply,
   ): void {
     const { answer, body } = route;
     const query: z.ZodType = route.query ?? noQuery;

@@ -7,7 +7,7 @@ import { isCurlPath } from "../curl/curl-door.ts";
 import { answerError, answerErrorText } from "./error-answer.ts";
 import { registerRoutes, type RoutesOptions } from "./register-routes.ts";
 
-export interface HttpServerOptions extends RoutesOptions {
+export interface HttpServerOptions extends Omit<RoutesOptions, "stopping"> {
   /** 0 takes a free port. */
   readonly port: number;
 }
@@ -47,7 +47,8 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
     void reply.header("server", `pachd/${options.version}`);
     done();
   });
-  await registerRoutes(server, options);
+  const stopping = new AbortController();
+  await registerRoutes(server, { ...options, stopping: stopping.signal });
   await server.ready();
   const { clock } = options.pps.pfs;
   const grpc = openGrpcServer(grpcMethods(options), { ...options, clock });
@@ -56,6 +57,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
   return {
     address: `${options.host.includes(":") ? `[${options.host}]` : options.host}:${port.port}`,
     close: async (signal) => {
+      stopping.abort();
       // A client that keeps its connection after its last answer would hold us up to the end.
       server.server.keepAliveTimeout = 1;
       server.server.closeIdleConnections();

@@ -8,7 +8,7 @@ interface Parameter {
 }
 
 interface Content {
-  readonly [type: string]: { readonly schema?: object };
+  readonly [type: string]: { readonly schema?: object; readonly "x-events"?: object };
 }
 
 interface Operation {
@@ -113,6 +113,10 @@ export class ApiDocument {
     if (method === "HEAD") return received === "" ? [] : ["a body"];
     if (answer.content?.[declared]?.schema === undefined) return [];
     const schema = `${place}/content/${pointer(declared)}/schema`;
+    if (declared === "text/event-stream")
+      return [...received.matchAll(/^event: (\w+)\ndata: (.*)$/gm)].flatMap(([, name, data]) =>
+        this.faults(`${place}/content/${pointer(declared)}/x-events/${name}`, parse(data)),
+      );
     const values = declared.includes("ndjson") ? received.trimEnd().split("\n") : [received];
     return values.flatMap((value) => this.faults(schema, parse(value)));
   }

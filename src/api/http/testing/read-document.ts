@@ -20,6 +20,7 @@ export async function readDocument(): Promise<{ text: string; registered: readon
       allowedHosts: [],
       token: undefined,
       openBucket: async () => await Promise.reject(new Error("there are no buckets")),
+      stopping: new AbortController().signal,
       curlRepo: "data",
     });
     const answer = await server.inject({ method: "GET", url: "/api/v1/openapi.json" });
