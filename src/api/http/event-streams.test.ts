@@ -200,7 +200,7 @@ async function openStream(
   open: (signal: AbortSignal) => AsyncGenerator<ServerEvent[], void, void>,
 ): Promise<string> {
   const server = fastify();
-  const streams = new EventStreams({ clock, log: silentLog, stopping: never });
+  const streams = new EventStreams({ clock, log: silentLog, stopping: never, streamsMax: 2 });
   server.get("/", async (request, reply) => await streams.send({ request, reply }, open));
   t.after(async () => await server.close());
   return await server.listen({ host: "127.0.0.1", port: 0 });

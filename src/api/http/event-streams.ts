@@ -21,6 +21,8 @@ export interface EventStreamsOptions {
   readonly log: Log;
   /** Fires when the daemon takes no new requests: streams end then. */
   readonly stopping: AbortSignal;
+  /** That go on at once. */
+  readonly streamsMax: number;
 }
 
 type Batches = AsyncGenerator<readonly ServerEvent[], void, void>;
@@ -32,6 +34,7 @@ const type = "text/event-stream";
 /** Answers that go on: server-sent events. */
 export class EventStreams {
   private readonly options: EventStreamsOptions;
+  private going = 0;
 
   constructor(options: EventStreamsOptions) {
     this.options = options;
@@ -41,12 +44,21 @@ export class EventStreams {
    * Answers with events until there are no more (`end`), something fails (`error`) or the caller goes. What
    * fails before the first batch is a refusal as of any other route. Nothing is asked for before the reader
    * has taken what was there.
+   *
+   * @throws CodedError `unavailable` when too many go on
    */
   async send(
     { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
     open: (signal: AbortSignal) => Batches,
   ): Promise<FastifyReply> {
-    const { stopping } = this.options;
+    const { stopping, streamsMax } = this.options;
+    if (this.going >= streamsMax)
+      throw new CodedError(
+        "unavailable",
+        `Cannot begin another stream of events: ${streamsMax} go on. Close some, or try again later`,
+      );
+    this.going++;
+    reply.raw.once("close", () => this.going--);
     const batches = open(AbortSignal.any([signalOf(reply), stopping]));
     const first = await batches.next().catch((error: unknown) => {
       throw this.reasonOf(error);

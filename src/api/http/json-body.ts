@@ -2,23 +2,27 @@ import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import { CodedError } from "../../base/errors.ts";
 import { issueText } from "../../model/issue-text.ts";
+import { jsonBytesMax } from "../limits.ts";
 
-const jsonBytesMax = 16 * 1024 * 1024;
+/** What is too large is read so far, for many clients read an answer only when they have sent all. */
+const readBytesMax = 4 * jsonBytesMax;
 
 /** Reads a JSON body of at most 16 MiB, whatever its Content-Type says; an absent one is `{}`. */
 export async function readJson(request: FastifyRequest): Promise<unknown> {
   const pieces: Buffer[] = [];
   let bytes = 0;
-  for await (const piece of request.raw) {
+  // Leaving early must not close the connection: the refusal goes over it.
+  for await (const piece of request.raw.iterator({ destroyOnReturn: false })) {
     const buffer = piece as Buffer;
     bytes += buffer.length;
-    if (bytes > jsonBytesMax)
-      throw new CodedError(
-        "invalid_argument",
-        `Cannot read the request: a JSON body may have ${jsonBytesMax} bytes at most`,
-      );
-    pieces.push(buffer);
+    if (bytes <= jsonBytesMax) pieces.push(buffer);
+    else if (bytes > readBytesMax) break;
   }
+  if (bytes > jsonBytesMax)
+    throw new CodedError(
+      "too_large",
+      `Cannot read the request: a JSON body may have ${jsonBytesMax} bytes at most`,
+    );
   const text = Buffer.concat(pieces).toString("utf8");
   if (text.trim() === "") return {};
   try {

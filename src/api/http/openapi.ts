@@ -15,6 +15,8 @@ const everywhere: readonly ErrorCode[] = [
   "invalid_argument",
   "unauthenticated",
   "permission_denied",
+  "too_slow",
+  "too_large",
   "cancelled",
   "data_loss",
   "internal",
@@ -156,10 +158,12 @@ function responsesOf(route: AnyRoute, named: Named): Json {
     ([status, ways]) => [status, responseOf(ways, named)] as const,
   );
   const codes = [...everywhere, ...(route.method === "GET" ? [] : ["aborted" as const])];
-  const bad = Map.groupBy(
+  const bad: Map<number, ErrorCode[]> = Map.groupBy(
     new Set([...codes, ...(route.errors ?? [])]),
-    (code) => errorCodes[code].http,
+    (code): number => errorCodes[code].http,
   );
+  // The one code that has statuses besides its own.
+  for (const status of [414, 431]) bad.set(status, ["too_large"]);
   const refused = [...bad].map(([status, of]) => [status, refusalOf(of, named)] as const);
   return Object.fromEntries([...good, ...refused].sort(([a], [b]) => a - b));
 }

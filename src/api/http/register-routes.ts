@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { Log } from "../../base/log.ts";
 import type { PpsDeps } from "../../pps/index.ts";
+import type { Limits } from "../limits.ts";
 import { registerCurlDoor } from "../curl/curl-door.ts";
 import { registerCommitRoutes } from "./commit-routes.ts";
 import { registerDocumentRoutes } from "./document-routes.ts";
@@ -27,6 +28,7 @@ export interface RoutesOptions extends DoorOptions {
   readonly openBucket: OpenBucket;
   /** Fires when the daemon takes no new requests. */
   readonly stopping: AbortSignal;
+  readonly limits: Limits;
   /** The repo of the curl API. */
   readonly curlRepo: string;
 }
@@ -50,8 +52,13 @@ export async function registerRoutes(
 }
 
 function registerRestRoutes(routes: RestRoutes, options: RoutesOptions): void {
-  const { pps, openBucket, version, log, stopping } = options;
-  const streams = new EventStreams({ clock: pps.pfs.clock, log, stopping });
+  const { pps, openBucket, version, log, stopping, limits } = options;
+  const streams = new EventStreams({
+    clock: pps.pfs.clock,
+    log,
+    stopping,
+    streamsMax: limits.streamsMax,
+  });
   registerRepoRoutes(routes, pps.pfs);
   registerCommitRoutes(routes, pps.pfs);
   registerWaitRoutes(routes, pps.pfs, streams);

@@ -1,13 +1,16 @@
 import fastify, { type FastifyInstance } from "fastify";
-import { KiB, MiB } from "../../base/size.ts";
 import { grpcMethods } from "../grpc/grpc-methods.ts";
 import { openGrpcServer } from "../grpc/grpc-server.ts";
+import { defaultLimits, type Limits } from "../limits.ts";
 import { openPort } from "../open-port.ts";
 import { isCurlPath } from "../curl/curl-door.ts";
 import { answerError, answerErrorText } from "./error-answer.ts";
+import { guardRequests, refuseHead, watchHeads } from "./guard.ts";
 import { registerRoutes, type RoutesOptions } from "./register-routes.ts";
 
-export interface HttpServerOptions extends Omit<RoutesOptions, "stopping"> {
+export interface HttpServerOptions extends Omit<RoutesOptions, "stopping" | "limits"> {
+  /** Default: defaultLimits. */
+  readonly limits?: Limits;
   /** 0 takes a free port. */
   readonly port: number;
 }
@@ -19,27 +22,30 @@ export interface HttpServer {
   close(signal: AbortSignal): Promise<void>;
 }
 
-/** JSON bodies; file bodies are streams and have no limit. */
-const jsonBytesMax = 16 * MiB;
-
 /** Opens the REST API on one port. */
 export async function openHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { limits = defaultLimits } = options;
   const server = fastify({
-    bodyLimit: jsonBytesMax,
-    // Uploads take as long as they take; an idle connection is what must not stay.
+    // Uploads take as long as they take; a connection on which nothing moves is what must not stay.
     requestTimeout: 0,
-    connectionTimeout: 0,
-    keepAliveTimeout: 72_000,
+    connectionTimeout: limits.stallMs,
+    keepAliveTimeout: limits.idleMs,
     forceCloseConnections: false,
-    routerOptions: { maxParamLength: 200_000, ignoreTrailingSlash: false },
+    routerOptions: { maxParamLength: limits.urlBytesMax, ignoreTrailingSlash: false },
     logger: false,
     // A path that cannot be decoded has no route, so nothing else of the server sees it.
     frameworkErrors: (error, request, reply) => {
       const answer = isCurlPath(request.url) ? answerErrorText : answerError;
       answer(error, request, reply, options.log);
     },
-    // A path may have 64 KiB, three times that when every byte is escaped.
-    http: { maxHeaderSize: 256 * KiB },
+    clientErrorHandler: (error, socket) => {
+      refuseHead(error, socket, limits);
+    },
+    http: {
+      maxHeaderSize: limits.headBytesMax,
+      headersTimeout: limits.headMs,
+      connectionsCheckingInterval: limits.lookMs,
+    },
   });
   takeRawBodies(server);
   server.addHook("onRequest", (_request, reply, done) => {
@@ -48,11 +54,13 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
     done();
   });
   const stopping = new AbortController();
-  await registerRoutes(server, { ...options, stopping: stopping.signal });
+  guardRequests(server, limits);
+  await registerRoutes(server, { ...options, limits, stopping: stopping.signal });
   await server.ready();
   const { clock } = options.pps.pfs;
   const grpc = openGrpcServer(grpcMethods(options), { ...options, clock });
-  const servers = { http1: server.server, http2: grpc.http2, clock };
+  watchHeads(server.server);
+  const servers = { http1: server.server, http2: grpc.http2, clock, limits };
   const port = await openPort(options, servers);
   return {
     address: `${options.host.includes(":") ? `[${options.host}]` : options.host}:${port.port}`,

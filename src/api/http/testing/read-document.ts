@@ -1,6 +1,7 @@
 import { fastify } from "fastify";
 import { silentLog } from "../../../base/log.ts";
 import { TestPps } from "../../../pps/testing/open-test-pps.ts";
+import { defaultLimits } from "../../limits.ts";
 import { registerRoutes } from "../register-routes.ts";
 
 /** The OpenAPI document as a daemon answers it, and what its server has registered: `GET /healthz`. */
@@ -21,6 +22,7 @@ export async function readDocument(): Promise<{ text: string; registered: readon
       token: undefined,
       openBucket: async () => await Promise.reject(new Error("there are no buckets")),
       stopping: new AbortController().signal,
+      limits: defaultLimits,
       curlRepo: "data",
     });
     const answer = await server.inject({ method: "GET", url: "/api/v1/openapi.json" });
