@@ -2,10 +2,12 @@
 // port with small limits, and sockets that misbehave; beside each, one that is slow and may be.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect as connectHttp2, constants, type Settings } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { API as Pfs } from "./grpc/gen/pfs_pb.ts";
 import { openTestGrpc, type TestGrpc } from "./grpc/testing/open-test-grpc.ts";
 import { EventReader } from "./http/testing/event-reader.ts";
 import { defaultLimits, jsonBytesMax, type Limits } from "./limits.ts";
@@ -184,4 +186,21 @@ test("streams of events beyond the limit are 503, until one is closed", async (t
   const third = await EventReader.open(url);
   assert.equal(third.status, 200);
   third.leave();
+});
+
+test("a connection of gRPC without calls is closed with a goodbye; one whose call waits is not", async (t) => {
+  const callIdleMs = 200;
+  const daemon = await open(t, { callIdleMs });
+  const idle = connectHttp2(`http://${daemon.address}`);
+  const goodbye = once(idle, "goaway");
+  const [settings] = (await once(idle, "remoteSettings")) as [Settings];
+  assert.equal(settings.maxConcurrentStreams, 1_000);
+  const request = { include: [{ repo: { name: "data" }, id: "" }], block: true };
+  const waiting = daemon.client.one(Pfs.method.listCommit, request);
+  const [code] = (await goodbye) as [number];
+  assert.equal(code, constants.NGHTTP2_NO_ERROR);
+  await sleep(2 * callIdleMs);
+  await daemon.pfs.commit("data");
+  assert.equal((await waiting).commitInfo.length, 1);
+  idle.close();
 });

@@ -16,6 +16,8 @@ export interface Limits {
   readonly stallMs: number;
   /** Between two requests on a connection. */
   readonly idleMs: number;
+  /** Without a call on a connection of gRPC. */
+  readonly callIdleMs: number;
   /** How often the times of heads are looked at. */
   readonly lookMs: number;
 }
@@ -30,6 +32,7 @@ export const defaultLimits: Limits = {
   headMs: 60_000,
   stallMs: 300_000,
   idleMs: 72_000,
+  callIdleMs: 3_600_000,
   lookMs: 10_000,
 };
 

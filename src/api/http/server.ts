@@ -58,7 +58,11 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
   await registerRoutes(server, { ...options, limits, stopping: stopping.signal });
   await server.ready();
   const { clock } = options.pps.pfs;
-  const grpc = openGrpcServer(grpcMethods(options), { ...options, clock });
+  const grpc = openGrpcServer(grpcMethods(options), {
+    ...options,
+    clock,
+    idleMs: limits.callIdleMs,
+  });
   watchHeads(server.server);
   const servers = { http1: server.server, http2: grpc.http2, clock, limits };
   const port = await openPort(options, servers);
