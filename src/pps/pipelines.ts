@@ -69,7 +69,10 @@ export async function listJobs(
   }));
 }
 
-const terminalStates: readonly string[] = ["success", "failure", "empty"];
+/** Whether a job will never change again. */
+export function isEnded({ state }: JobInfo): boolean {
+  return state === "success" || state === "failure" || state === "empty";
+}
 
 /** One job with its tasks; with `waitMs`, once it has ended or that time has passed. */
 export async function inspectJob(
@@ -84,7 +87,7 @@ export async function inspectJob(
     wait.signal.throwIfAborted();
     const info = await metadata.call("inspectJob", { id });
     const leftMs = deadlineMs - clock.monotonicMs();
-    if (terminalStates.includes(info.state) || leftMs <= 0) return { ...info, runner: deps.runner };
+    if (isEnded(info) || leftMs <= 0) return { ...info, runner: deps.runner };
     const round = new AbortController();
     const stop = hints.listen("jobs", () => {
       round.abort();

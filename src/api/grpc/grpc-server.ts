@@ -2,6 +2,7 @@ import {
   constants,
   createServer,
   type Http2Server,
+  type ServerHttp2Session,
   type ServerHttp2Stream,
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
@@ -37,6 +38,8 @@ export interface GrpcOptions {
   readonly clock: Clock;
   /** Every call must carry it as a bearer token; undefined asks for none. */
   readonly token: string | undefined;
+  /** A connection without calls is closed after this long. */
+  readonly idleMs: number;
 }
 
 type Methods = ReadonlyMap<string, BinaryMethod>;
@@ -52,6 +55,7 @@ export function openGrpcServer(methods: Methods, options: GrpcOptions): GrpcServ
     connections.add(session);
     session.once("close", () => connections.delete(session));
     session.setLocalWindowSize(windowBytes);
+    closeWhenIdle(session, options.idleMs);
     session.on("error", (error) => {
       log.debug({ err: error }, "an HTTP/2 connection broke");
     });
@@ -70,6 +74,20 @@ export function openGrpcServer(methods: Methods, options: GrpcOptions): GrpcServ
       for (const connection of connections) connection.close();
     },
   };
+}
+
+/** Says goodbye on a connection without calls; clients open another when they have one. */
+function closeWhenIdle(session: ServerHttp2Session, ms: number): void {
+  let calls = 0;
+  session.on("stream", (stream) => {
+    calls++;
+    stream.once("close", () => {
+      calls--;
+    });
+  });
+  session.setTimeout(ms, () => {
+    if (calls === 0) session.close();
+  });
 }
 
 async function answer(

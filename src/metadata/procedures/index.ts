@@ -50,7 +50,7 @@ import {
   trashIds,
   unknownPacks,
 } from "./garbage.ts";
-import { listCommits } from "./list-commits.ts";
+import { listCommits, listEndedCommits } from "./list-commits.ts";
 import { claimEvents, finishEvent, postponeEvent, renewEvent } from "./outbox.ts";
 import { endSession, oldestEpoch, renewSession } from "./sessions.ts";
 import { endLeases } from "./sole-owner.ts";
@@ -188,6 +188,7 @@ export const procedures = {
   keepBlockIds,
   listBranches,
   listCommits,
+  listEndedCommits,
   listExpiredClosing,
   listJobs,
   listPipelines,
