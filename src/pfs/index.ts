@@ -12,6 +12,7 @@ export { OpenRoots } from "./open-roots.ts";
 export { endOutput } from "./output-commits.ts";
 export { stageOutput } from "./output-staging.ts";
 export type { PfsDeps } from "./pfs-deps.ts";
+export { Blocks } from "./blocks.ts";
 export { putCommit, putFiles } from "./put-files.ts";
 export { createRepo, deleteAllRepos, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 export { revertCommit } from "./revert-commit.ts";

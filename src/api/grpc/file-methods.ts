@@ -18,6 +18,7 @@ import {
   type Shard,
 } from "./gen/pfs_pb.ts";
 import type { Handlers } from "./grpc-service.ts";
+import { rangeOf } from "./byte-range.ts";
 import { fileInfoMessage, fileOf } from "./messages.ts";
 import { putStream } from "./put-stream.ts";
 import { valuesOf } from "./values.ts";
@@ -54,17 +55,6 @@ export function fileMethods(
       return {};
     },
   };
-}
-
-/** A size of 0 is all there is; what is behind the end is empty. */
-function rangeOf(offset: bigint, size: bigint, bytes: number): { start: number; end: number } {
-  if (offset < 0n || size < 0n)
-    throw new CodedError(
-      "invalid_argument",
-      `Cannot read ${size} bytes from offset ${offset}: give numbers of at least 0`,
-    );
-  const start = Math.min(Number(offset), bytes);
-  return { start, end: size === 0n ? bytes : Math.min(start + Number(size), bytes) };
 }
 
 function viewOf(shard: Shard | undefined, diff: DiffMethod | undefined): ViewQuery {

@@ -72,6 +72,13 @@ import {
   pipelineDetail,
   pipelinesOfRepo,
 } from "./pipelines.ts";
+import {
+  deleteBlock,
+  deleteSomeBlocks,
+  findBlock,
+  listBlocksToVerify,
+  storeBlocks,
+} from "./put-blocks.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
 import { listRuns, stagedBytes, stageRun, startClosing } from "./staging.ts";
@@ -221,6 +228,11 @@ export const procedures = {
   storeOutput,
   takeInlineBatch,
   taskOutputs,
+  deleteBlock,
+  deleteSomeBlocks,
+  findBlock,
+  listBlocksToVerify,
+  storeBlocks,
 };
 
 export type Procedures = typeof procedures;
@@ -253,9 +265,11 @@ export const relaxed: readonly (keyof Procedures)[] = [
 export const freeing: readonly (keyof Procedures)[] = [
   "beginGarbageRun",
   "condemnPacks",
+  "deleteBlock",
   "deletePacks",
   "deletePipeline",
   "deleteRepo",
+  "deleteSomeBlocks",
   "deleteUnknown",
   "discardCommit",
   "dropLocations",
