@@ -42,9 +42,8 @@ export function registerRepoRoutes(server: FastifyInstance, pfs: PfsDeps): void 
     await reply.code(204).send();
   });
   server.get<{ Params: RepoParams }>("/repos/:repo/branches", async (request) => {
-    const all = readQuery(request, branchQuery).status === "ALL";
-    return {
-      branches: await listBranches(pfs, principalOf(request), { repo: request.params.repo, all }),
-    };
+    const show = readQuery(request, branchQuery).status === "ALL" ? "all" : "going on";
+    const { repo } = request.params;
+    return { branches: await listBranches(pfs, principalOf(request), { repo, show }) };
   });
 }
