@@ -59,7 +59,7 @@ test("every message of docs/guide/troubleshooting.md is one of ours", () => {
 });
 
 test("every message of docs/guide/troubleshooting.md has a meaning and a remedy, and is there once", () => {
-  for (const [message, meaning = "", remedy = ""] of rows)
+  for (const [message = "", meaning = "", remedy = ""] of rows)
     assert.ok(meaning.endsWith(".") && remedy.endsWith("."), message);
   assert.equal(new Set(messages).size, messages.length);
 });
