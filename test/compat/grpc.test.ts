@@ -157,3 +157,66 @@ test("a message of many MB is one put, and one without a file is refused", async
   assert.equal(info.sizeBytes, BigInt(value.length));
   await refusalOf(client.all(m.putFile, [{ value: Buffer.from("x") }]));
 });
+
+test("moduli that no number of JavaScript can hold show nothing, and a shard that is none of them is refused", async (t) => {
+  const { client } = await openCommit(t);
+  await put(client, wireFile("r", "f"), "x");
+  const list = async (shard: object): Promise<number> =>
+    (await client.one(m.listFile, { file: wireFile("r", ""), shard })).fileInfo.length;
+  const most = 2n ** 64n - 1n;
+  for (const kind of ["file", "block"]) {
+    const shard = (number: bigint): object => ({
+      [`${kind}Number`]: number,
+      [`${kind}Modulus`]: most,
+    });
+    assert.equal(await list(shard(most - 1n)), 0);
+    assert.match(await refusalOf(list(shard(most))), /^Cannot use shard/);
+  }
+});
+
+test("enums that nobody knows mean the first of their kind", async (t) => {
+  const { client } = await openCommit(t);
+  const [fileType, delimiter, mode, status] = [9, 9, 9, 9] as never[];
+  await client.all(m.putFile, [
+    {
+      file: wireFile("r", "f"),
+      fileType: fileType!,
+      delimiter: delimiter!,
+      value: Buffer.from("x"),
+    },
+  ]);
+  const { fileInfo } = await client.one(m.listFile, { file: wireFile("r", ""), mode: mode! });
+  assert.deepEqual(
+    fileInfo.map(({ sizeBytes }) => sizeBytes),
+    [1n],
+  );
+  await client.one(m.finishCommit, { commit: wireCommit("r"), cancel: true });
+  const { commitInfo } = await client.one(m.listCommit, { status: status! });
+  assert.deepEqual(commitInfo, []);
+});
+
+test("messages without their parts are refused in words", async (t) => {
+  const daemon = await openCommit(t);
+  const { client } = daemon;
+  const calls = [
+    client.one(m.createRepo, {}),
+    client.one(m.inspectRepo, {}),
+    client.one(m.startCommit, {}),
+    client.one(m.forkCommit, {}),
+    client.one(m.finishCommit, {}),
+    client.one(m.inspectCommit, {}),
+    client.one(m.archiveCommit, { commits: [{}] }),
+    client.one(m.listCommit, { include: [{}] }),
+    client.one(m.flushCommit, { commit: [{}] }),
+    client.one(m.squashCommit, {}),
+    client.one(m.replayCommit, {}),
+    client.one(m.listBranch, {}),
+    client.all(m.putFile, [{}]),
+    client.all(m.getFile, [{}]),
+    client.one(m.inspectFile, {}),
+    client.one(m.listFile, {}),
+    client.one(m.deleteFile, {}),
+  ];
+  for (const call of calls) assert.match(await refusalOf(call), /[a-z]/);
+  assert.deepEqual(daemon.errors, []);
+});

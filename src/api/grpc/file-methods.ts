@@ -65,10 +65,16 @@ function viewOf(shard: Shard | undefined, diff: DiffMethod | undefined): ViewQue
   };
 }
 
+/** No hash has as many bits: moduli and numbers above are as good as this one. */
+const shardMax = 2n ** 52n;
+
 /** A modulus of 0 shows all, whatever the number. */
 function shardOf(shard: Shard): ShardQuery {
-  const part = (number: bigint, modulus: bigint): [number, number] =>
-    modulus === 0n ? [0, 1] : [Number(number), Number(modulus)];
+  const part = (number: bigint, modulus: bigint): [number, number] => {
+    if (modulus === 0n) return [0, 1];
+    if (modulus <= shardMax || number >= modulus) return [Number(number), Number(modulus)];
+    return [Number(number < shardMax ? number : shardMax - 1n), Number(shardMax)];
+  };
   const [fileNumber, fileModulus] = part(shard.fileNumber, shard.fileModulus);
   const [blockNumber, blockModulus] = part(shard.blockNumber, shard.blockModulus);
   return { fileNumber, fileModulus, blockNumber, blockModulus };
