@@ -5,10 +5,12 @@ import type { RunningService, Service } from "./service.ts";
 import { postgres } from "./postgres.ts";
 import { pythonToolchain } from "./python.ts";
 import { s3Server } from "./s3-server.ts";
+import { shells } from "./shells.ts";
 import { strace } from "./strace.ts";
 
 const services: readonly Service[] = [
   strace,
+  shells,
   namespaces,
   postgres,
   goToolchain,

@@ -6,6 +6,7 @@ export type { CommitSelector, ListCommitsInput } from "./procedures/list-commits
 export type { OutboxEvent } from "./procedures/outbox.ts";
 export type { FoundChunks, InlineBatch } from "./procedures/packs.ts";
 export type { PipelineDetail } from "./procedures/pipelines.ts";
+export type { NewBlock } from "./procedures/put-blocks.ts";
 export type { NewRun, StagedRun } from "./procedures/staging.ts";
 export type { CommitToVerify, IndexCheck, StagedToVerify } from "./procedures/verify.ts";
 export type { LogPiece } from "./procedures/task-logs.ts";

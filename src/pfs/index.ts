@@ -1,4 +1,4 @@
-export { collectGarbage, isGarbageDue } from "./collect-garbage.ts";
+export { collectDueGarbage, collectGarbage } from "./collect-garbage.ts";
 export { Branch } from "./branch.ts";
 export { cancelCommit, inspectCommit, listBranches, listCommits, startCommit } from "./commits.ts";
 export { deleteFile } from "./delete-file.ts";
@@ -12,6 +12,7 @@ export { OpenRoots } from "./open-roots.ts";
 export { endOutput } from "./output-commits.ts";
 export { stageOutput } from "./output-staging.ts";
 export type { PfsDeps } from "./pfs-deps.ts";
+export { Blocks } from "./blocks.ts";
 export { putCommit, putFiles } from "./put-files.ts";
 export { createRepo, deleteAllRepos, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 export { revertCommit } from "./revert-commit.ts";

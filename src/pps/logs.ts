@@ -1,4 +1,5 @@
-import { CodedError } from "../base/errors.ts";
+import { CodedError, isCoded } from "../base/errors.ts";
+import type { JobInfo } from "../model/job.ts";
 import type { Principal } from "../model/principal.ts";
 import type { LogPiece, TaskClaim } from "../metadata/index.ts";
 import { inspectJob } from "./pipelines.ts";
@@ -22,7 +23,7 @@ export async function* readLogs(
   id: string,
   options: { follow: boolean; signal: AbortSignal },
 ): AsyncGenerator<Buffer, void, void> {
-  const job = await inspectJob(deps, principal, id, { waitMs: 0, signal: options.signal });
+  const job = await findJob(deps, principal, id, options.signal);
   if (job.state === "empty") {
     throw new CodedError(
       "not_found",
@@ -43,6 +44,22 @@ export async function* readLogs(
   for (const log of attempts.values()) {
     const rest = log.takeRest();
     if (rest !== undefined) yield rest;
+  }
+}
+
+/** To the 1.2 series a job that is not there has no logs, as one that ran nothing. */
+async function findJob(
+  deps: PpsDeps,
+  principal: Principal,
+  id: string,
+  signal: AbortSignal,
+): Promise<JobInfo> {
+  try {
+    return await inspectJob(deps, principal, id, { waitMs: 0, signal });
+  } catch (error) {
+    if (!isCoded(error, "not_found")) throw error;
+    const classic = `job ${id} not found`;
+    throw new CodedError("not_found", error.message, { details: { ...error.details, classic } });
   }
 }
 

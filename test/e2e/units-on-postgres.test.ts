@@ -15,6 +15,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const short = [
   "src/pfs/commits.test.ts",
   "src/pfs/flush-commit.test.ts",
+  "src/pfs/blocks.test.ts",
   "src/pfs/squash.test.ts",
   "src/pps/again.test.ts",
   "src/pps/pipelines.test.ts",

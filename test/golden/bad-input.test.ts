@@ -19,6 +19,9 @@ import { fillDaemon, stateOf } from "./testing/filled-daemon.ts";
 
 const binaries = fileURLToPath(new URL("../../bin", import.meta.url));
 
+/** A program that hangs is ended after this long; one that starts on a busy machine is not. */
+const programSecondsMax = 60;
+
 let folder: string;
 let daemon: TestDaemon;
 let document: ApiDocument;
@@ -75,7 +78,8 @@ async function requireUntouched(line: string): Promise<void> {
 
 /** A line for the shell: the real pachctl and pachd, in the folder. */
 async function shell(line: string): Promise<Outcome> {
-  const { code, stderr } = await runProgram("timeout", ["-s", "KILL", "8", "sh", "-c", line], {
+  const killed = ["-s", "KILL", String(programSecondsMax)];
+  const { code, stderr } = await runProgram("timeout", [...killed, "sh", "-c", line], {
     cwd: folder,
     env: { ADDRESS: daemon.address, PATH: `${binaries}:${process.env["PATH"]}` },
   });

@@ -173,5 +173,9 @@ describe("jobs over gRPC", () => {
       await refusalOf(client.one(m.inspectJob, { job: { id: "nope" } })),
       "JobInfos nope not found",
     );
+    assert.equal(
+      await refusalOf(client.all(m.getLogs, [{ job: { id: "nope" } }])),
+      "job nope not found",
+    );
   });
 });

@@ -2,6 +2,7 @@
 // Method: the routes of the server are compared with the document; a tour through all of them, in each
 // way in which they succeed and with refusals, has every request and answer validated against it.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { before, after, test } from "node:test";
 import { openTestGrpc, type TestGrpc } from "../grpc/testing/open-test-grpc.ts";
 import { isCurlPath } from "../curl/curl-door.ts";
@@ -67,6 +68,8 @@ const spec = {
 const data = "/repos/data/commits/master%2F0";
 const open = "/repos/data/commits/open%2F0";
 const events = { accept: "text/event-stream" };
+/** Of "hello\n". */
+const block = `/blocks/${createHash("sha512").update("hello\n").digest("base64").replaceAll("+", "-").replaceAll("/", "_")}`;
 const raw = (text: string): { raw: string | Buffer } => ({ raw: text });
 
 const stepsBeforeJobs: readonly Step[] = [
@@ -125,6 +128,16 @@ const stepsBeforeJobs: readonly Step[] = [
   ["GET", "/pipelines", 200],
   ["GET", "/pipelines/copy", 200],
   ["GET", "/pipelines/nope", 404],
+  ["POST", "/blocks?delimiter=line", 201, raw("hello\n")],
+  ["POST", "/blocks?delimiter=words", 400, raw("hello\n")],
+  ["GET", block, 200],
+  ["GET", block, 206, undefined, { range: "bytes=1-2" }],
+  ["GET", block, 416, undefined, { range: "bytes=99-" }],
+  ["GET", `${block}/info`, 200],
+  ["DELETE", block, 204],
+  ["GET", block, 404],
+  ["GET", `${block}/info`, 404],
+  ["DELETE", block, 404],
   ["GET", "/jobs/nope", 404],
   ["GET", "/jobs/nope/logs", 404],
   ["POST", "/flush", 200, { commits: [{ repo: "data", id: "master/0" }], waitMs: 0 }],

@@ -3,6 +3,7 @@ import type { Log } from "../../base/log.ts";
 import type { PpsDeps } from "../../pps/index.ts";
 import type { Limits } from "../limits.ts";
 import { registerCurlDoor } from "../curl/curl-door.ts";
+import { registerBlockRoutes } from "./block-routes.ts";
 import { registerCommitRoutes } from "./commit-routes.ts";
 import { registerDocumentRoutes } from "./document-routes.ts";
 import { registerDoor, type DoorOptions } from "./door.ts";
@@ -65,6 +66,7 @@ function registerRestRoutes(routes: RestRoutes, options: RoutesOptions): void {
   registerRewriteRoutes(routes, pps.pfs);
   registerFileRoutes(routes, pps.pfs);
   registerPutRoutes(routes, pps.pfs, openBucket);
+  registerBlockRoutes(routes, pps.pfs);
   registerPipelineRoutes(routes, pps);
   registerJobRoutes(routes, pps, streams);
   registerStoreRoutes(routes, pps);

@@ -113,7 +113,7 @@ function registerRepoLists(routes: RestRoutes, pfs: PfsDeps): void {
     async ({ request, params, query }) => ({
       branches: await listBranches(pfs, principalOf(request), {
         repo: params.repo,
-        all: query.status === "ALL",
+        show: query.status === "ALL" ? "all" : "going on",
       }),
     }),
   );

@@ -5,7 +5,16 @@ import { readBody, readQuery } from "./json-body.ts";
 import { keyOf } from "./request-context.ts";
 
 /** What routes are about; the document has a section for each. */
-export const nouns = ["repos", "commits", "files", "pipelines", "jobs", "store", "daemon"] as const;
+export const nouns = [
+  "repos",
+  "commits",
+  "files",
+  "blocks",
+  "pipelines",
+  "jobs",
+  "store",
+  "daemon",
+] as const;
 
 /** What a request carries besides its URL. */
 export interface Body<B> {

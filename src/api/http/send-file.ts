@@ -12,7 +12,7 @@ const wholeBytesMax = 64 * KiB;
 
 /** Answers with a file, or the range of it that the request asks for. */
 export async function sendFile(
-  file: OpenFile,
+  file: Pick<OpenFile, "bytes" | "digest" | "read" | "free">,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {

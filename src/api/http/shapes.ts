@@ -14,6 +14,24 @@ const micros = z.int().nonnegative().describe("Microseconds since 1970.");
 const count = z.int().nonnegative();
 const exampleCommit = { repo: "data", id: "master/0" };
 
+/** A block that belongs to no file. */
+export const blockInfo = z
+  .strictObject({
+    id: z.string().describe("SHA-512 of its bytes, in base64 for URLs."),
+    bytes: count,
+    createdMicros: micros,
+  })
+  .meta({
+    id: "BlockInfo",
+    examples: [
+      {
+        id: "vJWQT54lOiDt-jNA8KB1YrDpnMePc3F5hNjjE3Jyy_vDGYvNj1mnOCmjx5cRRb3WKvVrZHyVMD0xUbsMVpyTyQ==",
+        bytes: 6,
+        createdMicros: 1_480_000_000_000_000,
+      },
+    ],
+  });
+
 /** A failure. */
 export const errorAnswer: z.ZodType<{
   error: { code: ErrorCode; message: string; details: ErrorDetails };

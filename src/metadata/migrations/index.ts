@@ -1,4 +1,5 @@
 import { firstSchema } from "./001-first-schema.ts";
+import { putBlocks } from "./004-put-blocks.ts";
 import { journal } from "./003-journal.ts";
 import { sessionsAndGarbage } from "./002-sessions-and-garbage.ts";
 
@@ -10,4 +11,9 @@ export interface Migration {
 }
 
 /** All steps, in order; the last one's version is the schema's. */
-export const migrations: readonly Migration[] = [firstSchema, sessionsAndGarbage, journal];
+export const migrations: readonly Migration[] = [
+  firstSchema,
+  sessionsAndGarbage,
+  journal,
+  putBlocks,
+];

@@ -72,6 +72,13 @@ import {
   pipelineDetail,
   pipelinesOfRepo,
 } from "./pipelines.ts";
+import {
+  deleteBlock,
+  deleteSomeBlocks,
+  findBlock,
+  listBlocksToVerify,
+  storeBlocks,
+} from "./put-blocks.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
 import { listRuns, stagedBytes, stageRun, startClosing } from "./staging.ts";
@@ -222,6 +229,11 @@ export const procedures = {
   storeOutput,
   takeInlineBatch,
   taskOutputs,
+  deleteBlock,
+  deleteSomeBlocks,
+  findBlock,
+  listBlocksToVerify,
+  storeBlocks,
 };
 
 export type Procedures = typeof procedures;
@@ -257,9 +269,11 @@ export const shared: readonly (keyof Procedures)[] = ["findCommit", "parentOfNex
 export const freeing: readonly (keyof Procedures)[] = [
   "beginGarbageRun",
   "condemnPacks",
+  "deleteBlock",
   "deletePacks",
   "deletePipeline",
   "deleteRepo",
+  "deleteSomeBlocks",
   "deleteUnknown",
   "discardCommit",
   "dropLocations",
