@@ -55,7 +55,7 @@ export function openGrpcServer(methods: Methods, options: GrpcOptions): GrpcServ
     connections.add(session);
     session.once("close", () => connections.delete(session));
     session.setLocalWindowSize(windowBytes);
-    closeWhenIdle(session, options.idleMs);
+    closeWhenIdle(session, options);
     session.on("error", (error) => {
       log.debug({ err: error }, "an HTTP/2 connection broke");
     });
@@ -77,17 +77,29 @@ export function openGrpcServer(methods: Methods, options: GrpcOptions): GrpcServ
 }
 
 /** Says goodbye on a connection without calls; clients open another when they have one. */
-function closeWhenIdle(session: ServerHttp2Session, ms: number): void {
+function closeWhenIdle(session: ServerHttp2Session, { clock, idleMs }: GrpcOptions): void {
   let calls = 0;
+  let busy = new AbortController();
+  const rest = (): void => {
+    busy = new AbortController();
+    clock.sleep(idleMs, busy.signal).then(
+      () => {
+        session.close();
+      },
+      () => undefined,
+    );
+  };
   session.on("stream", (stream) => {
     calls++;
+    busy.abort();
     stream.once("close", () => {
-      calls--;
+      if (--calls === 0 && !session.closed) rest();
     });
   });
-  session.setTimeout(ms, () => {
-    if (calls === 0) session.close();
+  session.once("close", () => {
+    busy.abort();
   });
+  rest();
 }
 
 async function answer(
