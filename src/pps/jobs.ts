@@ -1,8 +1,8 @@
 import { codedErrorFrom, isCoded, type ErrorCode } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
-import type { ParallelismSpec } from "../model/pipeline-spec.ts";
+import type { ParallelismSpec } from "../model/spec-schema.ts";
 import type { JobDetail } from "../metadata/index.ts";
-import { endOutput, stageSquash, type ViewSpec } from "../pfs/index.ts";
+import { endOutput, openView, stageSquash, type ViewSpec } from "../pfs/index.ts";
 import { moduliFor, type DividedInput } from "./partition.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 
@@ -38,25 +38,31 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
     return;
   const fromUids = job.inputs.map((input, i) => fromUidOf(job, input, i));
   const empty = job.inputs.some((input, i) => isEmptyInput(job, input, i));
+  const workers = workersOf(deps, job.info.parallelismSpec);
+  const inputs = dividedInputs(job, fromUids);
   const moduli = empty
     ? job.inputs.map(() => 1)
-    : await moduliFor(deps.pfs, {
-        inputs: dividedInputs(job, fromUids),
-        workers: workersOf(deps, job.info.parallelismSpec),
-        signal,
-      });
+    : await moduliFor(deps.pfs, { inputs, workers, signal });
+  // Without inputs there is nothing to divide, and each worker does the same.
+  const tasks = inputs.length === 0 ? workers : moduli.reduce((all, modulus) => all * modulus, 1);
   await metadata.call("startJob", {
     id,
     outputUid: randomHex(random),
     newBranch: randomHex(random),
     parentUid: job.base?.outputUid,
     empty,
-    tasks: empty ? 0 : moduli.reduce((product, modulus) => product * modulus, 1),
-    plan: { moduli, fromUids },
+    tasks: empty ? 0 : tasks,
+    plan: { moduli, fromUids, inputBytes: empty ? 0 : await shownBytes(deps, inputs) },
   });
   hints.give("tasks");
   hints.give("events");
   hints.give("jobs");
+}
+
+async function shownBytes(deps: PpsDeps, inputs: readonly DividedInput[]): Promise<number> {
+  let bytes = 0;
+  for (const { view } of inputs) bytes += (await openView(deps.pfs, view)).tree.bytes;
+  return bytes;
 }
 
 /** What is new starts after the commit that the predecessor saw (contract 3.5). */
@@ -94,9 +100,13 @@ export function inputView(input: JobDetail["inputs"][number], fromUid: string | 
     : { uid: input.uid, fromUid, fullFile: input.method.incremental === "FULL" };
 }
 
-/** A constant of 0 means one per slot; a coefficient counts machines, and here there is one. */
-export function workersOf(deps: Pick<PpsDeps, "slots">, spec: ParallelismSpec): number {
-  if (spec.strategy === "COEFFICIENT") return Math.max(1, Math.floor(spec.coefficient));
+/** A constant of 0 means one per slot; a coefficient counts machines. */
+export function workersOf(
+  deps: Pick<PpsDeps, "slots" | "machines">,
+  spec: ParallelismSpec,
+): number {
+  if (spec.strategy === "COEFFICIENT")
+    return Math.max(1, Math.floor(spec.coefficient * (deps.machines?.() ?? 1)));
   return spec.constant === 0 ? deps.slots : spec.constant;
 }
 

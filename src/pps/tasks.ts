@@ -1,7 +1,7 @@
 import { codedErrorFrom } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
 import type { CommitName } from "../model/commit.ts";
-import type { Transform } from "../model/pipeline-spec.ts";
+import type { Transform } from "../model/spec-schema.ts";
 import type { JobDetail, TaskClaim } from "../metadata/index.ts";
 import { stageOutput, type ViewSpec } from "../pfs/index.ts";
 import type { OutputChange } from "../model/output-change.ts";

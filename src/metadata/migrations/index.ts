@@ -1,5 +1,6 @@
 import { firstSchema } from "./001-first-schema.ts";
 import { journal } from "./003-journal.ts";
+import { jobVerbs } from "./004-job-verbs.ts";
 import { sessionsAndGarbage } from "./002-sessions-and-garbage.ts";
 
 /** One step of the schema. Never changed once released; the next step is a new file. */
@@ -10,4 +11,9 @@ export interface Migration {
 }
 
 /** All steps, in order; the last one's version is the schema's. */
-export const migrations: readonly Migration[] = [firstSchema, sessionsAndGarbage, journal];
+export const migrations: readonly Migration[] = [
+  firstSchema,
+  sessionsAndGarbage,
+  journal,
+  jobVerbs,
+];

@@ -72,6 +72,9 @@ import {
   pipelineDetail,
   pipelinesOfRepo,
 } from "./pipelines.ts";
+import { createJob, findJobParts } from "./create-job.ts";
+import { deleteJob, deleteLooseJobs, endOverdueJob, restartJob, stopJob } from "./job-verbs.ts";
+import { notePipelineError, setPipelineRunning, updatePipeline } from "./pipeline-verbs.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
 import { listRuns, stagedBytes, stageRun, startClosing } from "./staging.ts";
@@ -84,7 +87,7 @@ import {
   storeOutput,
   taskOutputs,
 } from "./tasks.ts";
-import { createJobs, nextTriggers } from "./trigger.ts";
+import { createJobs, lastTriggers, nextTriggers } from "./trigger.ts";
 
 import {
   endJournalBatch,
@@ -111,6 +114,17 @@ import {
 
 /** Every named transaction there is: the whole contract between the product and its metadata. */
 export const procedures = {
+  createJob,
+  findJobParts,
+  deleteJob,
+  deleteLooseJobs,
+  endOverdueJob,
+  restartJob,
+  stopJob,
+  notePipelineError,
+  setPipelineRunning,
+  updatePipeline,
+  lastTriggers,
   archiveAll,
   archiveCommits,
   applyJournal,
@@ -254,10 +268,14 @@ export const freeing: readonly (keyof Procedures)[] = [
   "beginGarbageRun",
   "condemnPacks",
   "deletePacks",
+  "deleteJob",
+  "deleteLooseJobs",
   "deletePipeline",
   "deleteRepo",
   "deleteUnknown",
   "discardCommit",
+  "endOverdueJob",
+  "stopJob",
   "dropLocations",
   "emptyTrash",
   "endGarbageRun",
