@@ -47,7 +47,8 @@ export function pipelineCalls(connection: Connection): PipelineCalls {
       connection.json<PipelineInfo>({
         method: "PUT",
         path: `/pipelines/${part(name)}`,
-        query: { archive },
+        // A false in a query is left out.
+        query: { archive: archive === false ? "false" : undefined },
         json: spec,
         signal,
         ...connection.idempotent(),

@@ -54,6 +54,25 @@ describe("runTask()", { skip: probe.works ? false : probe.reason }, () => {
       assert.ok(attempt.log.includes(log), attempt.log);
     }
   });
+  it("kills a command that runs for too long, with all it started, and says so", async () => {
+    const script = "echo begun; sleep 60 & sleep 60";
+    const attempt = await bench.sh(script, { timeoutMs: 300 });
+    assert.ok(attempt.outcome?.kind === "failure");
+    assert.equal(attempt.outcome.error, "timed out: killed after 0.3 s (taskTimeout)\nbegun");
+    assert.match(attempt.log, /^begun\nError from exec: timed out/);
+  });
+  it("tells what helps when grep in a shell finds nothing", async () => {
+    const hint = /\ngrep ends with 1 .* transform.acceptReturnCode: \[1\]$/;
+    const failed = await bench.sh("echo apple | grep pear");
+    assert.ok(failed.outcome?.kind === "failure");
+    assert.match(failed.outcome.error, /^exit status 1/);
+    assert.match(failed.outcome.error, hint);
+    const cmd = ["sh", "-c", "grep x /dev/null; exit 2"];
+    for (const other of [await bench.sh("exit 1"), await bench.run({ cmd })]) {
+      assert.ok(other.outcome?.kind === "failure");
+      assert.doesNotMatch(other.outcome.error, hint);
+    }
+  });
   it("brings a view once for all tasks that show it, and each content once", async () => {
     const view = bench.host.addView({ one: "same content", two: "same content", three: "other" });
     const inputs = [{ name: "in", view }];

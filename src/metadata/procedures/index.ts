@@ -73,6 +73,7 @@ import {
   pipelinesOfRepo,
 } from "./pipelines.ts";
 import { createJob, findJobParts } from "./create-job.ts";
+import { jobEntry } from "./job-entries.ts";
 import { deleteJob, deleteLooseJobs, endOverdueJob, restartJob, stopJob } from "./job-verbs.ts";
 import { notePipelineError, setPipelineRunning, updatePipeline } from "./pipeline-verbs.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
@@ -116,6 +117,7 @@ import {
 export const procedures = {
   createJob,
   findJobParts,
+  jobEntry,
   deleteJob,
   deleteLooseJobs,
   endOverdueJob,

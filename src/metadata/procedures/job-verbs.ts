@@ -148,6 +148,7 @@ async function runAllTasks(tx: Tx, row: JobRow): Promise<void> {
 async function removeTasks(tx: Tx, jobId: string): Promise<void> {
   await discardJobAttempts(tx, jobId);
   await tx.run(`DELETE FROM log_pieces WHERE job_id = ?`, jobId);
+  await tx.run(`DELETE FROM job_entries WHERE job_id = ?`, jobId);
   await tx.run(`DELETE FROM attempts WHERE job_id = ?`, jobId);
   await tx.run(`DELETE FROM tasks WHERE job_id = ?`, jobId);
 }

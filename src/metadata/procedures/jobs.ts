@@ -4,6 +4,7 @@ import type { Method } from "../../model/method.ts";
 import type { ParallelismSpec } from "../../model/spec-schema.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import { commitAt, headOf, requireUid, resolveRow, type CommitRow } from "./commit-rows.ts";
+import { insertEntries, type JobEntries } from "./job-entries.ts";
 import {
   infoOf,
   inputsOf,
@@ -168,6 +169,7 @@ export interface JobStart {
   readonly tasks: number;
   readonly empty: boolean;
   readonly plan: JobPlan;
+  readonly entries: readonly JobEntries[];
 }
 
 /** Starts a job: output commit, tasks and state in one step. Does nothing when it has started already. */
@@ -196,6 +198,7 @@ export const startJob: Procedure<JobStart, void> = async (tx, input) => {
       input.tasks,
       tx.nowMicros,
     );
+  for (const entries of input.entries) await insertEntries(tx, input.id, entries);
   await limitJob(tx, row);
   if (input.empty || input.tasks === 0) await emit(tx, "tasks_done", input.id);
 };
