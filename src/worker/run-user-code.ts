@@ -1,17 +1,23 @@
 import type { Clock } from "../base/clock.ts";
-import type { Runner, RunOutcome, RunSpec } from "../runner/index.ts";
+import type { Runner, RunOutcome, RunSpec, SecretMount } from "../runner/index.ts";
 import type { Stage } from "./stage-inputs.ts";
 import type { TaskLog } from "./task-log.ts";
 import type { ClaimedTask, TaskOutcome } from "./worker-host.ts";
 
 /** Runs a task's command on its stage. Ends the log with how the command failed, if it did. */
 export async function runUserCode(
-  options: { runner: Runner; clock: Clock; taskLog: TaskLog; hidden: readonly string[] },
+  options: {
+    runner: Runner;
+    clock: Clock;
+    taskLog: TaskLog;
+    hidden: readonly string[];
+    secrets: readonly SecretMount[];
+  },
   task: ClaimedTask,
   stage: Stage,
   signal: AbortSignal,
 ): Promise<TaskOutcome> {
-  const { taskLog, hidden } = options;
+  const { taskLog, hidden, secrets } = options;
   const spec = {
     id: `${task.jobId}-${task.task}-${task.attempt}`,
     image: task.image,
@@ -19,9 +25,11 @@ export async function runUserCode(
     env: task.env,
     stdin: Buffer.from(task.stdin.map((line) => `${line}\n`).join("")),
     mounts: stage.mounts,
+    ...(secrets.length === 0 ? {} : { secrets }),
     hidden,
   };
   const ended = await runInTime(options, task, spec, signal);
+  await taskLog.end();
   if (
     ended.kind === "exited" &&
     (ended.exitCode === 0 || task.acceptReturnCode.includes(ended.exitCode))
