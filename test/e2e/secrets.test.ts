@@ -20,9 +20,7 @@ test(
     t.after(() => rmSync(secrets, { recursive: true }));
     mkdirSync(join(secrets, "db"));
     writeFileSync(join(secrets, "db", "password"), `${canary}\n`);
-    const daemon = await openTestDaemon(t, {
-      args: ["--secrets-dir", secrets, "--log-level=debug"],
-    });
+    const daemon = await openTestDaemon(t, ["--secrets-dir", secrets, "--log-level=debug"]);
     const said: string[] = [];
     const pachctl = async (args: readonly string[], stdin = ""): Promise<string> => {
       const { stdout, stderr } = await daemon.pachctl(args, { stdin });
