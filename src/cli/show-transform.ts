@@ -1,4 +1,4 @@
-import type { ParallelismSpec, Transform } from "../model/pipeline-spec.ts";
+import type { ParallelismSpec, Transform } from "../model/spec-schema.ts";
 
 /** The transform as a spec holds it: empty fields left out. */
 export function transformText(transform: Transform): string {

@@ -322,7 +322,7 @@ test("an answer that is no error of pachd's is shown as it is", async () => {
   );
   await assert.rejects(
     clientOf(server.address).repos.list(),
-    coded("invalid_argument", "pachd answered 413 Payload Too Large: nope"),
+    coded("too_large", "pachd answered 413 Payload Too Large: nope"),
   );
 });
 

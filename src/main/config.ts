@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { CodedError } from "../base/errors.ts";
 import { GiB, KiB, MiB } from "../base/size.ts";
 import { isRepoName } from "../model/repo.ts";
+import { secretVariables, type SecretPlaces } from "./secret-source.ts";
 import { parseStoreAddress, type StoreAddress } from "./store-address.ts";
 
 /** How pachd is set up: command line first, then environment, then defaults. */
@@ -35,6 +36,8 @@ export interface PachdConfig {
   /** Garbage is collected this long after something was deleted; 0: only when asked. */
   readonly gcEveryMs: number;
   readonly logLevel: string;
+  /** Where tasks find the secrets that they name. */
+  readonly secrets: SecretPlaces;
 }
 
 export const pachdHelp = `Usage: pachd [options]
@@ -57,6 +60,8 @@ Options:
   --allow-host NAME    answer requests to this host name too (repeatable)
   --curl-repo NAME     the repo that /file, /commit and /branch are about (default data)
   --gc-every DURATION  collect garbage so long after a deletion: 30s, 10m, 2h; 0 = only when asked (default 10m)
+  --secrets-dir DIR    the secrets that specs name: DIR/NAME/FILE, or DIR/NAME (PACH_SECRETS_DIR); one may also be the
+                       variable PACHD_SECRET_NAME
   --log-level LEVEL    debug, info, warn or error (LOG_LEVEL; default info)
   --version            print the version
   --help               print this
@@ -75,6 +80,7 @@ const optionsOf = {
   "allow-host": { type: "string", multiple: true, default: [] as string[] },
   "curl-repo": { type: "string", default: "data" },
   "gc-every": { type: "string" },
+  "secrets-dir": { type: "string" },
   "log-level": { type: "string" },
   version: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
@@ -118,10 +124,21 @@ export function parsePachdConfig(
     allowedHosts: values["allow-host"],
     curlRepo: repoName("--curl-repo", values["curl-repo"]),
     gcEveryMs: durationMs("--gc-every", values["gc-every"] ?? "10m"),
+    secrets: {
+      directory: folder(
+        machine.cwd,
+        values["secrets-dir"] ?? (env["PACH_SECRETS_DIR"] || undefined),
+      ),
+      environment: secretVariables(env),
+    },
     logLevel: logLevel(values["log-level"] ?? (env["LOG_LEVEL"] || "info")),
   };
   requireSafe(config);
   return config;
+}
+
+function folder(cwd: string, path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(cwd, path);
 }
 
 function parseOptions(

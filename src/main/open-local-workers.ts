@@ -8,6 +8,7 @@ import type { PpsDeps } from "../pps/index.ts";
 import { openWorker } from "../worker/index.ts";
 import type { PachdConfig } from "./config.ts";
 import { embeddedWorkerHost } from "./embedded-worker-host.ts";
+import { openSecretSource } from "./secret-source.ts";
 import type { OpenedRunner } from "./open-runner.ts";
 
 /** Files of inputs kept on disk between jobs. */
@@ -25,6 +26,7 @@ export async function openLocalWorkers(
   { pps, runner }: { pps: PpsDeps; runner: OpenedRunner },
 ): Promise<LocalWorkers> {
   const { clock, log, hints } = pps.pfs;
+  const { secrets } = config;
   const filecache = await openFileCache({
     fs,
     dir: join(config.root, "cache"),
@@ -42,7 +44,8 @@ export async function openLocalWorkers(
     clock,
     log,
     scratch: join(config.root, "work"),
-    hidden: [config.root],
+    hidden: [config.root, ...(secrets.directory === undefined ? [] : [secrets.directory])],
+    secrets: openSecretSource(secrets),
     readOnlyInputs: config.sandbox,
   });
   const work = async (signal: AbortSignal): Promise<boolean> => {

@@ -1,3 +1,6 @@
+export { createJob } from "./create-job.ts";
+export { deleteJob, restartJob, stopJob } from "./job-verbs.ts";
+export { startPipeline, stopPipeline, updatePipeline } from "./pipeline-verbs.ts";
 export { runEventLoop } from "./event-loop.ts";
 export { appendTaskLog, readLogs } from "./logs.ts";
 export {

@@ -3,6 +3,7 @@ import { parsePipelineSpec } from "../model/pipeline-spec.ts";
 import type { CommitName } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
 import { recheckMs } from "../base/hints.ts";
+import { giveJobHints } from "./job-verbs.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 
 /** Makes a pipeline: it runs on every finished commit of its inputs, past and future. */
@@ -46,16 +47,22 @@ export async function deletePipeline(
   options: { key?: string } = {},
 ): Promise<void> {
   const { jobs } = await deps.pfs.metadata.call("deletePipeline", { name, ...options });
-  for (const id of jobs) deps.pfs.hints.give(`job:${id}`);
-  deps.pfs.hints.give("jobs");
-  deps.pfs.hints.give("commits");
+  giveJobHints(deps, jobs);
 }
 
-/** Removes all pipelines and their jobs; the repos they wrote to stay. */
+/** Removes all pipelines and all jobs; the repos they wrote to stay. */
 export async function deleteAllPipelines(deps: PpsDeps, principal: Principal): Promise<void> {
   for (const { name } of await deps.pfs.metadata.call("listPipelines", {}))
     await deletePipeline(deps, principal, name);
+  for (;;) {
+    const { jobs } = await deps.pfs.metadata.call("deleteLooseJobs", { limit: looseJobsMax });
+    giveJobHints(deps, jobs);
+    if (jobs.length < looseJobsMax) return;
+  }
 }
+
+/** Jobs removed in one transaction. */
+const looseJobsMax = 50;
 
 /** Jobs, newest first: of one pipeline, and of exactly this set of input commits when given. */
 export async function listJobs(

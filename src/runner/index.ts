@@ -1,4 +1,4 @@
-export type { PfsMount, Runner, RunOutcome, RunSpec } from "./runner.ts";
+export type { PfsMount, Runner, RunOutcome, RunSpec, SecretMount } from "./runner.ts";
 export {
   openProcessRunner,
   defaultEnvironment,

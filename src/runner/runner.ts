@@ -6,6 +6,13 @@ export interface PfsMount {
   readonly writable: boolean;
 }
 
+/** A secret shown to the command, read-only. */
+export interface SecretMount {
+  /** Absolute; a directory with the files of the secret. */
+  readonly path: string;
+  readonly hostPath: string;
+}
+
 /** One run of a user's command. */
 export interface RunSpec {
   /** Names the run in process lists and errors. */
@@ -16,6 +23,8 @@ export interface RunSpec {
   readonly env: Readonly<Record<string, string>>;
   readonly stdin: Uint8Array;
   readonly mounts: readonly PfsMount[];
+  /** Default: none. */
+  readonly secrets?: readonly SecretMount[];
   /** Host directories that must look empty inside: the daemon's own data. */
   readonly hidden: readonly string[];
 }

@@ -1,3 +1,4 @@
 export { openWorker, type Worker } from "./open-worker.ts";
+export type { SecretSource } from "./stage-secrets.ts";
 export type { WorkerFs, WorkerOptions } from "./worker-options.ts";
 export type { ClaimedTask, TaskOutcome, ViewFile, ViewRef, WorkerHost } from "./worker-host.ts";

@@ -4,6 +4,7 @@ import { collectOutput } from "./collect-output.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { runUserCode } from "./run-user-code.ts";
 import { stageInputs } from "./stage-inputs.ts";
+import { stageSecrets } from "./stage-secrets.ts";
 import { TaskLog } from "./task-log.ts";
 import type { ViewStore } from "./view-store.ts";
 import type { ClaimedTask, TaskOutcome } from "./worker-host.ts";
@@ -57,10 +58,20 @@ async function outcomeOf(
   const { fs, host, views } = options;
   const taskLog = new TaskLog(options, task);
   try {
+    const secrets = await stageSecrets(
+      { fs, source: options.secrets, directory: `${directory}/secrets` },
+      task,
+    );
+    taskLog.hide(secrets.values);
     const stage = await stageInputs({ fs, views, out: `${directory}/out` }, task, signal);
     try {
       const hidden = [...options.hidden, options.scratch];
-      const ended = await runUserCode({ ...options, taskLog, hidden }, task, stage, signal);
+      const ended = await runUserCode(
+        { ...options, taskLog, hidden, secrets: secrets.mounts },
+        task,
+        stage,
+        signal,
+      );
       if (ended.kind === "success") {
         await host.writeOutput(task, collectOutput(fs, stage, signal), signal);
       }
@@ -73,7 +84,7 @@ async function outcomeOf(
     if (isCoded(error, "aborted")) throw error;
     const { message } = codedErrorFrom(error);
     taskLog.note(`Error: ${message}`);
-    return { kind: "failure", error: message };
+    return { kind: "failure", error: taskLog.hidden(message) };
   } finally {
     await taskLog.close();
   }

@@ -31,6 +31,10 @@ export interface ClaimedTask {
   readonly env: Readonly<Record<string, string>>;
   readonly stdin: readonly string[];
   readonly acceptReturnCode: readonly number[];
+  /** Shown read-only at their paths; the worker's machine knows what is in them. Default: none. */
+  readonly secrets?: readonly { readonly name: string; readonly mountPath: string }[];
+  /** The command is killed when it runs for longer, and the attempt has failed. Default: as long as it takes. */
+  readonly timeoutMs?: number;
   /** Shown read-only at `/pfs/<name>`. */
   readonly inputs: readonly { readonly name: string; readonly view: ViewRef }[];
   /** The output of the job before, shown read-only at `/pfs/prev` and as the start of `/pfs/out`. */

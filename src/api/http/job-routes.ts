@@ -30,7 +30,7 @@ const waitQuery = z.strictObject({
 });
 const logQuery = z.strictObject({ follow: flag.describe("Goes on until the job has ended.") });
 
-/** Jobs and their logs. */
+/** Reading jobs and their logs. */
 export function registerJobRoutes(routes: RestRoutes, pps: PpsDeps, streams: EventStreams): void {
   routes.add(
     {

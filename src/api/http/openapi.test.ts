@@ -60,9 +60,10 @@ type Step = readonly [
   headers?: Record<string, string>,
 ];
 
+const transform = { cmd: ["true"], accept_return_code: [1] };
 const spec = {
   pipeline: { name: "copy" },
-  transform: { cmd: ["true"], accept_return_code: [1] },
+  transform,
   inputs: [{ repo: { name: "data" }, run_empty: false }],
 };
 const data = "/repos/data/commits/master%2F0";
@@ -165,6 +166,15 @@ const stepsIntoNothing: readonly Step[] = [
   ["POST", "/repos/nope/branches/master/tar", 404, raw("")],
   ["POST", "/pipelines", 404, { ...spec, pipeline: { name: "p" }, inputs: [{ repo: "nope" }] }],
   ["GET", "/jobs?inputCommit=nope/master/0", 404],
+  ["PUT", "/pipelines/nope", 404, { ...spec, pipeline: { name: "nope" } }],
+  ["PUT", "/pipelines/copy", 400, { ...spec, pipeline: { name: "other" } }],
+  ["POST", "/pipelines/nope/start", 404],
+  ["POST", "/pipelines/nope/stop", 404],
+  ["POST", "/jobs", 404, { transform, inputs: [{ commit: "nope/master/0" }] }],
+  ["POST", "/jobs", 400, { inputs: [{ commit: "data/master/0" }] }],
+  ["POST", "/jobs/nope/stop", 404],
+  ["POST", "/jobs/nope/restart", 404],
+  ["DELETE", "/jobs/nope", 404],
 ];
 
 const stepsWithJobs: readonly Step[] = [
@@ -177,6 +187,11 @@ const stepsWithJobs: readonly Step[] = [
   ["GET", "/jobs/nope/logs", 404, undefined, events],
   ["POST", "/flush", 200, { commits: [{ repo: "data", id: "master/0" }] }, events],
   ["GET", "/pipelines/copy", 200],
+  ["PUT", "/pipelines/copy?archive=false", 200, { ...spec, pipeline: undefined }],
+  ["POST", "/pipelines/copy/stop", 200],
+  ["POST", "/pipelines/copy/start", 200],
+  ["POST", "/jobs/JOB/stop", 409],
+  ["POST", "/jobs/JOB/restart?failedOnly=true", 409],
   ["GET", "/commits?include=copy", 200],
   ["POST", "/flush", 200, { commits: [{ repo: "data", id: "master/0" }] }],
   ["POST", "/archive-all", 204],
@@ -191,6 +206,13 @@ const stepsWithJobs: readonly Step[] = [
   ["POST", "/delete-all", 204],
   ["GET", "/version", 200],
   ["GET", "/openapi.json", 200],
+];
+
+/** JOB has not begun yet. */
+const stepsOfOneJob: readonly Step[] = [
+  ["POST", "/jobs/JOB/stop", 200],
+  ["POST", "/jobs/JOB/restart?failedOnly=true", 200],
+  ["DELETE", "/jobs/JOB", 204],
 ];
 
 test("every route takes what the document allows, refuses what it does not, and answers as it says", async () => {
@@ -235,6 +257,14 @@ test("every route takes what the document allows, refuses what it does not, and 
   await daemon.pps.settle();
   job = (await daemon.pps.jobs("copy"))[0]!.id;
   await walk(stepsIntoNothing);
+  const byHand = { transform, inputs: [{ commit: "data/master/0" }] };
+  const made = await ask("POST", "/api/v1/jobs", { body: JSON.stringify(byHand) });
+  assert.equal(made.status, 201, made.received);
+  check(made);
+  const ran = job;
+  job = (JSON.parse(made.received) as { id: string }).id;
+  await walk(stepsOfOneJob);
+  job = ran;
   await walk(stepsWithJobs);
   check(await ask("GET", "/"));
   check(await ask("GET", "/healthz"));

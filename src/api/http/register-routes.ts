@@ -12,6 +12,7 @@ import { EventStreams } from "./event-streams.ts";
 import type { OpenBucket } from "./fetch-source.ts";
 import { registerFileRoutes } from "./file-routes.ts";
 import { registerFrontPage } from "./front-page.ts";
+import { registerJobChangeRoutes } from "./job-change-routes.ts";
 import { registerJobRoutes } from "./job-routes.ts";
 import { registerPipelineRoutes } from "./pipeline-routes.ts";
 import { registerPutRoutes } from "./put-routes.ts";
@@ -69,6 +70,7 @@ function registerRestRoutes(routes: RestRoutes, options: RoutesOptions): void {
   registerBlockRoutes(routes, pps.pfs);
   registerPipelineRoutes(routes, pps);
   registerJobRoutes(routes, pps, streams);
+  registerJobChangeRoutes(routes, pps);
   registerStoreRoutes(routes, pps);
   registerDocumentRoutes(routes, version);
 }

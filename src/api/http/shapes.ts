@@ -5,6 +5,7 @@ import type { FileDifference, FileInfo } from "../../model/file.ts";
 import type { FsckLine } from "../../model/finding.ts";
 import type { GarbageReport } from "../../model/garbage.ts";
 import type { JobInfo, PipelineInfo } from "../../model/job.ts";
+import { defaultLimits } from "../../model/limits.ts";
 import type { RepoInfo } from "../../model/repo.ts";
 
 // What goes over the wire, for the document. The types say that a shape fits its noun; a test compares
@@ -12,6 +13,7 @@ import type { RepoInfo } from "../../model/repo.ts";
 
 const micros = z.int().nonnegative().describe("Microseconds since 1970.");
 const count = z.int().nonnegative();
+const exampleProgress = { tasksDone: 1, tasks: 1, inputBytes: 6, outputBytes: 6, tasksMicros: 1 };
 const exampleCommit = { repo: "data", id: "master/0" };
 
 /** A block that belongs to no file. */
@@ -208,18 +210,42 @@ const parallelismSpec = z
   ])
   .meta({ id: "ParallelismSpec", examples: [exampleParallelism] });
 
+const inputFlags = {
+  runEmpty: z.boolean(),
+  each: z.boolean().describe("One task for each top-level file or directory."),
+};
+
+const limits = z
+  .strictObject({
+    retries: count.describe("Attempts besides the first."),
+    taskTimeoutMs: count.describe("0: as long as it takes."),
+    jobTimeoutMs: count.describe("0: as long as it takes."),
+  })
+  .meta({ id: "Limits", examples: [defaultLimits] });
+
+const progress = z
+  .strictObject({
+    tasksDone: count,
+    tasks: count,
+    inputBytes: count.describe("What its tasks are shown of the inputs, at most."),
+    outputBytes: count.describe("What the tasks that have ended have written."),
+    tasksMicros: micros.optional().describe("When its tasks were there."),
+  })
+  .meta({ id: "Progress", examples: [exampleProgress] });
+
 export const pipelineInfo: z.ZodType<PipelineInfo> = z
   .strictObject({
     name: z.string(),
     version: count,
     transform,
-    inputs: z.array(z.strictObject({ repo: z.string(), method, runEmpty: z.boolean() })),
+    inputs: z.array(z.strictObject({ repo: z.string(), method, ...inputFlags })),
     outputRepo: z.string(),
     createdMicros: micros,
     state: z.enum(["idle", "running", "restarting", "failure", "stopped"]),
     recentError: z.string().optional(),
     parallelismSpec,
     runner: z.string().describe("What runs its commands here."),
+    limits,
     jobCounts: z
       .partialRecord(z.enum(["creating", "running", "success", "failure", "empty"]), count)
       .optional()
@@ -232,12 +258,13 @@ export const pipelineInfo: z.ZodType<PipelineInfo> = z
         name: "copy",
         version: 1,
         transform: exampleTransform,
-        inputs: [{ repo: "data", method: exampleMethod, runEmpty: false }],
+        inputs: [{ repo: "data", method: exampleMethod, runEmpty: false, each: false }],
         outputRepo: "copy",
         createdMicros: 1_767_323_045_000_000,
         state: "idle",
         parallelismSpec: exampleParallelism,
         runner: "process",
+        limits: defaultLimits,
       },
     ],
   }) as z.ZodType<PipelineInfo>;
@@ -256,6 +283,11 @@ const attempt = z
 const task = z
   .strictObject({
     task: count,
+    count: z
+      .int()
+      .positive()
+      .optional()
+      .describe("This many tasks from here on are alike, and have never been tried."),
     state: z.enum(["unassigned", "assigned", "success", "failure"]),
     attempts: z.array(attempt),
   })
@@ -267,7 +299,7 @@ export const jobInfo: z.ZodType<JobInfo> = z
     pipeline: z.string(),
     pipelineVersion: count,
     transform,
-    inputs: z.array(z.strictObject({ commit: commitName, method, runEmpty: z.boolean() })),
+    inputs: z.array(z.strictObject({ commit: commitName, method, ...inputFlags })),
     parentJob: z.string().optional(),
     startedMicros: micros,
     finishedMicros: micros.optional(),
@@ -276,6 +308,12 @@ export const jobInfo: z.ZodType<JobInfo> = z
     error: z.string().optional().describe("Why it failed, in one or two lines."),
     parallelismSpec,
     runner: z.string(),
+    limits,
+    progress,
+    why: z
+      .array(z.string())
+      .optional()
+      .describe("What caused it, and what of its inputs it does not see; a sentence each."),
     tasks: z.array(task).optional().describe("Of a job that was asked for by itself."),
   })
   .meta({
@@ -286,13 +324,15 @@ export const jobInfo: z.ZodType<JobInfo> = z
         pipeline: "copy",
         pipelineVersion: 1,
         transform: exampleTransform,
-        inputs: [{ commit: exampleCommit, method: exampleMethod, runEmpty: false }],
+        inputs: [{ commit: exampleCommit, method: exampleMethod, runEmpty: false, each: false }],
         startedMicros: 1_767_323_045_000_000,
         finishedMicros: 1_767_323_046_000_000,
         outputCommit: { repo: "copy", id: "master/0" },
         state: "success",
         parallelismSpec: exampleParallelism,
         runner: "process",
+        limits: defaultLimits,
+        progress: exampleProgress,
       },
     ],
   }) as z.ZodType<JobInfo>;

@@ -1,6 +1,7 @@
 import { firstSchema } from "./001-first-schema.ts";
 import { putBlocks } from "./004-put-blocks.ts";
 import { journal } from "./003-journal.ts";
+import { jobVerbs } from "./005-job-verbs.ts";
 import { sessionsAndGarbage } from "./002-sessions-and-garbage.ts";
 
 /** One step of the schema. Never changed once released; the next step is a new file. */
@@ -16,4 +17,5 @@ export const migrations: readonly Migration[] = [
   sessionsAndGarbage,
   journal,
   putBlocks,
+  jobVerbs,
 ];

@@ -372,3 +372,14 @@ export async function discardAttempts(tx: Tx, pipeline: string): Promise<void> {
     pipeline,
   );
 }
+
+/** The same for one job. */
+export async function discardJobAttempts(tx: Tx, jobId: string): Promise<void> {
+  await tx.run(
+    `INSERT INTO trash (id, repo, delta, root, entries)
+     SELECT a.job_id || ':' || a.task || ':' || a.attempt, j.output_repo, NULL, a.root, a.entries
+     FROM attempts a JOIN jobs j ON j.id = a.job_id
+     WHERE j.id = ? AND (a.root IS NOT NULL OR a.entries IS NOT NULL) ON CONFLICT (id) DO NOTHING`,
+    jobId,
+  );
+}

@@ -79,6 +79,10 @@ import {
   listBlocksToVerify,
   storeBlocks,
 } from "./put-blocks.ts";
+import { createJob, findJobParts } from "./create-job.ts";
+import { jobEntry } from "./job-entries.ts";
+import { deleteJob, deleteLooseJobs, endOverdueJob, restartJob, stopJob } from "./job-verbs.ts";
+import { notePipelineError, setPipelineRunning, updatePipeline } from "./pipeline-verbs.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
 import { listRuns, stagedBytes, stageRun, startClosing } from "./staging.ts";
@@ -91,7 +95,7 @@ import {
   storeOutput,
   taskOutputs,
 } from "./tasks.ts";
-import { createJobs, nextTriggers } from "./trigger.ts";
+import { createJobs, lastTriggers, nextTriggers } from "./trigger.ts";
 
 import {
   endJournalBatch,
@@ -118,6 +122,18 @@ import {
 
 /** Every named transaction there is: the whole contract between the product and its metadata. */
 export const procedures = {
+  createJob,
+  findJobParts,
+  jobEntry,
+  deleteJob,
+  deleteLooseJobs,
+  endOverdueJob,
+  restartJob,
+  stopJob,
+  notePipelineError,
+  setPipelineRunning,
+  updatePipeline,
+  lastTriggers,
   archiveAll,
   archiveCommits,
   applyJournal,
@@ -271,11 +287,15 @@ export const freeing: readonly (keyof Procedures)[] = [
   "condemnPacks",
   "deleteBlock",
   "deletePacks",
+  "deleteJob",
+  "deleteLooseJobs",
   "deletePipeline",
   "deleteRepo",
   "deleteSomeBlocks",
   "deleteUnknown",
   "discardCommit",
+  "endOverdueJob",
+  "stopJob",
   "dropLocations",
   "emptyTrash",
   "endGarbageRun",

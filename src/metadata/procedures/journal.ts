@@ -1,4 +1,4 @@
-import type { PipelineSpec } from "../../model/pipeline-spec.ts";
+import { storedPipelineSpec } from "../../model/pipeline-spec.ts";
 import type {
   BlockRecord,
   CommitRecord,
@@ -174,7 +174,7 @@ async function pipelineRecord(
     createdMicros: row.created_micros,
     version: row.version,
     state: row.state,
-    spec: JSON.parse(row.spec) as PipelineSpec,
+    spec: storedPipelineSpec(row.spec),
   };
 }
 

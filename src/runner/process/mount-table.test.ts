@@ -19,6 +19,7 @@ const plan = {
   ],
   tmp: "/var/m/tmp",
   hidden: ["/var/m", "/tmp/other"],
+  secrets: [],
   devices: ["/dev/vda"],
 };
 

@@ -20,6 +20,8 @@ export interface SandboxPlan {
   /** Becomes `/tmp`. */
   readonly tmp: string;
   readonly hidden: readonly string[];
+  /** Directories to bind read-only over directories of the new root, in this order; the last of all. */
+  readonly secrets: readonly { readonly from: string; readonly to: string }[];
   /** Files of `/dev` to cover: block devices, which root could write past every read-only mount. */
   readonly devices: readonly string[];
 }
@@ -87,6 +89,7 @@ export function sandboxTable(plan: SandboxPlan): string {
         entry("tmpfs", root + path, "tmpfs", ["ro", "size=4k", "mode=755", "nosuid", "nodev"]),
       );
   }
+  for (const { from, to } of plan.secrets) lines.push(bind(from, root + to, true));
   return lines.join("");
 }
 

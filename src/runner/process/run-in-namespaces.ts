@@ -5,6 +5,7 @@ import { parseMountInfo, replacedTopLevel, sandboxTable } from "./mount-table.ts
 import type { ProcessFs } from "./process-fs.ts";
 import type { RunFiles } from "./run-files.ts";
 import { openSandbox, type Sandbox } from "./sandbox.ts";
+import { secretBinds } from "./secret-mounts.ts";
 import { findTool, standardPath } from "./tools.ts";
 
 type RunOptions = Parameters<typeof runCommand>[2];
@@ -77,18 +78,29 @@ async function tableOf(
     await fs.mkdir(`${files.pfs}/${mount.name}`);
     mounts.push({ ...mount, hostPath: await fs.realpath(mount.hostPath) });
   }
+  const binds = await secretBinds(fs, spec.secrets ?? [], { files, root });
+  const secrets = [];
+  for (const { from, to } of binds) secrets.push({ from: await fs.realpath(from), to });
+  const topLevel = [];
+  for (const entry of shown)
+    // A place of secrets of some run is not the machine's.
+    if (
+      entry.isDirectory() &&
+      !replacedTopLevel.has(entry.name) &&
+      (await reachable(`/${entry.name}`))
+    )
+      topLevel.push(entry.name);
   const hidden = [];
   for (const path of spec.hidden) if (await reachable(path)) hidden.push(await fs.realpath(path));
   return sandboxTable({
     root,
-    topLevel: shown
-      .filter((entry) => entry.isDirectory() && !replacedTopLevel.has(entry.name))
-      .map((entry) => entry.name),
+    topLevel,
     hostMounts,
     pfs: files.pfs,
     mounts,
     tmp: files.tmp,
     hidden,
+    secrets,
     devices: await blockDevices(fs),
   });
 }
