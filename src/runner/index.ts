@@ -1,4 +1,14 @@
-export type { PfsMount, Runner, RunOutcome, RunSpec } from "./runner.ts";
+export type {
+  NetworkPolicy,
+  PfsMount,
+  Runner,
+  RunLimits,
+  RunOptions,
+  RunOutcome,
+  RunSpec,
+} from "./runner.ts";
+export { openDockerRunner, probeDocker } from "./open-docker.ts";
+export { defaultDockerAddress } from "./docker/docker-address.ts";
 export {
   openProcessRunner,
   defaultEnvironment,

@@ -48,6 +48,8 @@ function describe(ended: RunOutcome): string {
       return ended.signal === "SIGKILL"
         ? "signal SIGKILL (perhaps the machine ran out of memory)"
         : `signal ${ended.signal}`;
+    case "out_of_memory":
+      return "out of memory: it needed more than resources.memory allows";
     case "not_started":
       return ended.reason;
   }
