@@ -2,7 +2,7 @@ import type { JobInfo, TaskInfo } from "../model/job.ts";
 import type { Context } from "./context.ts";
 import { ago, humanDuration } from "./human-time.ts";
 import type { Listing } from "./listing.ts";
-import { parallelismText, runnerNote, transformText } from "./show-transform.ts";
+import { parallelismText, runnerLines, transformText } from "./show-transform.ts";
 import { attemptState, jobState, taskState } from "./states.ts";
 import { formatTable, printable } from "./table.ts";
 
@@ -19,7 +19,6 @@ export const jobListing: Listing<JobInfo> = {
 
 /** A job in words; the spaces at line ends are the original's. */
 export function jobText(job: JobInfo, context: Context): string {
-  const note = runnerNote(job);
   const inputs = job.inputs.map(({ commit, method }) => [
     commit.repo,
     commit.id,
@@ -36,7 +35,7 @@ export function jobText(job: JobInfo, context: Context): string {
     `State: ${jobState(job.state, context)}`,
     ...(job.error === undefined ? [] : [`Error: ${job.error}`]),
     `ParallelismSpec: ${parallelismText(job.parallelismSpec)}`,
-    ...(note === undefined ? [] : [`Runner: process (${note})`]),
+    ...runnerLines(job),
     "Inputs:",
     formatTable([["NAME", "COMMIT", "PARTITION", "INCREMENTAL"], ...inputs]) + "Transform:",
     transformText(job.transform),

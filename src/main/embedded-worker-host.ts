@@ -100,6 +100,7 @@ async function claimedTask(views: RecentViews, assignment: Assignment): Promise<
     env: assignment.env,
     stdin: transform.stdin,
     acceptReturnCode: transform.acceptReturnCode,
+    demands: transform,
     inputs: shown,
     ...(parentOutput === undefined ? {} : { parentOutput: await views.refOf(parentOutput) }),
   };

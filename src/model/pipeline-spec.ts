@@ -2,12 +2,13 @@ import { z } from "zod";
 import { CodedError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import { quote } from "../base/quote.ts";
+import { demandsOf, specDemands, transformDemands, type Demands } from "./demands.ts";
 import { issueText } from "./issue-text.ts";
 import { methodAliases, type Method } from "./method.ts";
 import { classicRefusal, isRepoName, parseRepoName, repoNameMax } from "./repo.ts";
 
 /** The user's program and what it gets (seed 002 chapter 9.1.2). */
-export interface Transform {
+export interface Transform extends Demands {
   readonly image: string;
   /** Run as it is, without a shell. */
   readonly cmd: readonly string[];
@@ -109,6 +110,7 @@ const transformSchema = z.strictObject({
   stdin: z.array(z.string()).default([]),
   acceptReturnCode: z.array(int).default([]),
   debug: z.boolean().default(false),
+  ...transformDemands,
 });
 
 const parallelismSchema = z.strictObject({
@@ -136,12 +138,14 @@ const specSchema = z.strictObject({
   parallelismSpec: parallelismSchema.optional(),
   parallelism: uint.optional(),
   inputs: z.array(inputSchema).default([]),
+  ...specDemands,
 });
 
 const knownFields: Readonly<Record<string, readonly string[]>> = {
   "": Object.keys(specSchema.shape),
   pipeline: ["name"],
   transform: Object.keys(transformSchema.shape),
+  resources: Object.keys(specDemands.resources.unwrap().shape),
   parallelismSpec: Object.keys(parallelismSchema.shape),
   "inputs[]": Object.keys(inputSchema.shape),
   "inputs[].repo": ["name"],
@@ -172,9 +176,10 @@ export function parsePipelineSpec(document: unknown): PipelineSpec {
       `Cannot create pipeline ${spec.pipeline.name}: repo ${twice} is an input twice. Name each input repo once`,
       { details: { classic: "pachyderm.ppsclient.pipelineserver: duplicate input repos" } },
     );
+  const { user, workingDir, ...transform } = spec.transform;
   return {
     name: parsePipelineName(spec.pipeline.name),
-    transform: spec.transform,
+    transform: { ...transform, ...demandsOf({ user, workingDir }, spec) },
     parallelismSpec: parallelismOf(spec.parallelismSpec, spec.parallelism),
     inputs,
   };

@@ -1,9 +1,9 @@
 import type { JobInfo, PipelineInfo } from "../model/job.ts";
-import { parsePipelineSpec } from "../model/pipeline-spec.ts";
+import { parsePipelineSpec, type Transform } from "../model/pipeline-spec.ts";
 import type { CommitName } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
 import { recheckMs } from "../base/hints.ts";
-import type { PpsDeps } from "./pps-deps.ts";
+import { runnerOf, type PpsDeps } from "./pps-deps.ts";
 
 /** Makes a pipeline: it runs on every finished commit of its inputs, past and future. */
 export async function createPipeline(
@@ -18,7 +18,15 @@ export async function createPipeline(
   });
   hints.give("repos");
   hints.give("events");
-  return { ...info, runner: deps.runner };
+  return withRunner(deps, info);
+}
+
+/** As it is shown: with what runs it here. */
+function withRunner<T extends { readonly transform: Transform }>(
+  deps: PpsDeps,
+  info: T,
+): T & { runner: string } {
+  return { ...info, runner: runnerOf(deps, info.transform) };
 }
 
 /** One pipeline with its jobs counted by state. */
@@ -27,15 +35,13 @@ export async function inspectPipeline(
   _principal: Principal,
   name: string,
 ): Promise<PipelineInfo> {
-  return { ...(await deps.pfs.metadata.call("inspectPipeline", { name })), runner: deps.runner };
+  return withRunner(deps, await deps.pfs.metadata.call("inspectPipeline", { name }));
 }
 
 /** All pipelines by name. */
 export async function listPipelines(deps: PpsDeps, _principal: Principal): Promise<PipelineInfo[]> {
-  return (await deps.pfs.metadata.call("listPipelines", {})).map((info) => ({
-    ...info,
-    runner: deps.runner,
-  }));
+  const found = await deps.pfs.metadata.call("listPipelines", {});
+  return found.map((info) => withRunner(deps, info));
 }
 
 /** Removes a pipeline and its jobs, and stops what runs; the repo it wrote to stays. */
@@ -63,10 +69,8 @@ export async function listJobs(
   _principal: Principal,
   query: { pipeline?: string; inputs: CommitName[] },
 ): Promise<JobInfo[]> {
-  return (await deps.pfs.metadata.call("listJobs", query)).map((info) => ({
-    ...info,
-    runner: deps.runner,
-  }));
+  const found = await deps.pfs.metadata.call("listJobs", query);
+  return found.map((info) => withRunner(deps, info));
 }
 
 const terminalStates: readonly string[] = ["success", "failure", "empty"];
@@ -84,7 +88,7 @@ export async function inspectJob(
     wait.signal.throwIfAborted();
     const info = await metadata.call("inspectJob", { id });
     const leftMs = deadlineMs - clock.monotonicMs();
-    if (terminalStates.includes(info.state) || leftMs <= 0) return { ...info, runner: deps.runner };
+    if (terminalStates.includes(info.state) || leftMs <= 0) return withRunner(deps, info);
     const round = new AbortController();
     const stop = hints.listen("jobs", () => {
       round.abort();

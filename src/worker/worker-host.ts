@@ -1,3 +1,4 @@
+import type { Demands } from "../model/demands.ts";
 import type { OutputChange } from "../model/output-change.ts";
 
 /** An input or previous output, as a worker can list and read it. Opaque to the worker. */
@@ -31,6 +32,7 @@ export interface ClaimedTask {
   readonly env: Readonly<Record<string, string>>;
   readonly stdin: readonly string[];
   readonly acceptReturnCode: readonly number[];
+  readonly demands?: Demands;
   /** Shown read-only at `/pfs/<name>`. */
   readonly inputs: readonly { readonly name: string; readonly view: ViewRef }[];
   /** The output of the job before, shown read-only at `/pfs/prev` and as the start of `/pfs/out`. */

@@ -201,5 +201,7 @@ function refusal(error: unknown, action: string, address: string): unknown {
 function wordsOf(error: Error): string {
   const json = "json" in error ? (error.json as { message?: unknown } | null) : null;
   const words = typeof json?.message === "string" ? json.message : error.message;
-  return words.trim().replace(/^Error response from daemon: /, "");
+  return words
+    .trim()
+    .replace(/^(\(HTTP code \d+\) [a-z ]+ - )?(Error response from daemon: )?/, "");
 }

@@ -1,6 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
 import { CodedError } from "../../base/errors.ts";
-import { present } from "../../base/assert.ts";
 import type { DockerEngine, LocalImage } from "./docker-engine.ts";
 import { pullImage } from "./pull-image.ts";
 
@@ -44,8 +43,7 @@ export class Images {
     say: (line: string) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    if (!this.pulls.has(name)) this.begin(name);
-    const pull = present(this.pulls.get(name), "the pull that has begun");
+    const pull = this.pulls.get(name) ?? this.begin(name, say);
     pull.listeners.add(say);
     const left = Promise.withResolvers<never>();
     const leave = (): void => left.reject(signal.reason as Error);
@@ -59,10 +57,10 @@ export class Images {
     }
   }
 
-  private begin(name: string): void {
-    const listeners = new Set<(line: string) => void>();
+  private begin(name: string, listener: (line: string) => void): Pull {
+    const listeners = new Set([listener]);
     const stop = new AbortController();
-    const say = (line: string): void => listeners.forEach((listener) => listener(line));
+    const say = (line: string): void => listeners.forEach((heard) => heard(line));
     const done = pullImage({ engine: this.engine, clock: this.clock }, name, {
       say,
       signal: stop.signal,
@@ -72,6 +70,8 @@ export class Images {
     // Everybody may have left before it ends.
     done.catch(() => undefined);
     stop.signal.addEventListener("abort", () => this.pulls.delete(name));
-    this.pulls.set(name, { done, listeners, stop });
+    const pull = { done, listeners, stop };
+    this.pulls.set(name, pull);
+    return pull;
   }
 }
