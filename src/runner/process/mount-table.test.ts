@@ -19,6 +19,7 @@ const plan = {
   ],
   tmp: "/var/m/tmp",
   hidden: ["/var/m", "/tmp/other"],
+  kernelSettings: ["/proc/sys", "/proc/sysrq-trigger"],
   devices: ["/dev/vda"],
 };
 

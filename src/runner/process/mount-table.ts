@@ -20,6 +20,8 @@ export interface SandboxPlan {
   /** Becomes `/tmp`. */
   readonly tmp: string;
   readonly hidden: readonly string[];
+  /** What is below `/proc` and concerns the whole machine: to be read at most. */
+  readonly kernelSettings: readonly string[];
   /** Files of `/dev` to cover: block devices, which root could write past every read-only mount. */
   readonly devices: readonly string[];
 }
