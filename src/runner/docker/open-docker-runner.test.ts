@@ -4,6 +4,7 @@ import { systemClock } from "../../base/clock.ts";
 import { silentLog } from "../../base/log.ts";
 import { systemRandom } from "../../base/random.ts";
 import { testRunner } from "../testing/conformance.ts";
+import { processesMaxInTests, testEscapes } from "../testing/escapes.ts";
 import type { Runner } from "../runner.ts";
 import { openDockerRunner } from "./open-docker-runner.ts";
 import { images, makeImages, testDocker } from "./testing/test-docker.ts";
@@ -21,7 +22,7 @@ const open = async (scratch: string, warm: boolean): Promise<Runner> =>
     machine: "test",
     user: undefined,
     warm,
-    processesMax: 200,
+    processesMax: processesMaxInTests,
   });
 
 describe("Docker", { skip }, () => {
@@ -34,6 +35,12 @@ describe("Docker", { skip }, () => {
     name: "docker (warm)",
     open: async (scratch) => await open(scratch, true),
     group: "conformance",
+  });
+  testEscapes({
+    ...common,
+    name: "docker (warm)",
+    open: async (scratch) => await open(scratch, true),
+    group: "escapes",
   });
   testRunner({
     ...common,
