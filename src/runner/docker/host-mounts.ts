@@ -15,6 +15,7 @@ export type DockerFs = Pick<
   | "readFile"
   | "readdir"
   | "realpath"
+  | "rename"
   | "rm"
   | "rmdir"
   | "stat"
