@@ -7,7 +7,7 @@ export type {
   RunOutcome,
   RunSpec,
 } from "./runner.ts";
-export { openDockerRunner, probeDocker } from "./open-docker.ts";
+export { openDockerRunner, probeDocker, pushDockerImage } from "./open-docker.ts";
 export { defaultDockerAddress } from "./docker/docker-address.ts";
 export {
   openProcessRunner,

@@ -1,5 +1,6 @@
 import { CodedError } from "../base/errors.ts";
 import type { DockerRunnerOptions } from "./docker/open-docker-runner.ts";
+import type { PushRequest } from "./docker/push-image.ts";
 import type { DockerState } from "./docker/docker-engine.ts";
 import type { Runner } from "./runner.ts";
 
@@ -17,6 +18,12 @@ export async function openDockerRunner(options: DockerRunnerOptions): Promise<Ru
 export async function probeDocker(address: string): Promise<DockerState> {
   const { DockerEngine } = await load(() => import("./docker/docker-engine.ts"));
   return await new DockerEngine(address).state();
+}
+
+/** Brings an image of a Docker daemon into a registry; as `pushImage()` of the adapter. */
+export async function pushDockerImage(request: PushRequest, signal: AbortSignal): Promise<void> {
+  const { pushImage } = await load(() => import("./docker/push-image.ts"));
+  await pushImage(request, signal);
 }
 
 async function load<T>(adapter: () => Promise<T>): Promise<T> {

@@ -3,6 +3,7 @@ import { CodedError, codedErrorFrom } from "../../base/errors.ts";
 import { parseDocuments } from "../../model/documents.ts";
 import { parsePipelineSpec } from "../../model/pipeline-spec.ts";
 import type { Context } from "../context.ts";
+import { pushOptions, withPushedImages, type PushFlags } from "../push-images.ts";
 import { readText } from "../read-text.ts";
 import { runnerNote } from "../show-transform.ts";
 
@@ -11,10 +12,9 @@ The spec is JSON, several objects one after another, or YAML, several documents.
 All of them are checked before the first pipeline is created.`;
 
 export function createPipeline(command: Command, context: Context): void {
-  command
-    .option("-f, --file <file|url|->", "the spec; - is standard input", "-")
+  pushOptions(command.option("-f, --file <file|url|->", "the spec; - is standard input", "-"))
     .addHelpText("after", after)
-    .action(async ({ file }: { file: string }) => {
+    .action(async ({ file, ...push }: { file: string } & PushFlags) => {
       if (file === "-") context.print("Reading from stdin.\n");
       const documents = await parseDocuments(
         await readText(file, context),
@@ -24,7 +24,7 @@ export function createPipeline(command: Command, context: Context): void {
         checkedSpec(document, documents.length === 1 ? "" : `Document ${index + 1}: `),
       );
       const { pipelines } = await context.client();
-      for (const spec of specs) {
+      for (const spec of await withPushedImages(specs, push, context)) {
         const pipeline = await pipelines.create(spec);
         const note = runnerNote(pipeline);
         if (note !== undefined)

@@ -57,6 +57,26 @@ export class DockerEngine {
     )) as unknown as AsyncIterable<Uint8Array>;
   }
 
+  /** Gives an image of ours one more name. */
+  async tag(image: string, name: { repository: string; tag: string }): Promise<void> {
+    await this.call(`push image ${image}`, async () => {
+      await this.docker.getImage(image).tag({ repo: name.repository, tag: name.tag });
+    });
+  }
+
+  /** The events of bringing an image to its registry; what that refuses is among them. */
+  async push(
+    name: string,
+    { login, signal }: { login: Login | undefined; signal: AbortSignal },
+  ): Promise<AsyncIterable<Uint8Array>> {
+    // Docker insists on being told something.
+    const authconfig = { username: "", password: "", ...login, serveraddress: "" };
+    return (await this.call(
+      `push image ${name}`,
+      async () => await this.docker.getImage(name).push({ authconfig, abortSignal: signal }),
+    )) as unknown as AsyncIterable<Uint8Array>;
+  }
+
   async create(options: ContainerOptions): Promise<string> {
     const container = await this.call(
       `make a container of image ${options.Image}`,
@@ -141,6 +161,12 @@ export class DockerEngine {
       throw refusal(error, action, this.address);
     }
   }
+}
+
+/** Of a registry. */
+interface Login {
+  readonly username: string;
+  readonly password: string;
 }
 
 export type DockerState =

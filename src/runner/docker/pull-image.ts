@@ -77,7 +77,7 @@ async function pullOnce(
   }
 }
 
-interface PullEvent {
+export interface PullEvent {
   readonly error?: string;
   readonly status?: string;
   /** The layer it is about. */
@@ -85,8 +85,8 @@ interface PullEvent {
   readonly progressDetail?: { readonly current?: number; readonly total?: number };
 }
 
-/** One JSON object a line. */
-async function* eventsOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<PullEvent> {
+/** What Docker says while it pulls or pushes: one JSON object a line. */
+export async function* eventsOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<PullEvent> {
   let rest = "";
   const decoder = new TextDecoder();
   for await (const piece of stream) {

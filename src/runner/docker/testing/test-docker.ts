@@ -129,7 +129,7 @@ async function pythonInto(root: string): Promise<void> {
     "config-*",
     "ensurepip",
   ];
-  const flags = [...left, "lib-dynload", "tkinter", "lib2to3"].map((name) => `--exclude=${name}`);
+  const flags = [...left, "lib-dynload/*", "tkinter", "lib2to3"].map((name) => `--exclude=${name}`);
   const copy = 'tar -C "$1" "${@:3}" -c . | tar -C "$2" -x';
   await exec("bash", ["-c", copy, "copy", library, join(root, library), ...flags]);
 }
