@@ -55,13 +55,14 @@ export class HostMounts {
   async add(
     wanted: readonly { readonly from: string; readonly to: string; readonly writable: boolean }[],
   ): Promise<void> {
-    if (wanted.length === 0) return;
+    const binds: [string, string][] = [];
+    for (const { from, to, writable } of wanted)
+      binds.push([writable ? from : await this.readOnlyPlaceOf(from), to]);
+    const [first] = binds;
+    if (first === undefined) return;
+    if (binds.length === 1) return await run("mount", "-n", "-c", "--bind", ...first);
     const table = `${this.scratch}/table-${++this.tables}`;
-    const lines: string[] = [];
-    for (const { from, to, writable } of wanted) {
-      const source = writable ? from : await this.readOnlyPlaceOf(from);
-      lines.push(fstabLine(source, to, "none", ["bind"]));
-    }
+    const lines = binds.map(([from, to]) => fstabLine(from, to, "none", ["bind"]));
     await this.fs.writeFile(table, lines.join(""));
     try {
       await run("mount", "-n", "-c", "-a", "-T", table);

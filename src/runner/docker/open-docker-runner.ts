@@ -136,7 +136,8 @@ class DockerRunner implements Runner {
       said.catch(() => undefined);
     };
     try {
-      const image = await images.resolve(spec.image, { say, signal: options.signal });
+      const { signal } = options;
+      const image = pool?.imageOf(spec) ?? (await images.resolve(spec.image, { say, signal }));
       options.imageResolved?.(image.id);
       await said;
       return (await pool?.run(spec, image, options)) ?? (await this.runAlone(spec, image, options));

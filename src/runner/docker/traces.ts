@@ -29,7 +29,7 @@ export class Traces {
     const traces = new Traces(fs, `/proc/${pid}/root`, upper);
     traces.tmpBefore = new Set(await fs.readdir(`${traces.root}/tmp`).catch(() => []));
     const before = new Map<string, string>();
-    for await (const { path, stamp } of traces.stamps()) before.set(path, stamp);
+    for (const { path, stamp } of await traces.stamps()) before.set(path, stamp);
     traces.before = before;
     return traces;
   }
@@ -42,45 +42,58 @@ export class Traces {
       for (const name of await this.fs.readdir(tmp))
         if (!this.tmpBefore.has(name)) await removeTree(this.fs, `${tmp}/${name}`);
     }
-    for await (const { path, stamp } of this.stamps())
-      if (this.before.get(path) !== stamp) return false;
-    return true;
+    return (await this.stamps()).every(({ path, stamp }) => this.before.get(path) === stamp);
   }
 
   /** What there is to compare, with what changes when somebody changes it. */
-  private async *stamps(): AsyncGenerator<{ path: string; stamp: string }> {
-    yield* this.stampsBelow(this.upper, "");
-    for (const name of ["hosts", "hostname", "resolv.conf"])
-      yield await this.stampOf(`${this.root}/etc/${name}`);
-    for (const place of ["/dev", "/dev/shm", "/dev/mqueue"]) {
-      const names = await this.fs.readdir(this.root + place).catch(() => []);
-      yield { path: place, stamp: names.toSorted((a, b) => (a < b ? -1 : 1)).join("/") };
-    }
+  private async stamps(): Promise<Stamp[]> {
+    const { fs, root } = this;
+    const listed = async (place: string): Promise<Stamp> => {
+      const names = await fs.readdir(root + place).catch(() => []);
+      return { path: place, stamp: names.toSorted((a, b) => (a < b ? -1 : 1)).join("/") };
+    };
+    const groups = await Promise.all([
+      this.stampsBelow(this.upper),
+      Promise.all(ownedByDocker.map(async (path) => await this.stampOf(root + path))),
+      Promise.all(["/dev", "/dev/shm", "/dev/mqueue"].map(listed)),
+    ]);
+    return groups.flat();
   }
 
-  private async *stampsBelow(
-    directory: string,
-    below: string,
-  ): AsyncGenerator<{ path: string; stamp: string }> {
-    for (const entry of await this.fs.readdir(directory, { withFileTypes: true })) {
-      const path = `${directory}/${entry.name}`;
-      if (below === "" && entry.name === "tmp") {
-        const { mode, uid, gid } = await this.fs.lstat(path);
-        const names = await this.fs.readdir(path).catch(() => ["not a directory"]);
-        // It appears here as soon as something is made in it.
-        if (names.length > 0 || (mode & 0o7777) !== 0o1777 || uid !== 0 || gid !== 0)
-          yield { path, stamp: "changed" };
-        continue;
-      }
-      yield await this.stampOf(path);
-      if (entry.isDirectory()) yield* this.stampsBelow(path, `${below}/${entry.name}`);
-    }
+  /** At most so many entries of a directory are looked at: one that is new is enough. */
+  private async stampsBelow(directory: string): Promise<Stamp[]> {
+    const entries = await this.fs.readdir(directory, { withFileTypes: true });
+    const found = await Promise.all(
+      entries.slice(0, entriesMax).map(async (entry): Promise<Stamp[]> => {
+        const path = `${directory}/${entry.name}`;
+        if (directory === this.upper && entry.name === "tmp") return await this.stampOfTmp(path);
+        const own = await this.stampOf(path);
+        const isNew = this.before.size > 0 && !this.before.has(path);
+        return entry.isDirectory() && !isNew ? [own, ...(await this.stampsBelow(path))] : [own];
+      }),
+    );
+    return found.flat();
   }
 
-  private async stampOf(path: string): Promise<{ path: string; stamp: string }> {
+  /** It appears there as soon as something is made in it, and stays. */
+  private async stampOfTmp(path: string): Promise<Stamp[]> {
+    const { mode, uid, gid } = await this.fs.lstat(path);
+    const names = await this.fs.readdir(path).catch(() => ["not a directory"]);
+    const isFine = names.length === 0 && (mode & 0o7777) === 0o1777 && uid === 0 && gid === 0;
+    return isFine ? [] : [{ path, stamp: "changed" }];
+  }
+
+  private async stampOf(path: string): Promise<Stamp> {
     const info = await this.fs.lstat(path, { bigint: true }).catch(() => undefined);
     return { path, stamp: info === undefined ? "none" : `${info.ino} ${info.ctimeNs}` };
   }
+}
+
+const entriesMax = 1_000;
+
+interface Stamp {
+  readonly path: string;
+  readonly stamp: string;
 }
 
 /** A mount as a process sees it. */

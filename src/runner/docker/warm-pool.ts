@@ -18,6 +18,10 @@ const idleMsMax = 3_000;
 
 interface Entry {
   readonly key: string;
+  readonly group: string;
+  /** By the name that the spec has for it. */
+  readonly imageName: string;
+  readonly image: LocalImage;
   readonly container: WarmContainer;
   /** Whether it can serve another run; settles when it has been tidied up. */
   readonly ready: Promise<boolean>;
@@ -49,13 +53,19 @@ export class WarmPool {
     if (container === undefined) return undefined;
     try {
       const { outcome, isReusable } = await container.run(spec, options);
-      if (isReusable) this.giveBack(key, container);
+      if (isReusable)
+        this.giveBack(container, { key, group: spec.group, imageName: spec.image, image });
       else await this.retire(container);
       return outcome;
     } catch (error) {
       await this.retire(container);
       throw error;
     }
+  }
+
+  /** The image of an earlier run of the same group, without asking anybody. */
+  imageOf({ group, image }: RunSpec): LocalImage | undefined {
+    return this.idle.find((entry) => entry.group === group && entry.imageName === image)?.image;
   }
 
   async close(): Promise<void> {
@@ -87,10 +97,13 @@ export class WarmPool {
     return undefined;
   }
 
-  private giveBack(key: string, container: WarmContainer): void {
+  private giveBack(
+    container: WarmContainer,
+    use: Omit<Entry, "container" | "ready" | "taken">,
+  ): void {
     const ready = this.tidy(container);
     const taken = new AbortController();
-    const entry = { key, container, ready, taken };
+    const entry = { ...use, container, ready, taken };
     this.idle.push(entry);
     const { clock } = this.options;
     clock.sleep(idleMsMax, taken.signal).then(
