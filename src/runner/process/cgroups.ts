@@ -34,9 +34,14 @@ export class Cgroups {
     this.prefix = prefix;
   }
 
-  /** `name` is of this runner alone: groups that a crash left under it are removed. `mount` is for tests. */
-  static async open(fs: ProcessFs, name: string, mount = mountPoint): Promise<Cgroups> {
-    const own = await fs.readFile("/proc/self/cgroup", "utf8").catch(() => "");
+  /** `name` is of this runner alone: groups that a crash left under it are removed. `place` is for tests. */
+  static async open(
+    fs: ProcessFs,
+    name: string,
+    place?: { readonly mount: string; readonly own: string },
+  ): Promise<Cgroups> {
+    const mount = place?.mount ?? mountPoint;
+    const own = place?.own ?? (await fs.readFile("/proc/self/cgroup", "utf8").catch(() => ""));
     const isVersion2 = await exists(fs, `${mount}/cgroup.controllers`);
     const found = isVersion2 ? await homesOf2(fs, mount, own) : await homesOf1(fs, mount, own);
     const cgroups = new Cgroups(fs, found, isVersion2, `mammoth-${name}-`);
