@@ -18,6 +18,7 @@ import { metadataBytes } from "./metadata-bytes.ts";
 import { noOpTasks } from "./no-op-tasks.ts";
 import { oneInMany } from "./one-in-many.ts";
 import { pipeline } from "./pipeline.ts";
+import { smallPuts } from "./small-puts.ts";
 import { openSink } from "./sink.ts";
 import { lineOf, tableOf } from "./table.ts";
 
@@ -27,6 +28,7 @@ import { lineOf, tableOf } from "./table.ts";
 const benches: Readonly<Record<string, Bench>> = {
   "large-files": largeFiles,
   "many-files": manyFiles,
+  "small-puts": smallPuts,
   commits,
   "cluster-commits": clusterCommits,
   flat,

@@ -132,7 +132,8 @@ const inputSchema = z.strictObject({
   runEmpty: z.boolean().default(false),
 });
 
-const specSchema = z.strictObject({
+/** As it is written; parsePipelineSpec() reads it. */
+export const pipelineSpecSchema = z.strictObject({
   pipeline: z.strictObject({ name: z.string() }),
   transform: transformSchema,
   parallelismSpec: parallelismSchema.optional(),
@@ -142,7 +143,7 @@ const specSchema = z.strictObject({
 });
 
 const knownFields: Readonly<Record<string, readonly string[]>> = {
-  "": Object.keys(specSchema.shape),
+  "": Object.keys(pipelineSpecSchema.shape),
   pipeline: ["name"],
   transform: Object.keys(transformSchema.shape),
   resources: Object.keys(specDemands.resources.unwrap().shape),
@@ -160,7 +161,7 @@ const knownFields: Readonly<Record<string, readonly string[]>> = {
  * @throws CodedError `invalid_argument` with the path of the wrong field and the nearest known name
  */
 export function parsePipelineSpec(document: unknown): PipelineSpec {
-  const parsed = specSchema.safeParse(camelFields(document, ""));
+  const parsed = pipelineSpecSchema.safeParse(camelFields(document, ""));
   if (!parsed.success) throw specError(parsed.error.issues);
   const spec = parsed.data;
   const inputs = spec.inputs.map((input) => ({

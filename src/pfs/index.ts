@@ -24,3 +24,4 @@ export { archiveAll, archiveCommits } from "./archive-commits.ts";
 export { makeDirectory } from "./make-directory.ts";
 export { replayCommits } from "./replay-commits.ts";
 export { squashCommits } from "./squash-commits.ts";
+export { watchCommits, watchFlush } from "./watch-commits.ts";

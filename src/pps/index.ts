@@ -19,3 +19,4 @@ export {
   taskLeaseMs,
   type Assignment,
 } from "./tasks.ts";
+export { watchJob, watchJobs } from "./watch-jobs.ts";

@@ -73,7 +73,10 @@ export async function listJobs(
   return found.map((info) => withRunner(deps, info));
 }
 
-const terminalStates: readonly string[] = ["success", "failure", "empty"];
+/** Whether a job will never change again. */
+export function isEnded({ state }: JobInfo): boolean {
+  return state === "success" || state === "failure" || state === "empty";
+}
 
 /** One job with its tasks; with `waitMs`, once it has ended or that time has passed. */
 export async function inspectJob(
@@ -88,7 +91,7 @@ export async function inspectJob(
     wait.signal.throwIfAborted();
     const info = await metadata.call("inspectJob", { id });
     const leftMs = deadlineMs - clock.monotonicMs();
-    if (terminalStates.includes(info.state) || leftMs <= 0) return withRunner(deps, info);
+    if (isEnded(info) || leftMs <= 0) return withRunner(deps, info);
     const round = new AbortController();
     const stop = hints.listen("jobs", () => {
       round.abort();

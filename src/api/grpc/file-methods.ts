@@ -41,7 +41,11 @@ export function fileMethods(
       const request = { ...fileOf(file), query: viewOf(shard, diffMethod) };
       const opened = await openFile(pfs, localPrincipal, request);
       const range = rangeOf(offsetBytes, sizeBytes, opened.bytes);
-      for await (const part of opened.read(range, signal)) yield* valuesOf(part);
+      for await (const part of opened.read(range, signal)) {
+        // Each message is a copy.
+        yield* valuesOf(part);
+        opened.free(part);
+      }
     },
     async inspectFile({ file, shard, diffMethod }) {
       const { commit, path } = fileOf(file);

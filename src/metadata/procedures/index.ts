@@ -50,7 +50,7 @@ import {
   trashIds,
   unknownPacks,
 } from "./garbage.ts";
-import { listCommits } from "./list-commits.ts";
+import { listCommits, listEndedCommits } from "./list-commits.ts";
 import { claimEvents, finishEvent, postponeEvent, renewEvent } from "./outbox.ts";
 import { endSession, oldestEpoch, renewSession } from "./sessions.ts";
 import { endLeases } from "./sole-owner.ts";
@@ -188,6 +188,7 @@ export const procedures = {
   keepBlockIds,
   listBranches,
   listCommits,
+  listEndedCommits,
   listExpiredClosing,
   listJobs,
   listPipelines,
@@ -248,6 +249,9 @@ export const relaxed: readonly (keyof Procedures)[] = [
   "renewTask",
   "takeInlineBatch",
 ];
+
+/** What only reads, and is often asked by many at the same moment: one answer may serve them all. */
+export const shared: readonly (keyof Procedures)[] = ["findCommit", "parentOfNext"];
 
 /** What deletes, and what garbage collection does: on a full disk there is something set aside for these. */
 export const freeing: readonly (keyof Procedures)[] = [
