@@ -1,3 +1,4 @@
+import { docker } from "./docker.ts";
 import { goToolchain } from "./go.ts";
 import { grpcInPython } from "./grpc-python.ts";
 import { namespaces } from "./namespaces.ts";
@@ -17,6 +18,7 @@ const services: readonly Service[] = [
   s3Server,
   pythonToolchain,
   grpcInPython,
+  docker,
 ];
 
 /** Installs what is missing and starts what has to run; the environment of all, and one stop. */

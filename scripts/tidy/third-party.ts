@@ -10,6 +10,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "@bufbuild/protobuf": ["src/api/grpc/"],
   "@aws-sdk/client-s3": ["src/objectstore/s3/"],
   diff: ["src/cli/"],
+  dockerode: ["src/runner/docker/"],
   fastify: ["src/api/http/", "src/api/curl/"],
   "node:sqlite": ["src/metadata/sqlite/"],
   pg: ["src/metadata/postgres/"],

@@ -4,7 +4,7 @@ import { defaultLimits, type Limits } from "../model/limits.ts";
 import type { Context } from "./context.ts";
 import { ago, humanDuration } from "./human-time.ts";
 import type { Listing } from "./listing.ts";
-import { parallelismText, runnerNote, transformText } from "./show-transform.ts";
+import { parallelismText, runnerLines, transformText } from "./show-transform.ts";
 import { attemptState, jobState, taskState } from "./states.ts";
 import { formatTable, printable } from "./table.ts";
 
@@ -60,7 +60,6 @@ function limitsText({ retries, taskTimeoutMs, jobTimeoutMs }: Limits): string {
 
 /** A job in words; the spaces at line ends are the original's. */
 export function jobText(job: JobInfo, context: Context): string {
-  const note = runnerNote(job);
   const limits = limitsText(job.limits);
   const inputs = job.inputs.map(({ commit, method }) => [
     commit.repo,
@@ -82,7 +81,7 @@ export function jobText(job: JobInfo, context: Context): string {
       : [`Progress: ${progressText(job, context.deps.clock.nowMicros())}`]),
     ...(limits === "" ? [] : [`Limits: ${limits}`]),
     `ParallelismSpec: ${parallelismText(job.parallelismSpec)}`,
-    ...(note === undefined ? [] : [`Runner: process (${note})`]),
+    ...runnerLines(job),
     "Inputs:",
     formatTable([["NAME", "COMMIT", "PARTITION", "INCREMENTAL"], ...inputs]) + "Transform:",
     transformText(job.transform),

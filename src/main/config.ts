@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { CodedError } from "../base/errors.ts";
 import { GiB, KiB, MiB } from "../base/size.ts";
 import { isRepoName } from "../model/repo.ts";
+import { defaultDockerAddress } from "../runner/index.ts";
 import { secretVariables, type SecretPlaces } from "./secret-source.ts";
 import { parseStoreAddress, type StoreAddress } from "./store-address.ts";
 
@@ -25,6 +26,10 @@ export interface PachdConfig {
   readonly port: number;
   /** Tasks that run at once. Default: one per CPU. */
   readonly slots: number;
+  /** What runs a pipeline whose spec names an image; one that names none runs as a process. */
+  readonly runner: "process" | "docker";
+  /** Where Docker answers: DOCKER_HOST. */
+  readonly dockerAddress: string;
   /** False: commands run without namespaces, as root, one at a time. */
   readonly sandbox: boolean;
   readonly tokenFile: string | undefined;
@@ -54,6 +59,8 @@ Options:
   --object-cache SIZE  how much of an s3:// store is kept below DIR (default 10GiB; 0 = nothing)
   --address HOST:PORT  where to listen (PACH_ADDRESS; default 127.0.0.1:30650; port 0 takes a free one)
   --slots N            tasks that run at once (default: one per CPU)
+  --runner KIND        process: commands run on this machine, images are not used; docker: those of a spec that
+                       names an image run in it (PACH_RUNNER; default process; DOCKER_HOST says where Docker is)
   --no-sandbox         run commands without namespaces: root only, one at a time, nothing is read-only
   --token-file FILE    ask every request for the token in FILE
   --insecure           listen beyond loopback without a token
@@ -74,6 +81,7 @@ const optionsOf = {
   "object-cache": { type: "string" },
   address: { type: "string" },
   slots: { type: "string" },
+  runner: { type: "string" },
   "no-sandbox": { type: "boolean", default: false },
   "token-file": { type: "string" },
   insecure: { type: "boolean", default: false },
@@ -118,6 +126,8 @@ export function parsePachdConfig(
       values.slots === undefined
         ? Math.max(1, machine.cpus)
         : wholeNumber("--slots", values.slots, 1),
+    runner: runnerKind(values.runner ?? (env["PACH_RUNNER"] || "process")),
+    dockerAddress: env["DOCKER_HOST"] || defaultDockerAddress,
     sandbox: !values["no-sandbox"],
     tokenFile: values["token-file"],
     insecure: values.insecure,
@@ -206,6 +216,11 @@ function wholeNumber(name: string, text: string, min: number): number {
     "usage",
     `Cannot use ${name} ${text}: give a whole number of at least ${min}`,
   );
+}
+
+function runnerKind(text: string): PachdConfig["runner"] {
+  if (text === "process" || text === "docker") return text;
+  throw new CodedError("usage", `Cannot use --runner ${text}: give process or docker`);
 }
 
 function repoName(option: string, name: string): string {

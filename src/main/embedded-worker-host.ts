@@ -102,6 +102,7 @@ async function claimedTask(views: RecentViews, assignment: Assignment): Promise<
     acceptReturnCode: transform.acceptReturnCode,
     secrets: transform.secrets,
     timeoutMs: assignment.timeoutMs,
+    demands: transform,
     inputs: shown,
     ...(parentOutput === undefined ? {} : { parentOutput: await views.refOf(parentOutput) }),
   };

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { CodedError } from "../base/errors.ts";
 import type { CommitName } from "./commit.ts";
+import { demandsOf, specDemands } from "./demands.ts";
 import { givenLimits, limitFields, type Limits } from "./limits.ts";
 import type { Method } from "./method.ts";
 import { camelFields, specError } from "./spec-error.ts";
@@ -68,11 +69,13 @@ export const jobSpecSchema = z.strictObject({
   parentJob: named("id").optional(),
   force: z.boolean().default(false),
   ...limitFields,
+  ...specDemands,
 });
 
 const knownFields = {
   ...sharedFields,
   "": Object.keys(jobSpecSchema.shape),
+  resources: Object.keys(specDemands.resources.unwrap().shape),
   pipeline: ["name"],
   parentJob: ["id"],
   "inputs[]": Object.keys(inputSchema.shape),
@@ -102,13 +105,19 @@ export function parseJobSpec(document: unknown): JobSpec {
   const isDivided = spec.parallelismSpec !== undefined || spec.parallelism !== undefined;
   return {
     pipeline,
-    transform: spec.transform,
+    transform: transformIn(spec),
     parallelismSpec: isDivided ? parallelismOf(spec.parallelismSpec, spec.parallelism) : undefined,
     inputs: inputs === undefined ? undefined : sortedOnce(inputs),
     parentJob: nonEmpty(spec.parentJob?.id),
     force: spec.force,
     limits: givenLimits(spec),
   };
+}
+
+function transformIn(spec: z.infer<typeof jobSpecSchema>): Transform | undefined {
+  if (spec.transform === undefined) return undefined;
+  const { user, workingDir, ...transform } = spec.transform;
+  return { ...transform, ...demandsOf({ user, workingDir }, spec) };
 }
 
 /** On the wire an absent name is an empty one. */

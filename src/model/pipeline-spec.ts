@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { CodedError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
+import { demandsOf, specDemands } from "./demands.ts";
 import { defaultLimits, givenLimits, limitFields, type Limits } from "./limits.ts";
 import type { Method } from "./method.ts";
 import { classicRefusal, isRepoName, parseRepoName, repoNameMax } from "./repo.ts";
@@ -44,12 +45,14 @@ export const pipelineSpecSchema = z.strictObject({
   parallelism: parallelism.optional(),
   inputs: z.array(inputSchema).default([]),
   ...limitFields,
+  ...specDemands,
 });
 
 const knownFields = {
   ...sharedFields,
   "": Object.keys(pipelineSpecSchema.shape),
   pipeline: ["name"],
+  resources: Object.keys(specDemands.resources.unwrap().shape),
   "inputs[]": Object.keys(inputSchema.shape),
 };
 
@@ -77,9 +80,10 @@ export function parsePipelineSpec(document: unknown): PipelineSpec {
       `Cannot create pipeline ${spec.pipeline.name}: repo ${twice} is an input twice. Name each input repo once`,
       { details: { classic: "pachyderm.ppsclient.pipelineserver: duplicate input repos" } },
     );
+  const { user, workingDir, ...transform } = spec.transform;
   return {
     name: parsePipelineName(spec.pipeline.name),
-    transform: spec.transform,
+    transform: { ...transform, ...demandsOf({ user, workingDir }, spec) },
     parallelismSpec: parallelismOf(spec.parallelismSpec, spec.parallelism),
     inputs,
     limits: { ...defaultLimits, ...givenLimits(spec) },

@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { CodedError } from "../base/errors.ts";
+import { transformDemands, type Demands } from "./demands.ts";
 import { methodAliases, type Method } from "./method.ts";
 import { didYouMean } from "./spec-error.ts";
 
 /** The user's program and what it gets (seed 002 chapter 9.1.2). */
-export interface Transform {
+export interface Transform extends Demands {
   readonly image: string;
   /** Run as it is, without a shell. */
   readonly cmd: readonly string[];
@@ -109,6 +110,7 @@ export const transformSchema = z.strictObject({
   stdin: z.array(z.string()).default([]),
   acceptReturnCode: z.array(int).default([]),
   debug: z.boolean().default(false),
+  ...transformDemands,
 });
 
 /** `parallelismSpec` of every spec. */

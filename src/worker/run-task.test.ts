@@ -116,6 +116,13 @@ describe("runTask()", { skip: probe.works ? false : probe.reason }, () => {
         /"\/pfs\/out\/d\/up": it is a link to a directory it is in/,
       "mkfifo /pfs/out/pipe": /"\/pfs\/out\/pipe": it is a named pipe/,
       [`touch "/pfs/out/$(printf 'a\\377')"`]: /not UTF-8/,
+      "cp /bin/true /pfs/out/su; chmod 4755 /pfs/out/su": /"\/pfs\/out\/su": it is a program with/,
+      "cp /bin/true /pfs/out/sg; chmod 2755 /pfs/out/sg": /"\/pfs\/out\/sg": it is a program with/,
+      "ln -s /proc/1/root/etc/passwd /pfs/out/p": /outside \/pfs\/out: copy the file instead/,
+      "ln -s /pfs/out/../../etc/passwd /pfs/out/p": /a link to a place outside/,
+      "mkdir /pfs/out/d; ln -s / /pfs/out/d/all": /outside \/pfs\/out/,
+      [`d=${"d".repeat(250)}; chain() { cd /pfs/out; mkdir $1; cd $1; for i in $(seq 12); do mkdir $d; cd $d; done; }; chain a; chain b; mv /pfs/out/a .`]:
+        /it is too deep/,
     };
     for (const [script, error] of Object.entries(table)) {
       const attempt = await bench.sh(script);
@@ -123,6 +130,33 @@ describe("runTask()", { skip: probe.works ? false : probe.reason }, () => {
       assert.match(attempt.outcome.error, error);
       assert.match(attempt.log, /^Error: Cannot store/);
       assert.equal(attempt.changes, undefined);
+    }
+    assert.deepEqual(await fs.readdir(`${bench.home}/scratch/tasks`), []);
+  });
+  it("stores what is strange but can be stored", async () => {
+    const scripts = {
+      "printf x > \"/pfs/out/$(printf 'a\\nb')\"": ["a\nb=x"],
+      "printf x > '/pfs/out/..x'; printf y > '/pfs/out/...'": ["...=y", "..x=x"],
+      "printf x > /pfs/out/a; ln /pfs/out/a /pfs/out/b": ["a=x", "b=x"],
+      "printf x > /pfs/out/a; chmod 000 /pfs/out/a": ["a=x"],
+      [`printf x > /pfs/out/${"n".repeat(255)}`]: [`${"n".repeat(255)}=x`],
+    };
+    for (const [script, expected] of Object.entries(scripts)) {
+      const { changes, outcome, log } = await bench.sh(script);
+      assert.deepEqual(outcome, { kind: "success" }, log);
+      assert.deepEqual(
+        (changes ?? []).map(({ path, content }) => `${path}=${content}`),
+        expected,
+      );
+    }
+    const sparse = await bench.sh("truncate -s 3000000 /pfs/out/holes");
+    assert.equal(sparse.outcome?.kind, "success");
+  });
+  it("never stores what a link leads to outside, though links come and go to the end", async () => {
+    const swap = "ln -sfn /etc/passwd /pfs/out/f; rm -f /pfs/out/f; echo mine > /pfs/out/f";
+    for (let round = 0; round < 4; round++) {
+      const attempt = await bench.sh(`(while :; do ${swap}; done) & sleep 0.05`);
+      assert.doesNotMatch(JSON.stringify(attempt.changes ?? []), /root:/);
     }
   });
   it("renews the lease of a long task", async () => {

@@ -1,5 +1,7 @@
 import type { Clock } from "../base/clock.ts";
-import type { Runner, RunOutcome, RunSpec, SecretMount } from "../runner/index.ts";
+import type { Log } from "../base/log.ts";
+import type { Demands } from "../model/demands.ts";
+import type { Runner, RunOptions, RunOutcome, RunSpec, SecretMount } from "../runner/index.ts";
 import type { Stage } from "./stage-inputs.ts";
 import type { TaskLog } from "./task-log.ts";
 import type { ClaimedTask, TaskOutcome } from "./worker-host.ts";
@@ -10,6 +12,7 @@ export async function runUserCode(
     runner: Runner;
     clock: Clock;
     taskLog: TaskLog;
+    log: Log;
     hidden: readonly string[];
     secrets: readonly SecretMount[];
   },
@@ -17,9 +20,12 @@ export async function runUserCode(
   stage: Stage,
   signal: AbortSignal,
 ): Promise<TaskOutcome> {
-  const { taskLog, hidden, secrets } = options;
+  const { taskLog, log, hidden, secrets } = options;
+  const { jobId, attempt } = task;
   const spec = {
-    id: `${task.jobId}-${task.task}-${task.attempt}`,
+    id: `${jobId}-${task.task}-${attempt}`,
+    // The tasks of a job are one user's program on one user's data.
+    group: jobId,
     image: task.image,
     cmd: task.cmd,
     env: task.env,
@@ -27,8 +33,15 @@ export async function runUserCode(
     mounts: stage.mounts,
     ...(secrets.length === 0 ? {} : { secrets }),
     hidden,
+    ...demanded(task.demands ?? {}),
   };
-  const ended = await runInTime(options, task, spec, signal);
+  const ended = await runInTime(options, task, spec, {
+    signal,
+    output: async (piece) => await taskLog.write(piece),
+    imageResolved: (digest) => {
+      log.debug({ job: jobId, task: task.task, attempt, image: task.image, digest }, "Image");
+    },
+  });
   await taskLog.end();
   if (
     ended.kind === "exited" &&
@@ -49,13 +62,13 @@ export async function runUserCode(
 type Ended = RunOutcome | { readonly kind: "timed_out"; readonly afterMs: number };
 
 async function runInTime(
-  { runner, clock, taskLog }: { runner: Runner; clock: Clock; taskLog: TaskLog },
+  { runner, clock }: { runner: Runner; clock: Clock },
   { timeoutMs = 0 }: ClaimedTask,
   spec: RunSpec,
-  signal: AbortSignal,
+  options: RunOptions,
 ): Promise<Ended> {
-  const output = async (piece: Uint8Array): Promise<void> => await taskLog.write(piece);
-  if (timeoutMs === 0) return await runner.run(spec, { signal, output });
+  if (timeoutMs === 0) return await runner.run(spec, options);
+  const { signal } = options;
   const overdue = new AbortController();
   const ended = new AbortController();
   const watch = clock.sleep(timeoutMs, AbortSignal.any([signal, ended.signal])).then(
@@ -63,7 +76,8 @@ async function runInTime(
     () => undefined,
   );
   try {
-    return await runner.run(spec, { signal: AbortSignal.any([signal, overdue.signal]), output });
+    const either = AbortSignal.any([signal, overdue.signal]);
+    return await runner.run(spec, { ...options, signal: either });
   } catch (error) {
     if (signal.aborted || !overdue.signal.aborted) throw error;
     return { kind: "timed_out", afterMs: timeoutMs };
@@ -83,6 +97,19 @@ function hintOf({ cmd, stdin }: ClaimedTask, ended: Ended): string {
   return "grep ends with 1 when it finds nothing: if that is all right, set transform.acceptReturnCode: [1]";
 }
 
+function demanded({ user, workingDir, resources, network }: Demands): Partial<RunSpec> {
+  const limits = {
+    ...(resources?.cpu === undefined ? {} : { cpus: resources.cpu }),
+    ...(resources?.memoryBytes === undefined ? {} : { memoryBytes: resources.memoryBytes }),
+  };
+  return {
+    ...(user === undefined ? {} : { user }),
+    ...(workingDir === undefined ? {} : { workingDir }),
+    ...(Object.keys(limits).length === 0 ? {} : { limits }),
+    ...(network === undefined ? {} : { network }),
+  };
+}
+
 function describe(ended: Ended): string {
   switch (ended.kind) {
     case "exited":
@@ -93,6 +120,8 @@ function describe(ended: Ended): string {
         : `signal ${ended.signal}`;
     case "timed_out":
       return `timed out: killed after ${ended.afterMs / 1_000} s (taskTimeout)`;
+    case "out_of_memory":
+      return "out of memory: it needed more than resources.memory allows";
     case "not_started":
       return ended.reason;
   }

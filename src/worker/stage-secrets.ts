@@ -25,6 +25,8 @@ export async function stageSecrets(
   const { fs, source, directory } = options;
   const mounts: SecretMount[] = [];
   const values: StagedSecrets["values"][number][] = [];
+  // Whoever the command runs as may read them; nobody else comes as far as here.
+  if (secrets.length > 0) await fs.mkdir(directory, { recursive: true, mode: 0o700 });
   for (const [i, { name, mountPath }] of secrets.entries()) {
     const files = await source?.read(name);
     if (files === undefined)
@@ -45,7 +47,7 @@ export async function stageSecrets(
 }
 
 async function writeSecret(fs: WorkerFs, path: string, value: Buffer): Promise<void> {
-  const file = await fs.open(path, "wx", 0o400);
+  const file = await fs.open(path, "wx", 0o444);
   try {
     await file.writeFile(value);
   } finally {

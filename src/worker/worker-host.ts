@@ -1,3 +1,4 @@
+import type { Demands } from "../model/demands.ts";
 import type { OutputChange } from "../model/output-change.ts";
 
 /** An input or previous output, as a worker can list and read it. Opaque to the worker. */
@@ -35,6 +36,7 @@ export interface ClaimedTask {
   readonly secrets?: readonly { readonly name: string; readonly mountPath: string }[];
   /** The command is killed when it runs for longer, and the attempt has failed. Default: as long as it takes. */
   readonly timeoutMs?: number;
+  readonly demands?: Demands;
   /** Shown read-only at `/pfs/<name>`. */
   readonly inputs: readonly { readonly name: string; readonly view: ViewRef }[];
   /** The output of the job before, shown read-only at `/pfs/prev` and as the start of `/pfs/out`. */

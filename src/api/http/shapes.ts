@@ -194,6 +194,13 @@ const transform = z
     stdin: z.array(z.string()).describe("Lines for the standard input of the command."),
     acceptReturnCode: z.array(z.int()).describe("Exit codes that mean success besides 0."),
     debug: z.boolean(),
+    user: z.string().optional().describe("As whom it runs: a user, or user:group."),
+    workingDir: z.string().optional().describe("Where it starts."),
+    resources: z
+      .strictObject({ cpu: z.number().optional(), memoryBytes: z.int().optional() })
+      .optional()
+      .describe("What it may use at most."),
+    network: z.enum(["none", "bridge", "host"]).optional(),
   })
   .meta({
     id: "Transform",

@@ -1,18 +1,19 @@
 import type { Command } from "commander";
 import type { Context } from "../context.ts";
 import { checkedPipelines, noteRunner } from "../pipeline-specs.ts";
+import { pushOptions, withPushedImages, type PushFlags } from "../push-images.ts";
 
 const after = `
 The spec is JSON, several objects one after another, or YAML, several documents.
 All of them are checked before the first pipeline is created.`;
 
 export function createPipeline(command: Command, context: Context): void {
-  command
-    .option("-f, --file <file|url|->", "the spec; - is standard input", "-")
+  pushOptions(command.option("-f, --file <file|url|->", "the spec; - is standard input", "-"))
     .addHelpText("after", after)
-    .action(async ({ file }: { file: string }) => {
-      const specs = await checkedPipelines(file, context);
+    .action(async ({ file, ...push }: { file: string } & PushFlags) => {
+      const specs = (await checkedPipelines(file, context)).map(({ spec }) => spec);
       const { pipelines } = await context.client();
-      for (const { spec } of specs) noteRunner(await pipelines.create(spec), context);
+      for (const spec of await withPushedImages(specs, push, context))
+        noteRunner(await pipelines.create(spec), context);
     });
 }

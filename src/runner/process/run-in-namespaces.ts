@@ -1,5 +1,6 @@
 import { CodedError } from "../../base/errors.ts";
 import type { RunOutcome, RunSpec } from "../runner.ts";
+import type { Bounds } from "./bounds.ts";
 import { runCommand, type Command } from "./command.ts";
 import { parseMountInfo, replacedTopLevel, sandboxTable } from "./mount-table.ts";
 import type { ProcessFs } from "./process-fs.ts";
@@ -34,6 +35,7 @@ export async function runInNamespaces(
     env: Record<string, string>;
     files: RunFiles;
     root: string;
+    bounds: Bounds;
   },
 ): Promise<RunOutcome> {
   const { spec, files } = options;
@@ -43,6 +45,7 @@ export async function runInNamespaces(
     table: files.table,
     root: options.root,
     output: files.output,
+    network: spec.network !== "none",
   });
   try {
     const outcome = await runCommand(fs, entering(sandbox, options), options);
@@ -101,8 +104,23 @@ async function tableOf(
     tmp: files.tmp,
     hidden,
     secrets,
+    kernelSettings: await kernelSettings(fs),
     devices: await blockDevices(fs),
   });
+}
+
+/** As Docker has it. A write to sysrq-trigger, which takes no capability but only root, ends the machine. */
+const kernelNames = ["acpi", "bus", "fs", "irq", "scsi", "sys", "sysrq-trigger"];
+
+async function kernelSettings(fs: ProcessFs): Promise<string[]> {
+  const names = await fs.readdir("/proc");
+  return kernelNames.filter((name) => names.includes(name)).map((name) => `/proc/${name}`);
+}
+
+function identity(user: string | undefined): string[] {
+  if (user === undefined) return [];
+  const [uid = "", gid = uid] = user.split(":");
+  return [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
 }
 
 async function blockDevices(fs: ProcessFs): Promise<string[]> {
@@ -112,9 +130,9 @@ async function blockDevices(fs: ProcessFs): Promise<string[]> {
 
 function entering(
   sandbox: Sandbox,
-  options: { spec: RunSpec; env: Record<string, string>; files: RunFiles },
+  options: { spec: RunSpec; env: Record<string, string>; files: RunFiles; bounds: Bounds },
 ): Command {
-  const { spec, files } = options;
+  const { spec, files, bounds } = options;
   const user = process.geteuid?.() === 0 ? [] : ["--user", "--preserve-credentials"];
   const enter = [
     "--target",
@@ -123,16 +141,26 @@ function entering(
     "--mount",
     "--pid",
     "--ipc",
+    ...(spec.network === "none" ? ["--net"] : []),
     "--root",
     "--wd",
     "--",
   ];
-  const confine = [findTool("setpriv"), "--inh-caps=-all", `--bounding-set=${capabilities}`, "--"];
+  const confine = [
+    findTool("setpriv"),
+    ...identity(spec.user),
+    "--inh-caps=-all",
+    `--bounding-set=${capabilities}`,
+    "--",
+  ];
   // The spec's variables begin to exist inside: an LD_PRELOAD is not for our own tools.
   const variables = Object.entries(options.env).map(([name, value]) => `${name}=${value}`);
+  const start = spec.workingDir === undefined ? [] : ["-C", spec.workingDir];
+  const inside = [...confine, findTool("env"), "-i", ...start, ...variables, ...spec.cmd];
+  const [file = "", ...args] = [...bounds.enter, findTool("nsenter"), ...enter, ...inside];
   return {
-    file: findTool("nsenter"),
-    args: [...enter, ...confine, findTool("env"), "-i", ...variables, ...spec.cmd],
+    file,
+    args,
     env: { PATH: standardPath },
     stdin: files.stdin,
     output: files.output,
