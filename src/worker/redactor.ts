@@ -12,6 +12,7 @@ interface Hidden {
  */
 export class Redactor {
   private readonly hidden: readonly Hidden[];
+  private readonly firstBytes: ReadonlySet<number>;
   private held: Buffer = Buffer.alloc(0);
 
   constructor(values: readonly { readonly secret: string; readonly value: Buffer }[]) {
@@ -25,47 +26,62 @@ export class Redactor {
     this.hidden = hidden
       .filter(({ value }) => value.length >= valueBytesMin)
       .toSorted((a, b) => b.value.length - a.value.length);
+    this.firstBytes = new Set(this.hidden.map(({ value }) => value[0]!));
   }
 
   /** What can be shown by now; what may be the beginning of a value waits. */
   take(piece: Uint8Array): Buffer {
     if (this.hidden.length === 0) return Buffer.from(piece);
-    const bytes = this.clean(Buffer.concat([this.held, piece]));
-    const end = bytes.length - this.unsureBytes(bytes);
-    this.held = bytes.subarray(end);
-    return bytes.subarray(0, end);
+    const { shown, held } = this.clean(Buffer.concat([this.held, piece]), false);
+    this.held = held;
+    return shown;
   }
 
   /** What waited, at the end of the stream. */
   rest(): Buffer {
-    const rest = this.held;
+    const { shown } = this.clean(this.held, true);
     this.held = Buffer.alloc(0);
-    return rest;
+    return shown;
   }
 
   /** A text without the values. */
   text(text: string): string {
-    return this.hidden.length === 0 ? text : this.clean(Buffer.from(text)).toString();
+    if (this.hidden.length === 0) return text;
+    return this.clean(Buffer.from(text), true).shown.toString();
   }
 
-  private clean(bytes: Buffer): Buffer {
-    let cleaned = bytes;
-    for (const { value, shown } of this.hidden)
-      for (let at = cleaned.indexOf(value); at >= 0; at = cleaned.indexOf(value, at + shown.length))
-        cleaned = Buffer.concat([
-          cleaned.subarray(0, at),
-          shown,
-          cleaned.subarray(at + value.length),
-        ]);
-    return cleaned;
+  /** From the left, the longest value at each place; not last, what may become one is held. */
+  private clean(bytes: Buffer, isLast: boolean): { shown: Buffer; held: Buffer } {
+    const parts: Buffer[] = [];
+    let from = 0;
+    let at = 0;
+    while (at < bytes.length) {
+      if (!this.firstBytes.has(bytes[at]!)) {
+        at++;
+        continue;
+      }
+      if (!isLast && this.mayGoOn(bytes, at)) break;
+      const found = this.hidden.find(({ value }) => startsWith(bytes, at, value));
+      if (found === undefined) at++;
+      else {
+        parts.push(bytes.subarray(from, at), found.shown);
+        at += found.value.length;
+        from = at;
+      }
+    }
+    return { shown: Buffer.concat([...parts, bytes.subarray(from, at)]), held: bytes.subarray(at) };
   }
 
-  /** Bytes at the end that a value may begin with. */
-  private unsureBytes(bytes: Buffer): number {
-    let most = 0;
-    for (const { value } of this.hidden)
-      for (let count = Math.min(value.length - 1, bytes.length); count > most; count--)
-        if (bytes.subarray(-count).equals(value.subarray(0, count))) most = count;
-    return most;
+  /** Whether all that is left from `at` on is the beginning of a value. */
+  private mayGoOn(bytes: Buffer, at: number): boolean {
+    const left = bytes.length - at;
+    return this.hidden.some(
+      ({ value }) => value.length > left && startsWith(bytes, at, value.subarray(0, left)),
+    );
   }
+}
+
+function startsWith(bytes: Buffer, at: number, value: Buffer): boolean {
+  const end = at + value.length;
+  return end <= bytes.length && bytes.compare(value, 0, value.length, at, end) === 0;
 }
