@@ -11,8 +11,10 @@ interface Hidden {
  * their lines, also when they come in several pieces; not what a program has made of them.
  */
 export class Redactor {
-  private readonly hidden: readonly Hidden[];
-  private readonly firstBytes: ReadonlySet<number>;
+  /** By their first byte, longer ones first: a whole value rather than each of its lines. */
+  private readonly hidden: ReadonlyMap<number, readonly Hidden[]>;
+  /** 1 for each two bytes that a value begins with: nearly all of a text is passed over by this alone. */
+  private readonly beginnings = new Uint8Array(2 ** 16);
   private held: Buffer = Buffer.alloc(0);
 
   constructor(values: readonly { readonly secret: string; readonly value: Buffer }[]) {
@@ -22,16 +24,16 @@ export class Redactor {
       const shown = Buffer.from(`(secret ${secret})`);
       return [...parts].map((part) => ({ value: Buffer.from(part, "latin1"), shown }));
     });
-    // Longer ones first: a whole value rather than each of its lines.
-    this.hidden = hidden
+    const sorted = hidden
       .filter(({ value }) => value.length >= valueBytesMin)
       .toSorted((a, b) => b.value.length - a.value.length);
-    this.firstBytes = new Set(this.hidden.map(({ value }) => value[0]!));
+    this.hidden = Map.groupBy(sorted, ({ value }) => value[0]!);
+    for (const { value } of sorted) this.beginnings[value.readUInt16BE(0)] = 1;
   }
 
   /** What can be shown by now; what may be the beginning of a value waits. */
   take(piece: Uint8Array): Buffer {
-    if (this.hidden.length === 0) return Buffer.from(piece);
+    if (this.hidden.size === 0) return Buffer.from(piece);
     const { shown, held } = this.clean(Buffer.concat([this.held, piece]), false);
     this.held = held;
     return shown;
@@ -46,7 +48,7 @@ export class Redactor {
 
   /** A text without the values. */
   text(text: string): string {
-    if (this.hidden.length === 0) return text;
+    if (this.hidden.size === 0) return text;
     return this.clean(Buffer.from(text), true).shown.toString();
   }
 
@@ -55,13 +57,12 @@ export class Redactor {
     const parts: Buffer[] = [];
     let from = 0;
     let at = 0;
-    while (at < bytes.length) {
-      if (!this.firstBytes.has(bytes[at]!)) {
-        at++;
-        continue;
-      }
-      if (!isLast && this.mayGoOn(bytes, at)) break;
-      const found = this.hidden.find(({ value }) => startsWith(bytes, at, value));
+    for (;;) {
+      at = this.nextBeginning(bytes, at);
+      if (at >= bytes.length) break;
+      const here = this.hidden.get(bytes[at]!) ?? [];
+      if (!isLast && here.some(({ value }) => mayBecome(bytes, at, value))) break;
+      const found = here.find(({ value }) => isAt(bytes, at, value, value.length));
       if (found === undefined) at++;
       else {
         parts.push(bytes.subarray(from, at), found.shown);
@@ -72,16 +73,23 @@ export class Redactor {
     return { shown: Buffer.concat([...parts, bytes.subarray(from, at)]), held: bytes.subarray(at) };
   }
 
-  /** Whether all that is left from `at` on is the beginning of a value. */
-  private mayGoOn(bytes: Buffer, at: number): boolean {
-    const left = bytes.length - at;
-    return this.hidden.some(
-      ({ value }) => value.length > left && startsWith(bytes, at, value.subarray(0, left)),
-    );
+  /** Where a value may begin, from `at` on; the last byte may always be such a place. */
+  private nextBeginning(bytes: Buffer, at: number): number {
+    const last = bytes.length - 1;
+    let next = at;
+    while (next < last && this.beginnings[(bytes[next]! << 8) | bytes[next + 1]!] === 0) next++;
+    return next;
   }
 }
 
-function startsWith(bytes: Buffer, at: number, value: Buffer): boolean {
-  const end = at + value.length;
-  return end <= bytes.length && bytes.compare(value, 0, value.length, at, end) === 0;
+/** Whether all that is left from `at` on is the beginning of a value. */
+function mayBecome(bytes: Buffer, at: number, value: Buffer): boolean {
+  const left = bytes.length - at;
+  return value.length > left && isAt(bytes, at, value, left);
+}
+
+/** A loop ends at the first byte that differs, before a call to anything native would have begun. */
+function isAt(bytes: Buffer, at: number, value: Buffer, length: number): boolean {
+  for (let i = 0; i < length; i++) if (bytes[at + i] !== value[i]) return false;
+  return true;
 }
