@@ -42,8 +42,14 @@ export async function* hashWindows(
   }
 }
 
+/** Frees the window when that fails. */
 async function hashWindow({ window, chunks }: CutWindow, compute: Compute): Promise<HashedWindow> {
-  const { buffer, hashes } = await compute.hash({ buffer: window.buffer, ranges: chunks });
+  const { buffer, hashes } = await compute
+    .hash({ buffer: window.buffer, ranges: chunks })
+    .catch((error: unknown) => {
+      window.free();
+      throw error;
+    });
   window.buffer = buffer;
   const hashed = chunks.map(({ start, end }, i) => ({ start, end, hash: hashes[i]! }));
   const pieces = chunks.map(({ start, end, blockEnds }, i) => ({
