@@ -59,14 +59,24 @@ export const claimTasks: Procedure<
   return claims;
 };
 
-/** Whether a task has failed or been tried as often as it may. */
+/** Whether a task has failed or been tried as often as it may, since its job was last started. */
 async function isSpent(
   tx: Tx,
-  { jobId, attempt, failures }: AttemptName & { failures: number },
+  { jobId, task, attempt, failures }: AttemptName & { failures: number },
 ): Promise<boolean> {
-  if (attempt >= attemptsMax) return true;
-  const job = await tx.get<{ limits: string }>(`SELECT limits FROM jobs WHERE id = ?`, jobId);
-  return failures > limitsOf({ limits: job?.limits ?? "{}" }).retries;
+  const job = await tx.get<{ limits: string; tasks_micros: number | null }>(
+    `SELECT limits, tasks_micros FROM jobs WHERE id = ?`,
+    jobId,
+  );
+  if (failures > limitsOf({ limits: job?.limits ?? "{}" }).retries) return true;
+  if (attempt < attemptsMax) return false;
+  const tried = await tx.get<{ count: number }>(
+    `SELECT COUNT(*) AS count FROM attempts WHERE job_id = ? AND task = ? AND started_micros >= ?`,
+    jobId,
+    task,
+    job?.tasks_micros ?? 0,
+  );
+  return Number(tried?.count ?? 0) >= attemptsMax;
 }
 
 /** Up to `count` tasks of a row, each in a row of its own; the rest of a range stays one row. */
