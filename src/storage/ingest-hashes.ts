@@ -37,7 +37,7 @@ export async function* hashWindows(
       const cut = await firstOf(coming, first);
       if (cut === undefined) {
         if (first === undefined) return;
-        hashing.shift();
+        void hashing.shift();
         yield await first;
         continue;
       }
