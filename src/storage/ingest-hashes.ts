@@ -37,13 +37,18 @@ export async function* hashWindows(
       const cut = await firstOf(coming, first);
       if (cut === undefined) {
         if (first === undefined) return;
-        hashing.shift();
+        void hashing.shift();
         yield await first;
         continue;
       }
       coming = undefined;
       if (cut.done === true) isOver = true;
-      else hashing.push(hashWindow(cut.value, compute));
+      else {
+        const window = hashWindow(cut.value, compute);
+        // Thrown when it is its turn.
+        window.catch(() => undefined);
+        hashing.push(window);
+      }
     }
   } finally {
     for (const window of hashing) freeWhenItComes(window);
