@@ -172,6 +172,23 @@ test("garbage collection keeps a block until it is deleted, whatever becomes of 
   assert.deepEqual(await packsOf(objects), []);
 });
 
+test("a reader whose block was deleted and collected meanwhile is told so", async (t) => {
+  const clock = new InstantClock();
+  const objects = openMemObjectStore();
+  const pfs = new TestPfs(1, { clock, objects, metadata: openTestMetadata(clock) });
+  t.after(async () => await pfs.close());
+  await pfs.deps.storage.renewSession({ address: "", release: "" });
+  await put(pfs, [lines]);
+  const name = nameOf(lines.subarray(0, 8 * MiB));
+  const opened = await new Blocks(pfs.deps).open(localPrincipal, name);
+  await remove(pfs, name);
+  for (let run = 0; run < 2; run++) await collect(clock, pfs);
+  const read = async (): Promise<void> => {
+    for await (const _ of opened.read({ start: 0, end: opened.bytes }, never));
+  };
+  await assert.rejects(read(), { code: "not_found" });
+});
+
 test("fsck names a block whose bytes are lost; the same bytes put again make it whole", async (t) => {
   const objects = openMemObjectStore();
   const pfs = new TestPfs(1, { objects });

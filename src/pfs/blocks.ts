@@ -8,7 +8,7 @@ import { decodeRun, encodeRun, type Content, type Ingest } from "../storage/inde
 import { BlockHasher, isBlockId } from "./block-id.ts";
 import { ingesting } from "./ingest-files.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
-import { readRanges } from "./read-ranges.ts";
+import { readRanges, unlessDeleted } from "./read-ranges.ts";
 import { splitBlocks } from "./split-blocks.ts";
 import type { ByteRange } from "./view.ts";
 
@@ -74,7 +74,10 @@ export class Blocks {
     const shown = { content, nodes: storage.nodes, ranges };
     return {
       ...info,
-      read: (range, signal) => readRanges(storage, shown, range, signal),
+      read: (range, signal) =>
+        unlessDeleted(readRanges(storage, shown, range, signal), () =>
+          metadata.call("findBlock", { id }),
+        ),
       free: (part) => {
         storage.freePiece(part);
       },

@@ -1,10 +1,11 @@
-import { CodedError, isCoded } from "../base/errors.ts";
+import { CodedError } from "../base/errors.ts";
 import type { CommitName } from "../model/commit.ts";
 import type { FileInfo } from "../model/file.ts";
 import { parsePath } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
 import { aggregate, type TreeRef } from "../storage/index.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
+import { unlessDeleted } from "./read-ranges.ts";
 import {
   openNamedView,
   type ByteRange,
@@ -69,7 +70,10 @@ export function openedFile(
     bytes: file.bytes,
     modifiedMicros: file.entry.modifiedMicros,
     digest: view.digestOf(file),
-    read: (range, signal) => unlessDeleted(deps, uid, view.read(file, range, signal)),
+    read: (range, signal) =>
+      unlessDeleted(view.read(file, range, signal), () =>
+        deps.metadata.call("commitByUid", { uid }),
+      ),
     free: (part) => {
       deps.storage.freePiece(part);
     },
@@ -86,20 +90,6 @@ async function unchanged(
   const { view } = await openNamedView(deps, commit, now);
   const file = await view.find(parsePath(path));
   return file?.entry.type === "file" ? { ...file, bytes: 0, ranges: [] } : undefined;
-}
-
-/** @throws CodedError `not_found` when what can not be read any more was deleted meanwhile */
-async function* unlessDeleted(
-  deps: PfsDeps,
-  uid: string,
-  parts: AsyncIterable<Buffer>,
-): AsyncGenerator<Buffer, void, void> {
-  try {
-    yield* parts;
-  } catch (error) {
-    if (isCoded(error, "data_loss")) await deps.metadata.call("commitByUid", { uid });
-    throw error;
-  }
 }
 
 /** One file or directory, with the names of a directory's direct children. */

@@ -1,3 +1,4 @@
+import { isCoded } from "../base/errors.ts";
 import {
   piecesOf,
   type Content,
@@ -22,6 +23,23 @@ export async function* readRanges(
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void, void> {
   yield* storage.readPieces(pieceRanges(shown, wanted), signal);
+}
+
+/**
+ * What is read of something that others may delete meanwhile.
+ *
+ * @param find finds it, or throws what is to be said when it is gone
+ */
+export async function* unlessDeleted(
+  parts: AsyncIterable<Buffer>,
+  find: () => Promise<unknown>,
+): AsyncGenerator<Buffer, void, void> {
+  try {
+    yield* parts;
+  } catch (error) {
+    if (isCoded(error, "data_loss")) await find();
+    throw error;
+  }
 }
 
 async function* pieceRanges(

@@ -17,11 +17,15 @@ async function* stalling(bytes: Buffer): AsyncGenerator<Uint8Array, void, void> 
   await new Promise(() => undefined);
 }
 
-/** Cuts and hashes 16 MiB; frees each window as whoever stores it does. */
+/** Cuts and hashes 11 MiB; frees each window as whoever stores it does. */
 async function hashAll(compute: Compute, budget: IngestBudget): Promise<void> {
   const options = { format: "binary", compute, budget, signal: never } as const;
-  const cuts = cutStream(slicesOf(Buffer.alloc(16 * MiB, 7)), options);
-  for await (const { window } of hashWindows(cuts, compute)) window.free();
+  const cuts = cutStream(slicesOf(noise), options);
+  for await (const { window } of hashWindows(cuts, compute)) {
+    window.free();
+    // A slow taker: what fails meanwhile is thrown when it is its turn, and not before.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 for (const failing of ["scan", "hash"] as const)
@@ -32,6 +36,7 @@ for (const failing of ["scan", "hash"] as const)
       let calls = 0;
       const fail = async (task: never): Promise<never> => {
         if (++calls >= from) throw new Error("the thread has died");
+        await new Promise((resolve) => setTimeout(resolve, 10));
         return await work(task);
       };
       const budget = new IngestBudget(64 * MiB);

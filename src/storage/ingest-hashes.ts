@@ -43,7 +43,12 @@ export async function* hashWindows(
       }
       coming = undefined;
       if (cut.done === true) isOver = true;
-      else hashing.push(unheard(hashWindow(cut.value, compute)));
+      else {
+        const window = hashWindow(cut.value, compute);
+        // Thrown when it is its turn.
+        window.catch(() => undefined);
+        hashing.push(window);
+      }
     }
   } finally {
     for (const window of hashing) freeWhenItComes(window);
@@ -61,12 +66,6 @@ async function firstOf(
   const hashed = first?.then(() => undefined);
   if (coming === undefined) return await hashed;
   return await (hashed === undefined ? coming : Promise.race([coming, hashed]));
-}
-
-/** Its failure is thrown when it is its turn, and not before. */
-function unheard<T>(work: Promise<T>): Promise<T> {
-  work.catch(() => undefined);
-  return work;
 }
 
 function freeWhenItComes(coming: Promise<{ readonly window: IngestWindow } | undefined>): void {

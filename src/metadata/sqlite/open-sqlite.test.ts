@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, it, type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { isCoded } from "../../base/errors.ts";
 import { silentLog } from "../../base/log.ts";
 import { metadataConformance } from "../testing/conformance.ts";
@@ -34,6 +34,36 @@ describe("openSqliteMetadata()", () => {
 
   it("runs the product's own schema and procedures", async (t) => {
     const store = await openSqliteMetadata({ path: await newPath(t), log: silentLog });
+    await store.close();
+  });
+
+  it("answers what makes room with its second try, whoever shares its transaction", async (t) => {
+    const path = await newPath(t);
+    const file = `${path}.module.ts`;
+    const errors = new URL("../../base/errors.ts", import.meta.url).href;
+    await writeFile(
+      file,
+      `import { CodedError } from ${JSON.stringify(errors)};
+       import { migrations, procedures as known } from ${JSON.stringify(module.href)};
+       let tries = 0;
+       const incrementThenBreak = async (tx, input) => {
+         if (tries++ === 0) throw new CodedError("resource_exhausted", "the disk is full");
+         return await known.increment(tx, input);
+       };
+       export { migrations };
+       export const procedures = { ...known, incrementThenBreak };
+       export const freeing = ["incrementThenBreak"];`,
+    );
+    const store = asTestStore(
+      await openSqliteMetadata({ path, log: silentLog, module: pathToFileURL(file) }),
+    );
+    await store.call("increment", { name: "a" });
+    const [freed] = await Promise.all([
+      store.call("incrementThenBreak", { name: "b" }),
+      store.call("increment", { name: "a" }),
+    ]);
+    assert.equal(freed, 1);
+    assert.equal(await store.call("readCounter", { name: "b" }), 1);
     await store.close();
   });
 

@@ -82,8 +82,11 @@ async function open(): Promise<void> {
   const answer = async (calls: readonly Call[]): Promise<void> => {
     const given = new Set<number>();
     const { answers, committed } = await run(calls, (reads) => {
-      for (const [place] of reads) given.add(place);
-      reply({ kind: "early", answers: reads });
+      // What makes room may be run once more when its first answer is that there is none.
+      const final = reads.filter(([place]) => !makesRoom.has(calls[place]!.name));
+      if (final.length === 0) return;
+      for (const [place] of final) given.add(place);
+      reply({ kind: "early", answers: final });
     });
     const left = [...answers.entries()].filter(([place]) => !given.has(place));
     reply({ kind: "answered", answers: left, committed });
