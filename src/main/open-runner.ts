@@ -13,7 +13,7 @@ export interface OpenedRunner extends Runner {
 
 /** Opens the process runner: in namespaces, or bare where the user asked for that. */
 export async function openRunner(
-  config: PachdConfig,
+  config: Pick<PachdConfig, "root" | "sandbox" | "slots">,
   { random, log }: { random: Random; log: Log },
 ): Promise<OpenedRunner> {
   const scratch = join(config.root, "run");
@@ -25,7 +25,7 @@ export async function openRunner(
     close: async () => {
       await runner.close();
     },
-    slots: config.sandbox ? config.slots : 1,
+    slots: config.sandbox ? config.slots : Math.min(1, config.slots),
     label: config.sandbox ? "process" : "process (no sandbox)",
   };
 }

@@ -1,5 +1,5 @@
 export { runEventLoop } from "./event-loop.ts";
-export { appendTaskLog, readLogs } from "./logs.ts";
+export { readLogRecords, readLogs, type LogQuery } from "./logs.ts";
 export {
   createPipeline,
   deleteAllPipelines,
@@ -10,12 +10,6 @@ export {
   listPipelines,
 } from "./pipelines.ts";
 export type { PpsDeps } from "./pps-deps.ts";
-export {
-  claimTasks,
-  releaseTask,
-  renewTask,
-  reportTask,
-  storeTaskOutput,
-  taskLeaseMs,
-  type Assignment,
-} from "./tasks.ts";
+export { TaskHost, type ClaimRequest } from "./task-host.ts";
+export { claimedMax } from "./tasks.ts";
+export { listWorkers } from "./workers.ts";

@@ -5,6 +5,7 @@ import type { JobDetail } from "../metadata/index.ts";
 import { endOutput, stageSquash, type ViewSpec } from "../pfs/index.ts";
 import { moduliFor, type DividedInput } from "./partition.ts";
 import type { PpsDeps } from "./pps-deps.ts";
+import { countWorkers } from "./workers.ts";
 
 /**
  * Starts a job whose predecessor has ended: opens its output commit and divides its inputs into
@@ -42,7 +43,7 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
     ? job.inputs.map(() => 1)
     : await moduliFor(deps.pfs, {
         inputs: dividedInputs(job, fromUids),
-        workers: workersOf(deps, job.info.parallelismSpec),
+        workers: workersOf(await countWorkers(deps), job.info.parallelismSpec),
         signal,
       });
   await metadata.call("startJob", {
@@ -94,10 +95,14 @@ export function inputView(input: JobDetail["inputs"][number], fromUid: string | 
     : { uid: input.uid, fromUid, fullFile: input.method.incremental === "FULL" };
 }
 
-/** A constant of 0 means one per slot; a coefficient counts machines, and here there is one. */
-export function workersOf(deps: Pick<PpsDeps, "slots">, spec: ParallelismSpec): number {
-  if (spec.strategy === "COEFFICIENT") return Math.max(1, Math.floor(spec.coefficient));
-  return spec.constant === 0 ? deps.slots : spec.constant;
+/** A constant of 0 means one per slot; a coefficient counts machines. */
+export function workersOf(
+  there: { readonly machines: number; readonly slots: number },
+  spec: ParallelismSpec,
+): number {
+  if (spec.strategy === "COEFFICIENT")
+    return Math.max(1, Math.floor(spec.coefficient * there.machines));
+  return spec.constant === 0 ? there.slots : spec.constant;
 }
 
 /**

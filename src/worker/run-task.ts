@@ -1,10 +1,12 @@
 import { codedErrorFrom, isCoded } from "../base/errors.ts";
 import { removeTree } from "../base/remove-tree.ts";
+import type { OutputChange } from "../model/output-change.ts";
 import { collectOutput } from "./collect-output.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { runUserCode } from "./run-user-code.ts";
 import { stageInputs } from "./stage-inputs.ts";
 import { TaskLog } from "./task-log.ts";
+import { untilAvailable } from "./until-available.ts";
 import type { ViewStore } from "./view-store.ts";
 import type { ClaimedTask, TaskOutcome } from "./worker-host.ts";
 import type { WorkerOptions } from "./worker-options.ts";
@@ -21,7 +23,7 @@ export interface Attempt {
 /**
  * Runs one task: stage inputs, run the user's code, collect its output, report. Everything that goes
  * wrong on the way is reported as a failure of the attempt, but for two cases, which report nothing:
- * the lease is lost, and the signal fires. Leaves nothing on disk.
+ * the lease is lost, and the signal fires; then the task is handed back. Leaves nothing on disk.
  */
 export async function runTask(
   options: WorkerOptions & { readonly views: ViewStore },
@@ -34,13 +36,15 @@ export async function runTask(
   const either = AbortSignal.any([signal, heartbeat.lost]);
   try {
     const outcome = await outcomeOf(options, attempt, either);
-    await untilTaken(async () => await host.report(task, outcome), { clock, signal: either });
+    await untilAvailable(async () => await host.report(task, outcome), { clock, signal: either });
   } catch (error) {
     const { message } = codedErrorFrom(error);
     log.warn(
       { job: task.jobId, task: task.task, attempt: task.attempt, error: message },
       "A task was given up",
     );
+    // Handed back at once; a lease that is lost is somebody else's by then.
+    if (signal.aborted) await host.release(task).catch(() => undefined);
   } finally {
     heartbeat.stop();
     await removeTree(fs, directory).catch((error: Error) => {
@@ -54,15 +58,20 @@ async function outcomeOf(
   { task, directory }: Attempt,
   signal: AbortSignal,
 ): Promise<TaskOutcome> {
-  const { fs, host, views } = options;
-  const taskLog = new TaskLog(options, task);
+  const { clock, fs, host, views } = options;
+  const taskLog = new TaskLog(options, task, signal);
   try {
-    const stage = await stageInputs({ fs, views, out: `${directory}/out` }, task, signal);
+    const stage = await untilAvailable(
+      async () => await stageInputs({ fs, views, out: `${directory}/out` }, task, signal),
+      { clock, signal },
+    );
     try {
       const hidden = [...options.hidden, options.scratch];
       const ended = await runUserCode({ ...options, taskLog, hidden }, task, stage, signal);
       if (ended.kind === "success") {
-        await host.writeOutput(task, collectOutput(fs, stage, signal), signal);
+        const changes = (): AsyncIterable<OutputChange> => collectOutput(fs, stage, signal);
+        const store = async (): Promise<void> => await host.writeOutput(task, changes, signal);
+        await untilAvailable(store, { clock, signal });
       }
       return ended;
     } finally {
@@ -76,23 +85,5 @@ async function outcomeOf(
     return { kind: "failure", error: message };
   } finally {
     await taskLog.close();
-  }
-}
-
-const reportAgainMs = 1_000;
-
-/** A report is worth repeating as long as the lease holds: the work is done. */
-async function untilTaken(
-  report: () => Promise<void>,
-  { clock, signal }: { clock: WorkerOptions["clock"]; signal: AbortSignal },
-): Promise<void> {
-  for (;;) {
-    signal.throwIfAborted();
-    try {
-      return await report();
-    } catch (error) {
-      if (!isCoded(error, "unavailable")) throw error;
-      await clock.sleep(reportAgainMs, signal);
-    }
   }
 }

@@ -1,7 +1,10 @@
 import { Readable } from "node:stream";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
-import { inspectJob, listJobs, readLogs, type PpsDeps } from "../../pps/index.ts";
+import { coalesce } from "../../base/coalesce.ts";
+import { KiB } from "../../base/size.ts";
+import { parseSince } from "../../model/since.ts";
+import { inspectJob, listJobs, readLogRecords, readLogs, type PpsDeps } from "../../pps/index.ts";
 import { count, flag, manyTexts, readQuery } from "./json-body.ts";
 import { commitNameOf, principalOf, signalOf } from "./request-context.ts";
 
@@ -11,7 +14,13 @@ interface JobParams {
 
 const listQuery = z.object({ pipeline: z.string().optional(), inputCommit: manyTexts });
 const waitQuery = z.object({ waitMs: count.default(0) });
-const logQuery = z.object({ follow: flag });
+const logQuery = z.object({
+  follow: flag,
+  raw: flag,
+  task: count.optional(),
+  attempt: count.optional(),
+  since: z.string().optional(),
+});
 
 /** Jobs and their logs. */
 export function registerJobRoutes(server: FastifyInstance, pps: PpsDeps): void {
@@ -34,26 +43,40 @@ export function registerJobRoutes(server: FastifyInstance, pps: PpsDeps): void {
       }),
   );
   server.get<{ Params: JobParams }>("/jobs/:job/logs", async (request, reply) => {
-    const { follow } = readQuery(request, logQuery);
-    const lines = readLogs(pps, principalOf(request), request.params.job, {
+    const { raw, since, ...query } = readQuery(request, logQuery);
+    const { follow } = query;
+    const lines = (raw ? rawLogs : readLogs)(pps, principalOf(request), request.params.job, {
       follow,
+      ...(query.task === undefined ? {} : { task: query.task }),
+      ...(query.attempt === undefined ? {} : { attempt: query.attempt }),
+      ...(since === undefined ? {} : { sinceMicros: parseSince(since, pps.pfs.clock.nowMicros()) }),
       signal: signalOf(reply),
     });
     // The first line is awaited here, so that an unknown job is an answer and not a broken stream.
     const first = await lines.next();
-    void reply.type("text/plain; charset=utf-8");
-    return await reply.send(
-      Readable.from(first.done === true ? [] : prepended(first.value, lines), {
-        objectMode: false,
-      }),
-    );
+    void reply.type(raw ? "application/x-ndjson" : "text/plain; charset=utf-8");
+    const all = prepended(first, lines);
+    const bytes = follow ? all : coalesce(all, sliceBytes);
+    return await reply.send(Readable.from(bytes, { objectMode: false }));
   });
 }
 
+/** Lines leave together where nobody waits for each. */
+const sliceBytes = 64 * KiB;
+
+/** One JSON object a line. */
+async function* rawLogs(
+  ...[pps, principal, id, query]: Parameters<typeof readLogRecords>
+): AsyncGenerator<Buffer, void, void> {
+  for await (const line of readLogRecords(pps, principal, id, query))
+    yield Buffer.from(`${JSON.stringify(line)}\n`);
+}
+
 async function* prepended(
-  first: Buffer,
+  first: IteratorResult<Buffer, void>,
   rest: AsyncIterable<Buffer>,
 ): AsyncGenerator<Buffer, void, void> {
-  yield first;
+  if (first.done === true) return;
+  yield first.value;
   yield* rest;
 }

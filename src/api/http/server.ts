@@ -18,6 +18,7 @@ import { registerPutRoutes } from "./put-routes.ts";
 import { registerRewriteRoutes } from "./rewrite-routes.ts";
 import { registerRepoRoutes } from "./repo-routes.ts";
 import { registerStoreRoutes } from "./store-routes.ts";
+import { registerWorkerRoutes } from "./worker-routes.ts";
 
 export interface HttpServerOptions {
   readonly pps: PpsDeps;
@@ -65,6 +66,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
     // A path may have 64 KiB, three times that when every byte is escaped.
     http: { maxHeaderSize: 256 * KiB },
   });
+  const closing = new AbortController();
   takeRawBodies(server);
   server.addHook("onRequest", (_request, reply, done) => {
     // Clients compare it with their own.
@@ -88,6 +90,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
       registerPipelineRoutes(v1, options.pps);
       registerJobRoutes(v1, options.pps);
       registerStoreRoutes(v1, options.pps);
+      registerWorkerRoutes(v1, options.pps, closing.signal);
       v1.get("/version", () => ({ version: options.version }));
     },
     { prefix: "/api/v1" },
@@ -104,6 +107,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
   return {
     address: `${options.host.includes(":") ? `[${options.host}]` : options.host}:${port.port}`,
     close: async (signal) => {
+      closing.abort();
       // A client that keeps its connection after its last answer would hold us up to the end.
       server.server.keepAliveTimeout = 1;
       server.server.closeIdleConnections();

@@ -1,6 +1,7 @@
 import { firstSchema } from "./001-first-schema.ts";
 import { journal } from "./003-journal.ts";
 import { sessionsAndGarbage } from "./002-sessions-and-garbage.ts";
+import { workersAndLogs } from "./004-workers-and-logs.ts";
 
 /** One step of the schema. Never changed once released; the next step is a new file. */
 export interface Migration {
@@ -10,4 +11,9 @@ export interface Migration {
 }
 
 /** All steps, in order; the last one's version is the schema's. */
-export const migrations: readonly Migration[] = [firstSchema, sessionsAndGarbage, journal];
+export const migrations: readonly Migration[] = [
+  firstSchema,
+  sessionsAndGarbage,
+  journal,
+  workersAndLogs,
+];

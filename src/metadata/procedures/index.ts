@@ -75,7 +75,7 @@ import {
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
 import { listRuns, stagedBytes, stageRun, startClosing } from "./staging.ts";
-import { appendLog, followLog, readLog } from "./task-logs.ts";
+import { appendLog, followLog, readLog, trimLogs } from "./task-logs.ts";
 import {
   claimTasks,
   releaseTask,
@@ -83,8 +83,10 @@ import {
   reportTask,
   storeOutput,
   taskOutputs,
+  unclaimTasks,
 } from "./tasks.ts";
 import { createJobs, nextTriggers } from "./trigger.ts";
+import { countWorkers, forgetWorker, keepWorker, listWorkers } from "./workers.ts";
 
 import {
   endJournalBatch,
@@ -221,6 +223,12 @@ export const procedures = {
   storeOutput,
   takeInlineBatch,
   taskOutputs,
+  trimLogs,
+  unclaimTasks,
+  countWorkers,
+  forgetWorker,
+  keepWorker,
+  listWorkers,
 };
 
 export type Procedures = typeof procedures;
@@ -240,13 +248,16 @@ export const relaxed: readonly (keyof Procedures)[] = [
   "finishEvent",
   "forgetRequests",
   "indexPackSlice",
+  "forgetWorker",
   "keepBlockIds",
+  "keepWorker",
   "postponeEvent",
   "renewEvent",
   "renewFinish",
   "renewSession",
   "renewTask",
   "takeInlineBatch",
+  "unclaimTasks",
 ];
 
 /** What deletes, and what garbage collection does: on a full disk there is something set aside for these. */
@@ -265,4 +276,5 @@ export const freeing: readonly (keyof Procedures)[] = [
   "moveChunks",
   "pardonPacks",
   "raiseEpoch",
+  "trimLogs",
 ];
