@@ -1,7 +1,9 @@
 import { systemClock, type Clock } from "../base/clock.ts";
 import { CodedError, isCoded } from "../base/errors.ts";
+import { freeBytes } from "../base/free-bytes.ts";
 import { silentLog } from "../base/log.ts";
 import { randomHex, systemRandom, type Random } from "../base/random.ts";
+import { KiB } from "../base/size.ts";
 import type {
   ClaimedTask,
   HeldTask,
@@ -112,6 +114,7 @@ export class RemoteWorkerHost {
           start += piece.length;
           failures = 0;
           yield piece;
+          freeBytes(piece);
         }
         return;
       } catch (error) {
@@ -131,7 +134,7 @@ export class RemoteWorkerHost {
       method: "POST",
       path: `${taskUrl(task)}/output`,
       headers: tokenOf(task),
-      body: () => writeFrames(changes()),
+      body: () => freedWhenSent(writeFrames(changes())),
       repeatable: true,
       signal,
     });
@@ -194,6 +197,18 @@ export class RemoteWorkerHost {
 
 /** Tasks that one claim takes at most. */
 const tokensMax = 128;
+
+/** A slice longer than what a socket holds back: the next is asked for when all of it has left. */
+const sentBytesMin = 128 * KiB;
+
+async function* freedWhenSent(
+  slices: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, void> {
+  for await (const slice of slices) {
+    yield slice;
+    if (slice.length >= sentBytesMin) freeBytes(slice);
+  }
+}
 
 function taskUrl({ jobId, task, attempt }: HeldTask): string {
   return `/worker/jobs/${part(jobId)}/tasks/${task}/attempts/${attempt}`;

@@ -23,7 +23,10 @@ export interface WorkerHost {
   renew(task: ClaimedTask): Promise<void>;
   /** The files and directories of a view, in path order (parents before children). */
   listView(view: ViewRef, signal: AbortSignal): AsyncIterable<ViewFile>;
-  /** The content of one file of a view, as the view shows it (a block shard shows some blocks only). */
+  /**
+   * The content of one file of a view, as the view shows it (a block shard shows some blocks only). A slice is
+   * good until the next is asked for.
+   */
   readFile(view: ViewRef, path: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /**
    * Stores what the task did to its output; durable with `report`. May be called again, with the same
