@@ -3,7 +3,7 @@ import * as fs from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
-import { codedErrorFrom, isCoded } from "../base/errors.ts";
+import { CodedError, codedErrorFrom, isCoded } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { RemoteWorkerHost } from "../client/index.ts";
@@ -134,6 +134,11 @@ async function registered(
       await host.keep(facts, []);
       return;
     } catch (error) {
+      if (isCoded(error, "unauthenticated"))
+        throw new CodedError(
+          "unauthenticated",
+          "This daemon asks for a token: give the worker the same one with --token-file FILE",
+        );
       if (!isCoded(error, "unavailable")) throw error;
       if (isFirst) log.warn({ error: codedErrorFrom(error).message }, "Waiting for the daemon");
       await clock.sleep(againMs, signal).catch(() => undefined);

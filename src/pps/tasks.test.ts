@@ -4,7 +4,11 @@ import { listed, never } from "../pfs/testing/open-test-pfs.ts";
 import { localPrincipal } from "../model/principal.ts";
 import { handleEvents } from "./event-loop.ts";
 import { deletePipeline } from "./pipelines.ts";
-import { appendTaskLog, readLogs } from "./logs.ts";
+import { MiB } from "../base/size.ts";
+import { workersOf } from "./jobs.ts";
+import { appendTaskLog, readLogRecords, readLogs, type LogQuery } from "./logs.ts";
+import { TaskHost } from "./task-host.ts";
+import { countWorkers } from "./workers.ts";
 import {
   claimTasks,
   releaseTask,
@@ -43,6 +47,17 @@ async function write(pps: TestPps, assignment: Assignment, text: string): Promis
     content: () => listed([bytes]),
   } as const;
   await storeTaskOutput(pps.deps, assignment, listed([change]), never);
+}
+
+async function linesOf(
+  pps: TestPps,
+  id: string,
+  query: { follow?: boolean } = {},
+): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const line of readLogs(pps.deps, localPrincipal, id, { ...query, signal: never }))
+    lines.push(line.toString());
+  return lines;
 }
 
 async function log(
@@ -154,6 +169,99 @@ describe("readLogs()", () => {
     });
     for await (const line of logs) lines.push(line.toString());
     assert.deepEqual(lines, ["0 | zero\n", "0 | one\n", "0 | two\n"]);
+  });
+});
+
+describe("appendTaskLog()", () => {
+  it("appendTaskLog() keeps what came twice once, and takes no more than its bound", async (t) => {
+    const [pps, held] = await withClaim(t);
+    await log(pps, held, "one\n", 0);
+    await log(pps, held, "one\n", 0);
+    await log(pps, held, "one\ntwo\n", 0);
+    await log(pps, held, "far\n", 9 * MiB);
+    await reportTask(pps.deps, held.claim, undefined);
+    assert.deepEqual(await linesOf(pps, held.claim.jobId), ["0 | one\n", "0 | two\n"]);
+  });
+
+  it("trimLogs removes the oldest lines of all jobs first", async (t) => {
+    const [pps, held] = await withClaim(t);
+    for (let i = 0; i < 10; i++) await log(pps, held, `line ${i}\n`, i * 7);
+    const { metadata } = pps.deps.pfs;
+    assert.equal(await metadata.call("trimLogs", { bytesMax: 70 }), 0);
+    assert.equal(await metadata.call("trimLogs", { bytesMax: 21 }), 7);
+    await log(pps, held, "line 10\n", 70);
+    const left = ["line 7", "line 8", "line 9", "line 10"].map((line) => `0 | ${line}\n`);
+    assert.deepEqual(await linesOf(pps, held.claim.jobId), left);
+  });
+});
+
+describe("readLogs()", () => {
+  it("readLogs() follows a job in the order of its lines until it ends", async (t) => {
+    const [pps, held] = await withClaim(t);
+    const { jobId } = held.claim;
+    const followed = linesOf(pps, jobId, { follow: true });
+    await log(pps, held, "one\ntw", 0);
+    await log(pps, held, "o\nrest", 6);
+    await reportTask(pps.deps, held.claim, undefined);
+    await pps.settle();
+    assert.deepEqual(await followed, ["0 | one\n", "0 | two\n", "0 | rest\n"]);
+  });
+
+  it("readLogRecords() chooses by task, attempt and time, and ends an attempt's last line", async (t) => {
+    const pps = openTestPps(t);
+    await pps.pfs.repo("a");
+    await pps.pipeline("p", { a: "reduce" }, { parallelism_spec: { constant: 2 } });
+    await pps.pfs.commit("a", Object.fromEntries([..."abcdefgh"].map((name) => [name, name])));
+    await pps.events();
+    const tasks = await claimTasks(pps.deps, { worker: "w", count: 4 });
+    assert.equal(tasks.length, 2);
+    for (const task of tasks) await log(pps, task, `first ${task.claim.task}`, 0);
+    for (const task of tasks) await releaseTask(pps.deps, task.claim);
+    pps.pfs.clock.advance(60_000);
+    const sinceMicros = pps.pfs.clock.nowMicros();
+    const again = await claimTasks(pps.deps, { worker: "w", count: 4 });
+    for (const task of again) await log(pps, task, `second ${task.claim.task}\n`, 0);
+    const { jobId } = tasks[0]!.claim;
+    const texts = async (query: Omit<LogQuery, "signal">): Promise<string[]> => {
+      const found: string[] = [];
+      const records = readLogRecords(pps.deps, localPrincipal, jobId, { ...query, signal: never });
+      for await (const { job, task, attempt, text } of records) {
+        assert.equal(job, jobId);
+        found.push(`${task}/${attempt} ${text}`);
+      }
+      return found;
+    };
+    const all = ["0/1 first 0", "0/2 second 0", "1/1 first 1", "1/2 second 1"];
+    assert.deepEqual(await texts({}), all);
+    assert.deepEqual(await texts({ task: 1 }), all.slice(2));
+    assert.deepEqual(await texts({ task: 0 }), all.slice(0, 2));
+    assert.deepEqual(await texts({ task: 2 }), []);
+    assert.deepEqual(await texts({ attempt: 1 }), [all[0], all[2]]);
+    assert.deepEqual(await texts({ sinceMicros }), [all[1], all[3]]);
+  });
+});
+
+describe("workersOf()", () => {
+  it("workersOf() counts machines that have workers, and slots, of those heard of lately", async (t) => {
+    const pps = openTestPps(t, { slots: 2 });
+    const host = new TaskHost(pps.deps);
+    const facts = { version: "", runner: "process", slots: 3, state: "ready" } as const;
+    const counted = async (): Promise<number[]> => {
+      const there = await countWorkers(pps.deps);
+      return [
+        workersOf(there, { strategy: "COEFFICIENT", coefficient: 1.5 }),
+        workersOf(there, { strategy: "COEFFICIENT", coefficient: 0.1 }),
+        workersOf(there, { strategy: "CONSTANT", constant: 0 }),
+        workersOf(there, { strategy: "CONSTANT", constant: 7 }),
+      ];
+    };
+    assert.deepEqual(await counted(), [1, 1, 2, 7]);
+    for (const [id, machine] of Object.entries({ a: "one", b: "one", c: "two" }))
+      await host.keep({ ...facts, id, name: id, machine }, []);
+    assert.deepEqual(await counted(), [3, 1, 9, 7]);
+    pps.pfs.clock.advance(25_000);
+    await host.keep({ ...facts, id: "c", name: "c", machine: "two" }, []);
+    assert.deepEqual(await counted(), [1, 1, 3, 7]);
   });
 });
 
