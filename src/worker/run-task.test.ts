@@ -150,16 +150,15 @@ describe("runTask()", { skip: probe.works ? false : probe.reason }, () => {
       away.set(what, times);
       if (times === 1) throw new CodedError("unavailable", "away");
     };
-    const whole = { listView: host.listView, writeOutput: host.writeOutput, log: host.appendLog };
-    host.listView = (...args) => (fails("list"), whole.listView.apply(host, args));
-    host.writeOutput = async (...args) => (
-      fails("write"),
-      await whole.writeOutput.apply(host, args)
-    );
-    host.appendLog = async (...args) => (fails("log"), await whole.log.apply(host, args));
+    const listView = host.listView.bind(host);
+    const writeOutput = host.writeOutput.bind(host);
+    const appendLog = host.appendLog.bind(host);
+    host.listView = (...args) => (fails("list"), listView(...args));
+    host.writeOutput = async (...args) => (fails("write"), await writeOutput(...args));
+    host.appendLog = async (...args) => (fails("log"), await appendLog(...args));
     const attempt = await bench
       .sh("echo hello; cat /pfs/fruit/x > /pfs/out/x", { inputs: [{ name: "fruit", view }] })
-      .finally(() => Object.assign(host, { ...whole, appendLog: whole.log }));
+      .finally(() => Object.assign(host, { listView, writeOutput, appendLog }));
     assert.deepEqual(attempt.outcome, { kind: "success" });
     assert.deepEqual(attempt.changes, [{ kind: "append", path: "x", content: "apple\n" }]);
     assert.equal(attempt.log, "hello\n");

@@ -79,18 +79,12 @@ class World {
 
   /** Kills something, until it is told to stop. */
   async killOn(signal: AbortSignal): Promise<void> {
-    const ways = [
-      this.killWorker,
-      this.killWorker,
-      this.drainWorker,
-      this.killProgram,
-      this.killDaemon,
-    ];
+    const ways = ["killWorker", "killWorker", "drainWorker", "killProgram", "killDaemon"] as const;
     while (!signal.aborted) {
       await sleep(this.chance(600));
       const way = ways[this.chance(ways.length)]!;
-      this.kills[way.name] = (this.kills[way.name] ?? 0) + 1;
-      await way.call(this);
+      this.kills[way] = (this.kills[way] ?? 0) + 1;
+      await this[way]();
     }
   }
 

@@ -12,7 +12,7 @@ export const failuresMax = 3;
  * Attempts that end because their worker is gone are nobody's failure; but a task that keeps taking its
  * worker along must end some time.
  */
-const attemptsMax = 20;
+const lostMax = 20;
 
 /** A claimed task; `token` fences the attempt. */
 export interface TaskClaim {
@@ -42,7 +42,7 @@ export const claimTasks: Procedure<
     const last = { jobId: row.job_id, task: row.task, attempt: row.attempts };
     if (row.state === "assigned")
       await endAttempt(tx, last, "lost: its worker stopped renewing the lease");
-    if (row.attempts >= attemptsMax) {
+    if (row.attempts >= lostMax && (await timesLost(tx, row)) >= lostMax) {
       await endTask(tx, row.job_id, row.task, "failure");
       continue;
     }
@@ -57,6 +57,15 @@ export const claimTasks: Procedure<
   }
   return claims;
 };
+
+async function timesLost(tx: Tx, { job_id: jobId, task }: DueTask): Promise<number> {
+  const row = await tx.get<{ count: number }>(
+    `SELECT COUNT(*) AS count FROM attempts WHERE job_id = ? AND task = ? AND error LIKE 'lost: %'`,
+    jobId,
+    task,
+  );
+  return row?.count ?? 0;
+}
 
 /** One state at a time: the index then gives them in order. */
 async function dueTasks(
