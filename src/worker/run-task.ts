@@ -22,8 +22,8 @@ export interface Attempt {
 
 /**
  * Runs one task: stage inputs, run the user's code, collect its output, report. Everything that goes
- * wrong on the way is reported as a failure of the attempt, but for two cases, which report nothing:
- * the lease is lost, and the signal fires; then the task is handed back. Leaves nothing on disk.
+ * wrong on the way is reported as a failure of the attempt, but for two cases, in which the task is handed
+ * back: the lease is lost, and the signal fires. Leaves nothing on disk.
  */
 export async function runTask(
   options: WorkerOptions & { readonly views: ViewStore },
@@ -43,8 +43,9 @@ export async function runTask(
       { job: task.jobId, task: task.task, attempt: task.attempt, error: message },
       "A task was given up",
     );
-    // Handed back at once; a lease that is lost is somebody else's by then.
-    if (signal.aborted) await host.release(task).catch(() => undefined);
+    // The command is dead, so another worker need not wait for the lease. One that is lost may be somebody
+    // else's by now: then nothing happens.
+    await host.release(task).catch(() => undefined);
   } finally {
     heartbeat.stop();
     await removeTree(fs, directory).catch((error: Error) => {
