@@ -15,8 +15,10 @@ import { largeFiles } from "./large-files.ts";
 import { manyFiles } from "./many-files.ts";
 import { memory } from "./memory.ts";
 import { metadataBytes } from "./metadata-bytes.ts";
+import { noOpTasks } from "./no-op-tasks.ts";
 import { oneInMany } from "./one-in-many.ts";
 import { pipeline } from "./pipeline.ts";
+import { smallPuts } from "./small-puts.ts";
 import { openSink } from "./sink.ts";
 import { lineOf, tableOf } from "./table.ts";
 
@@ -26,6 +28,7 @@ import { lineOf, tableOf } from "./table.ts";
 const benches: Readonly<Record<string, Bench>> = {
   "large-files": largeFiles,
   "many-files": manyFiles,
+  "small-puts": smallPuts,
   commits,
   "cluster-commits": clusterCommits,
   flat,
@@ -33,6 +36,7 @@ const benches: Readonly<Record<string, Bench>> = {
   "one-in-many": oneInMany,
   garbage,
   pipeline,
+  "no-op-tasks": noOpTasks,
   "beside-a-put": besideAPut,
   "cli-start": cliStart,
   memory,

@@ -1,10 +1,18 @@
-import { rmSync, statSync } from "node:fs";
+import { createReadStream, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { create, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  FileType,
+  GetFileRequestSchema,
+  PutFileRequestSchema,
+  type FileSchema,
+} from "../src/api/grpc/gen/pfs_pb.ts";
 import type { Bed, Row } from "./bench.ts";
 import { receive, sendFile } from "./http.ts";
 import { randomBytes, textLines, writeSlices } from "./inputs.ts";
 import { race, rates } from "./measure.ts";
 import { copy } from "./programs.ts";
+import { RawGrpc } from "./raw-grpc.ts";
 
 /** A large file in, as a commit of its own, and out again: beside `cp`, and beside a bare HTTP server. */
 export async function* largeFiles(bed: Bed): AsyncGenerator<Row, void, void> {
@@ -26,6 +34,8 @@ async function* measureKind(
   const file = join(bed.folder, kind);
   const copied = join(bed.folder, "copied");
   const api = `http://${bed.daemon.address}/api/v1/repos/${kind}`;
+  const grpc = new RawGrpc(bed.daemon.address);
+  const master = { repo: { name: kind }, id: "master" };
   const times = await race({
     rounds: 3,
     // Other bytes in each round: what is stored already would not be stored again.
@@ -37,11 +47,21 @@ async function* measureKind(
       put: (round) => sendFile(`${api}/branches/master/files/${round}`, file),
       sink: () => sendFile(`${bed.sink.url}/hash`, file),
       copySynced: () => copy(file, copied, true),
+      grpcPut: async (round) => {
+        const commit = await bed.client.commits.start(kind, "grpc");
+        await grpc.stream("/pfs.API/PutFile", putMessages(file, commit.id, kind, round));
+        await bed.client.commits.finish(commit);
+      },
+      grpcGet: (round) =>
+        grpc.call("/pfs.API/GetFile", GetFileRequestSchema, {
+          file: { commit: master, path: String(round) },
+        }),
       get: (round) => receive(`${api}/commits/master/files/${round}`),
       bareGet: () => receive(`${bed.sink.url}${file}`),
       copy: () => copy(file, copied, false),
     },
   });
+  grpc.close();
   const { size } = statSync(file);
   const row = (
     what: string,
@@ -56,6 +76,31 @@ async function* measureKind(
   });
   yield row("ingest", times.put, "cp + sync", times.copySynced);
   yield row("ingest", times.put, "bare HTTP + SHA-256", times.sink);
+  yield row(
+    "ingest over gRPC, what is there already",
+    times.grpcPut,
+    "cp + sync",
+    times.copySynced,
+  );
+  yield row("read over gRPC", times.grpcGet, "bare HTTP", times.bareGet);
   yield row("read", times.get, "cp", times.copy);
   yield row("read", times.get, "bare HTTP", times.bareGet);
+}
+
+/** A file as the messages of one PutFile. */
+async function* putMessages(
+  path: string,
+  commit: string,
+  repo: string,
+  round: number,
+): AsyncGenerator<Uint8Array, void, void> {
+  let file: MessageInitShape<typeof FileSchema> | undefined = {
+    commit: { repo: { name: repo }, id: commit },
+    path: String(round),
+  };
+  for await (const value of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    const request = { fileType: FileType.REGULAR, value: value as Buffer, ...(file && { file }) };
+    yield toBinary(PutFileRequestSchema, create(PutFileRequestSchema, request));
+    file = undefined;
+  }
 }

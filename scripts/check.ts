@@ -16,6 +16,7 @@ const staticChecks: readonly Check[] = [
   { name: "lint", args: [tool("oxlint"), ...formatted] },
   { name: "tidy", args: ["scripts/tidy.ts"] },
   { name: "protos", args: ["scripts/protos.ts"] },
+  { name: "rest-docs", args: ["scripts/rest-docs.ts"] },
 ];
 const unitTests: Check = {
   name: "unit tests",

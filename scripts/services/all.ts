@@ -1,3 +1,4 @@
+import { docker } from "./docker.ts";
 import { goToolchain } from "./go.ts";
 import { grpcInPython } from "./grpc-python.ts";
 import { namespaces } from "./namespaces.ts";
@@ -5,16 +6,19 @@ import type { RunningService, Service } from "./service.ts";
 import { postgres } from "./postgres.ts";
 import { pythonToolchain } from "./python.ts";
 import { s3Server } from "./s3-server.ts";
+import { shells } from "./shells.ts";
 import { strace } from "./strace.ts";
 
 const services: readonly Service[] = [
   strace,
+  shells,
   namespaces,
   postgres,
   goToolchain,
   s3Server,
   pythonToolchain,
   grpcInPython,
+  docker,
 ];
 
 /** Installs what is missing and starts what has to run; the environment of all, and one stop. */

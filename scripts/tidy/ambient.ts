@@ -22,7 +22,7 @@ const ambients: readonly Ambient[] = [
   { pattern: /\bDate\.now\b/g, what: "Date.now", ...clock },
   { pattern: /\bnew Date\(\s*\)/g, what: "new Date()", ...clock },
   { pattern: /\bperformance\.now\b/g, what: "performance.now", ...clock },
-  { pattern: /\bset(?:Timeout|Interval)\b(?!\s*:)/g, what: "a timer", ...clock },
+  { pattern: /(?<!session\.)\bset(?:Timeout|Interval)\b(?!\s*:)/g, what: "a timer", ...clock },
   { pattern: /\bAbortSignal\.timeout\b/g, what: "AbortSignal.timeout", ...clock },
   { pattern: /\bMath\.random\b/g, what: "Math.random", ...random },
   {

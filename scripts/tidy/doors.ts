@@ -2,9 +2,9 @@ import { lineAt, type Finding } from "./finding.ts";
 import type { SourceFile } from "./source-file.ts";
 
 /** More names than this at a door ask which noun is hiding behind it. */
-const doorNamesMax = 45;
+const doorNamesMax = 50;
 
-/** A door (`src/FLOOR/index.ts`) lists names one by one, at most 45, and holds no code of its own. */
+/** A door (`src/FLOOR/index.ts`) lists names one by one, at most 50, and holds no code of its own. */
 export function checkDoor(file: SourceFile): Finding[] {
   if (!/^src\/[^/]+\/index\.ts$/.test(file.path)) return [];
   const findings: Finding[] = [];

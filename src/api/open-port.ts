@@ -3,6 +3,9 @@ import type { Server as HttpServer } from "node:http";
 import type { Http2Server } from "node:http2";
 import { createServer, type Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
+import { CodedError } from "../base/errors.ts";
+import { writeRefusal } from "./http/guard.ts";
+import type { Limits } from "./limits.ts";
 
 /** How every HTTP/2 connection begins (RFC 9113, 3.4); no HTTP/1 request does. */
 const preface = Buffer.from("PRI * HTTP/2.0\r\n");
@@ -10,6 +13,9 @@ const preface = Buffer.from("PRI * HTTP/2.0\r\n");
 const silentMs = 60_000;
 /** After so long without traffic the system asks whether the other end is still there. */
 const keepAliveInitialDelay = 60_000;
+
+/** So long one that is turned away may take to read why. */
+const turnedAwayMs = 1_000;
 
 /** One port for both HTTP/1.1 and HTTP/2 without TLS, told apart by their first bytes. */
 export interface Port {
@@ -24,6 +30,7 @@ interface Servers {
   readonly http1: HttpServer;
   readonly http2: Http2Server;
   readonly clock: Clock;
+  readonly limits: Limits;
 }
 
 /** Opens the port. The servers are not to listen themselves. */
@@ -36,6 +43,7 @@ export async function openPort(
   const server = createServer(
     { noDelay: true, keepAlive: true, keepAliveInitialDelay },
     (socket) => {
+      if (sockets.size >= servers.limits.connectionsMax) return turnAway(socket, servers);
       sockets.add(socket);
       undecided.add(socket);
       const decided = (): void => {
@@ -63,6 +71,21 @@ export async function openPort(
       for (const socket of sockets) socket.destroy();
     },
   };
+}
+
+/** Says why, to those who understand it, and waits for them no longer than a moment. */
+function turnAway(socket: Socket, { clock, limits }: Servers): void {
+  const gone = new AbortController();
+  const end = (): void => {
+    socket.destroy();
+  };
+  socket.on("error", end);
+  socket.once("close", () => {
+    gone.abort();
+  });
+  const message = `Cannot take another connection: ${limits.connectionsMax} are open. Close some, or try again later`;
+  writeRefusal(socket, 503, new CodedError("unavailable", message));
+  clock.sleep(turnedAwayMs, gone.signal).then(end, () => undefined);
 }
 
 function decide(socket: Socket, { http1, http2, clock }: Servers, decided: () => void): void {

@@ -18,6 +18,8 @@ export const errorCodes = {
   already_exists: { http: 409, grpc: 6, exit: 1 },
   failed_precondition: { http: 409, grpc: 9, exit: 1 },
   aborted: { http: 409, grpc: 10, exit: 1 },
+  too_slow: { http: 408, grpc: 4, exit: 1 },
+  too_large: { http: 413, grpc: 8, exit: 1 },
   out_of_range: { http: 416, grpc: 11, exit: 1 },
   cancelled: { http: 499, grpc: 1, exit: 1 },
   data_loss: { http: 500, grpc: 15, exit: 1 },

@@ -1,3 +1,4 @@
+export { BlockEnds } from "./block-ends.ts";
 export {
   blockBytesMin,
   Cutter,

@@ -125,6 +125,25 @@ test("create-pipeline checks every document before it creates the first", async 
   );
 });
 
+test("create-pipeline --push-images uses the images as they are in the registry", async () => {
+  const info = { name: "filter", runner: "docker", transform: {} };
+  await using server = await fakePachd({ "POST /pipelines": { status: 201, json: info } });
+  const local = { ...spec, transform: { ...spec.transform, image: "mine" } };
+  const made = await run(["create-pipeline", "--push-images", "-r", "localhost:5000"], {
+    ...server,
+    stdinText: JSON.stringify(local) + JSON.stringify(local),
+  });
+  assert.equal(
+    made.stderr,
+    "Pushing mine, this may take a while.\nPushed mine as localhost:5000/me/mine:1\n",
+  );
+  const image = "localhost:5000/me/mine:1";
+  assert.deepEqual(
+    server.received.map(({ body }) => JSON.parse(body.toString()) as unknown),
+    [image, image].map((one) => ({ ...spec, transform: { ...spec.transform, image: one } })),
+  );
+});
+
 test("create-pipeline reads a URL", async () => {
   await using server = await fakePachd({
     "POST /pipelines": { status: 201, json: { name: "filter", runner: "docker", transform: {} } },

@@ -1,4 +1,4 @@
-/** What doctor asks about the machine it runs on. */
+/** The machine that a command runs on: what doctor asks about it, and its images. */
 export interface Machine {
   /** The folder that holds everything of a pachd started here without options. */
   readonly root: string;
@@ -13,4 +13,14 @@ export interface Machine {
     program: string,
     args: readonly string[],
   ): Promise<{ readonly code: number; readonly output: string } | undefined>;
+  /** Pushes an image of the Docker here; the name by which it can be pulled. */
+  pushImage(
+    request: {
+      readonly image: string;
+      readonly registry: string;
+      readonly username?: string;
+      readonly password?: string;
+    },
+    signal: AbortSignal,
+  ): Promise<string>;
 }

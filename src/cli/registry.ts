@@ -116,6 +116,10 @@ export const registry: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/delete-file.ts")).deleteFile,
   },
   job: { summary: "What a job is.", load: () => topic("job") },
+  "create-job": {
+    summary: "Create a new job. Returns the id of the created job.",
+    load: async () => (await import("./commands/create-job.ts")).createJob,
+  },
   "inspect-job": {
     summary: "Show a job.",
     load: async () => (await import("./commands/inspect-job.ts")).inspectJob,
@@ -123,6 +127,18 @@ export const registry: Readonly<Record<string, Entry>> = {
   "list-job": {
     summary: "List jobs, newest first.",
     load: async () => (await import("./commands/list-job.ts")).listJob,
+  },
+  "stop-job": {
+    summary: "End a job that is going on.",
+    load: async () => (await import("./commands/stop-job.ts")).stopJob,
+  },
+  "restart-job": {
+    summary: "Do a failed job again.",
+    load: async () => (await import("./commands/restart-job.ts")).restartJob,
+  },
+  "delete-job": {
+    summary: "Delete a job and its logs.",
+    load: async () => (await import("./commands/delete-job.ts")).deleteJob,
   },
   "get-logs": {
     summary: "Print the logs of a job.",
@@ -137,6 +153,10 @@ export const registry: Readonly<Record<string, Entry>> = {
     summary: "Create pipelines from a spec.",
     load: async () => (await import("./commands/create-pipeline.ts")).createPipeline,
   },
+  "update-pipeline": {
+    summary: "Update an existing pipeline.",
+    load: async () => (await import("./commands/update-pipeline.ts")).updatePipeline,
+  },
   "inspect-pipeline": {
     summary: "Show a pipeline.",
     load: async () => (await import("./commands/inspect-pipeline.ts")).inspectPipeline,
@@ -148,6 +168,18 @@ export const registry: Readonly<Record<string, Entry>> = {
   "delete-pipeline": {
     summary: "Delete a pipeline.",
     load: async () => (await import("./commands/delete-pipeline.ts")).deletePipeline,
+  },
+  "start-pipeline": {
+    summary: "Restart a stopped pipeline.",
+    load: async () => (await import("./commands/start-pipeline.ts")).startPipeline,
+  },
+  "stop-pipeline": {
+    summary: "Stop a running pipeline.",
+    load: async () => (await import("./commands/stop-pipeline.ts")).stopPipeline,
+  },
+  "run-pipeline": {
+    summary: "Run a pipeline once.",
+    load: async () => (await import("./commands/run-pipeline.ts")).runPipeline,
   },
   "delete-all": {
     summary: "Delete everything.",

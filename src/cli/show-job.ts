@@ -1,8 +1,10 @@
+import { formatBytes } from "../base/size.ts";
 import type { JobInfo, TaskInfo } from "../model/job.ts";
+import { defaultLimits, type Limits } from "../model/limits.ts";
 import type { Context } from "./context.ts";
 import { ago, humanDuration } from "./human-time.ts";
 import type { Listing } from "./listing.ts";
-import { parallelismText, runnerNote, transformText } from "./show-transform.ts";
+import { parallelismText, runnerLines, transformText } from "./show-transform.ts";
 import { attemptState, jobState, taskState } from "./states.ts";
 import { formatTable, printable } from "./table.ts";
 
@@ -13,13 +15,52 @@ export const jobListing: Listing<JobInfo> = {
     job.outputCommit === undefined ? "-" : `${job.outputCommit.repo}/${job.outputCommit.id}`,
     ago(job.startedMicros, context.deps.clock.nowMicros()),
     job.finishedMicros === undefined ? "-" : humanDuration(job.finishedMicros - job.startedMicros),
-    jobState(job.state, context),
+    `${jobState(job.state, context)}${progressNote(job)}`,
   ],
 };
 
+/** ` 3/8` behind the state of a job of several tasks that is going on. */
+function progressNote({ state, progress }: JobInfo): string {
+  return state === "running" && progress.tasks > 1
+    ? ` ${progress.tasksDone}/${progress.tasks}`
+    : "";
+}
+
+/** Why a job is there, a sentence a line. */
+export function whyText(job: JobInfo): string {
+  return (job.why ?? []).map((sentence) => `${sentence}\n`).join("");
+}
+
+/** `3 of 8 tasks, 1 KiB in, 300 B out, 2.0 tasks/s, about 3 seconds left`; the rate only while it goes on. */
+function progressText(job: JobInfo, nowMicros: number): string {
+  const { tasksDone, tasks, inputBytes, outputBytes, tasksMicros } = job.progress;
+  const parts = [
+    `${tasksDone} of ${tasks} task${tasks === 1 ? "" : "s"}`,
+    `${formatBytes(inputBytes)} in`,
+    `${formatBytes(outputBytes)} out`,
+  ];
+  const isGoing = job.finishedMicros === undefined && tasksDone > 0 && tasksDone < tasks;
+  if (isGoing && tasksMicros !== undefined && nowMicros > tasksMicros) {
+    const perSecond = tasksDone / ((nowMicros - tasksMicros) / 1_000_000);
+    const left = humanDuration(((tasks - tasksDone) / perSecond) * 1_000_000);
+    parts.push(`${perSecond.toFixed(1)} tasks/s`, `${left.toLowerCase()} left`);
+  }
+  return parts.join(", ");
+}
+
+/** `retries 0, task timeout 10 s`: what is not as it is by itself. */
+function limitsText({ retries, taskTimeoutMs, jobTimeoutMs }: Limits): string {
+  const parts = [
+    ...(retries === defaultLimits.retries ? [] : [`retries ${retries}`]),
+    ...(taskTimeoutMs === 0 ? [] : [`task timeout ${taskTimeoutMs / 1_000} s`]),
+    ...(jobTimeoutMs === 0 ? [] : [`job timeout ${jobTimeoutMs / 1_000} s`]),
+  ];
+  return parts.join(", ");
+}
+
 /** A job in words; the spaces at line ends are the original's. */
 export function jobText(job: JobInfo, context: Context): string {
-  const note = runnerNote(job);
+  const limits = limitsText(job.limits);
   const inputs = job.inputs.map(({ commit, method }) => [
     commit.repo,
     commit.id,
@@ -35,8 +76,12 @@ export function jobText(job: JobInfo, context: Context): string {
       : [`Duration: ${humanDuration(job.finishedMicros - job.startedMicros)} `]),
     `State: ${jobState(job.state, context)}`,
     ...(job.error === undefined ? [] : [`Error: ${job.error}`]),
+    ...(job.progress.tasks === 0
+      ? []
+      : [`Progress: ${progressText(job, context.deps.clock.nowMicros())}`]),
+    ...(limits === "" ? [] : [`Limits: ${limits}`]),
     `ParallelismSpec: ${parallelismText(job.parallelismSpec)}`,
-    ...(note === undefined ? [] : [`Runner: process (${note})`]),
+    ...runnerLines(job),
     "Inputs:",
     formatTable([["NAME", "COMMIT", "PARTITION", "INCREMENTAL"], ...inputs]) + "Transform:",
     transformText(job.transform),
@@ -55,5 +100,8 @@ function taskText(task: TaskInfo, context: Context): string {
     attemptState(state, context),
     printable(error ?? ""),
   ]);
+  const { count = 1 } = task;
+  if (count > 1)
+    return `Chunks ${task.task + 1} to ${task.task + count}: ${taskState(task.state, context)}\n`;
   return `Chunk ${task.task + 1}: ${taskState(task.state, context)}\n${formatTable([["Worker", "State", "Error"], ...attempts])}`;
 }

@@ -2,7 +2,7 @@ import type { JobState, PipelineInfo } from "../model/job.ts";
 import type { Context } from "./context.ts";
 import { ago } from "./human-time.ts";
 import type { Listing } from "./listing.ts";
-import { parallelismText, runnerNote, transformText } from "./show-transform.ts";
+import { parallelismText, runnerLines, transformText } from "./show-transform.ts";
 import { jobState, pipelineState } from "./states.ts";
 import { formatTable } from "./table.ts";
 
@@ -20,7 +20,6 @@ const countedStates: readonly JobState[] = ["creating", "running", "failure", "s
 
 /** A pipeline in words, laid out as the original does. */
 export function pipelineText(pipeline: PipelineInfo, context: Context): string {
-  const note = runnerNote(pipeline);
   const inputs = pipeline.inputs.map(({ repo, method }) => [
     repo,
     method.partition,
@@ -34,7 +33,7 @@ export function pipelineText(pipeline: PipelineInfo, context: Context): string {
     `Created: ${ago(pipeline.createdMicros, context.deps.clock.nowMicros())}`,
     `State: ${pipelineState(pipeline.state, context)}`,
     `ParallelismSpec: ${parallelismText(pipeline.parallelismSpec)}`,
-    ...(note === undefined ? [] : [`Runner: process (${note})`]),
+    ...runnerLines(pipeline),
     "Inputs:",
     formatTable([["NAME", "PARTITION", "INCREMENTAL"], ...inputs]) + "Transform:",
     transformText(pipeline.transform),

@@ -1,4 +1,4 @@
-import type { ParallelismSpec, Transform } from "../model/pipeline-spec.ts";
+import type { ParallelismSpec, Transform } from "../model/spec-schema.ts";
 
 /** The transform as a spec holds it: empty fields left out. */
 export function transformText(transform: Transform): string {
@@ -13,12 +13,24 @@ export function transformText(transform: Transform): string {
     stdin: transform.stdin,
     accept_return_code: transform.acceptReturnCode,
     debug: transform.debug,
+    user: transform.user ?? "",
+    working_dir: transform.workingDir ?? "",
+    resources: resourcesText(transform),
+    network: transform.network ?? "",
   };
   return JSON.stringify(
     Object.fromEntries(Object.entries(fields).filter(([, value]) => !isEmpty(value))),
     null,
     2,
   );
+}
+
+function resourcesText({ resources = {} }: Transform): object {
+  const { cpu, memoryBytes } = resources;
+  return {
+    ...(cpu === undefined ? {} : { cpu }),
+    ...(memoryBytes === undefined ? {} : { memory: memoryBytes }),
+  };
 }
 
 function isEmpty(value: string | boolean | object): boolean {
@@ -31,6 +43,16 @@ export function parallelismText(spec: ParallelismSpec): string {
   if (spec.strategy === "COEFFICIENT")
     return `strategy:COEFFICIENT coefficient:${spec.coefficient} `;
   return spec.constant === 0 ? "" : `constant:${spec.constant} `;
+}
+
+/** What runs it, where that is not what goes without saying: as a process, and no image was asked for. */
+export function runnerLines(shown: {
+  readonly runner: string;
+  readonly transform: Transform;
+}): string[] {
+  const note = runnerNote(shown);
+  if (note !== undefined) return [`Runner: process (${note})`];
+  return shown.runner === "process" ? [] : [`Runner: ${shown.runner}`];
 }
 
 /** Says that an image a spec names is not what runs, or undefined when it is. */

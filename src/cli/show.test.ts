@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { defaultLimits } from "../model/limits.ts";
 import type { CommitInfo } from "../model/commit.ts";
 import type { FileInfo } from "../model/file.ts";
 import type { JobInfo, PipelineInfo } from "../model/job.ts";
@@ -49,7 +50,7 @@ const job: JobInfo = {
   pipeline: "filter",
   pipelineVersion: 0,
   transform,
-  inputs: [{ commit: { repo: "data", id: "master/1" }, method, runEmpty: false }],
+  inputs: [{ commit: { repo: "data", id: "master/1" }, method, runEmpty: false, each: false }],
   parentJob: "abb",
   startedMicros: nowMicros - 180 * minute,
   finishedMicros: nowMicros - 179 * minute,
@@ -58,6 +59,8 @@ const job: JobInfo = {
   error: "task 0 failed three times",
   parallelismSpec: { strategy: "CONSTANT", constant: 1 },
   runner: "process",
+  limits: defaultLimits,
+  progress: { tasksDone: 1, tasks: 2, inputBytes: 2_048, outputBytes: 0 },
   tasks: [
     {
       task: 0,
@@ -78,13 +81,19 @@ const pipeline: PipelineInfo = {
   version: 0,
   transform,
   inputs: [
-    { repo: "data", method, runEmpty: false },
-    { repo: "params", method: { partition: "REPO", incremental: "NONE" }, runEmpty: false },
+    { repo: "data", method, runEmpty: false, each: false },
+    {
+      repo: "params",
+      method: { partition: "REPO", incremental: "NONE" },
+      runEmpty: false,
+      each: false,
+    },
   ],
   outputRepo: "filter",
   createdMicros: nowMicros - minute,
   state: "running",
   parallelismSpec: { strategy: "COEFFICIENT", coefficient: 0.5 },
+  limits: defaultLimits,
   runner: "docker",
   jobCounts: { success: 3, creating: 1 },
 };

@@ -8,6 +8,7 @@ const minuteMicros = 60_000_000;
 test("pachctl alone shows repos, running jobs and the last failure", async () => {
   const job = { pipeline: "sum", startedMicros: nowMicros - 3 * minuteMicros };
   const output = { repo: "sum", id: "x/0" };
+  const progress = { tasksDone: 0, tasks: 1, inputBytes: 0, outputBytes: 0 };
   await using server = await fakePachd(
     {
       "GET /version": { json: { version: "0.1.0" } },
@@ -17,7 +18,7 @@ test("pachctl alone shows repos, running jobs and the last failure", async () =>
       "GET /jobs": {
         json: {
           jobs: [
-            { ...job, id: "running", state: "running", outputCommit: output },
+            { ...job, id: "running", state: "running", outputCommit: output, progress },
             { ...job, id: "bad", state: "failure", error: "exit status 1\nbecause" },
             { ...job, id: "worse", state: "failure", error: "exit status 2" },
           ],

@@ -26,7 +26,7 @@ export type Query = Readonly<
 
 /** One call of the REST API. */
 export interface Call extends CallOptions {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** Below `/api/v1`, encoded. */
   readonly path: string;
   readonly query?: Query | undefined;

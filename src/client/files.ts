@@ -1,3 +1,4 @@
+import { isCoded } from "../base/errors.ts";
 import type { RecordFormat } from "../chunking/index.ts";
 import type { CommitInfo, CommitName } from "../model/commit.ts";
 import type { FileDifference, FileInfo } from "../model/file.ts";
@@ -35,7 +36,7 @@ export interface ViewOptions extends CallOptions {
 export interface GetOptions extends ViewOptions {
   /** First byte wanted, from 0. */
   readonly offsetBytes?: number;
-  /** How many bytes are wanted at most. Default: to the end. */
+  /** How many bytes are wanted at most: with 0 none, and the call only finds out whether it could read. Default: to the end. */
   readonly sizeBytes?: number;
 }
 
@@ -135,13 +136,9 @@ export function fileCalls(connection: Connection): FileCalls {
         ...connection.idempotent(),
       }),
     get: (commit, path, options = {}) =>
-      connection.bytes({
-        method: "GET",
-        path: `${commitUrl(commit)}/files/${rest(path)}`,
-        query: viewQuery(options),
-        headers: rangeHeader(options),
-        signal: options.signal,
-      }),
+      options.sizeBytes === 0
+        ? getNothing(connection, commit, path, options)
+        : getBytes(connection, commit, path, options),
     getTar: (commit, path, options = {}) =>
       connection.bytes({
         method: "GET",
@@ -247,6 +244,40 @@ function viewQuery({ from, fullFile, shard }: ViewOptions): Query {
     blockModulus: blocks ? shard.blockModulus : undefined,
   };
 }
+
+async function getBytes(
+  connection: Connection,
+  commit: CommitName,
+  path: string,
+  options: GetOptions,
+): Promise<AsyncIterable<Buffer>> {
+  return await connection.bytes({
+    method: "GET",
+    path: `${commitUrl(commit)}/files/${rest(path)}`,
+    query: viewQuery(options),
+    headers: rangeHeader(options),
+    signal: options.signal,
+  });
+}
+
+/** A range of no bytes cannot be asked for; one byte tells whether there is such a file. */
+async function getNothing(
+  connection: Connection,
+  commit: CommitName,
+  path: string,
+  options: GetOptions,
+): Promise<AsyncIterable<Buffer>> {
+  const { offsetBytes: _, ...view } = options;
+  try {
+    for await (const _ of await getBytes(connection, commit, path, { ...view, sizeBytes: 1 }));
+  } catch (error) {
+    // Of an empty file.
+    if (!isCoded(error, "out_of_range")) throw error;
+  }
+  return none();
+}
+
+async function* none(): AsyncGenerator<Buffer, void, void> {}
 
 function rangeHeader({ offsetBytes = 0, sizeBytes }: GetOptions): { range?: string } {
   if (offsetBytes === 0 && sizeBytes === undefined) return {};

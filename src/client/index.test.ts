@@ -205,6 +205,28 @@ test("get() streams with range and view, and names a connection that breaks midw
   );
 });
 
+test("get() of 0 bytes is empty, and still says that a file is not there", async () => {
+  await using server = await fakePachd({
+    "GET /repos/data/commits/master%2F0/files/sales": { raw: "a" },
+    "GET /repos/data/commits/master%2F0/files/empty": {
+      error: { code: "out_of_range", message: "the file has 0 bytes" },
+      status: 416,
+    },
+    "GET /repos/data/commits/master%2F0/files/nope": {
+      error: { code: "not_found", message: "no" },
+      status: 404,
+    },
+  });
+  const client = clientOf(server.address);
+  for (const path of ["sales", "empty"]) {
+    const bytes = await client.files.get(commit, path, { offsetBytes: 7, sizeBytes: 0 });
+    assert.equal(await textOf(bytes), "");
+  }
+  assert.equal(server.received[0]?.headers.range, "bytes=0-0");
+  const missing = client.files.get(commit, "nope", { sizeBytes: 0 });
+  await assert.rejects(missing, coded("not_found", "no"));
+});
+
 test("list() follows pages", async () => {
   const pages: Record<string, object> = {
     "": { files: [{ path: "a" }, { path: "b" }], next: "b" },
@@ -300,7 +322,7 @@ test("an answer that is no error of pachd's is shown as it is", async () => {
   );
   await assert.rejects(
     clientOf(server.address).repos.list(),
-    coded("invalid_argument", "pachd answered 413 Payload Too Large: nope"),
+    coded("too_large", "pachd answered 413 Payload Too Large: nope"),
   );
 });
 

@@ -23,6 +23,18 @@ export interface LogOptions extends CallOptions {
 }
 
 export interface JobCalls {
+  /**
+   * Creates a job from a spec as a file holds it: of a pipeline, or of none.
+   *
+   * @throws CodedError `invalid_argument` naming the wrong field; `not_found`
+   */
+  create(spec: object, options?: CallOptions): Promise<JobInfo>;
+  /** Ends a job that is going on. @throws CodedError `failed_precondition` when it has ended */
+  stop(id: string, options?: CallOptions): Promise<JobInfo>;
+  /** Does a failed job again; with `failedOnly` tasks that succeeded do not run again. */
+  restart(id: string, options?: { readonly failedOnly?: boolean } & CallOptions): Promise<JobInfo>;
+  /** Removes a job and its logs. What it wrote stays. */
+  delete(id: string, options?: CallOptions): Promise<void>;
   /** Newest first, without tasks. */
   list(options?: ListJobsOptions): Promise<readonly JobInfo[]>;
   /** With tasks. @throws CodedError `not_found` */
@@ -38,6 +50,36 @@ const ended: readonly JobState[] = ["success", "failure", "empty"];
 export function jobCalls(connection: Connection): JobCalls {
   const jobUrl = (id: string): string => `/jobs/${part(id)}`;
   return {
+    create: (spec, { signal } = {}) =>
+      connection.json<JobInfo>({
+        method: "POST",
+        path: "/jobs",
+        json: spec,
+        signal,
+        ...connection.idempotent(),
+      }),
+    stop: (id, { signal } = {}) =>
+      connection.json<JobInfo>({
+        method: "POST",
+        path: `${jobUrl(id)}/stop`,
+        signal,
+        ...connection.idempotent(),
+      }),
+    restart: (id, { failedOnly, signal } = {}) =>
+      connection.json<JobInfo>({
+        method: "POST",
+        path: `${jobUrl(id)}/restart`,
+        query: { failedOnly },
+        signal,
+        ...connection.idempotent(),
+      }),
+    delete: (id, { signal } = {}) =>
+      connection.json<void>({
+        method: "DELETE",
+        path: jobUrl(id),
+        signal,
+        ...connection.idempotent(),
+      }),
     async list({ pipeline, inputCommits, signal } = {}) {
       const query = { pipeline, inputCommit: inputCommits?.map(commitText) };
       const answer = await connection.json<{ jobs: JobInfo[] }>({

@@ -12,6 +12,19 @@ export interface PipelineCalls {
   list(options?: CallOptions): Promise<readonly PipelineInfo[]>;
   /** With the number of jobs by state. @throws CodedError `not_found` */
   inspect(name: string, options?: CallOptions): Promise<PipelineInfo>;
+  /**
+   * Gives a pipeline another spec. By default all that it made is archived, and made anew from its inputs;
+   * with `archive: false` it goes on from here.
+   */
+  update(
+    name: string,
+    spec: object,
+    options?: { readonly archive?: boolean } & CallOptions,
+  ): Promise<PipelineInfo>;
+  /** Makes jobs again, beginning with what finished while it was stopped. */
+  start(name: string, options?: CallOptions): Promise<PipelineInfo>;
+  /** Makes no more jobs; those that are there go on. */
+  stop(name: string, options?: CallOptions): Promise<PipelineInfo>;
   /** Its output repo stays. */
   delete(name: string, options?: CallOptions): Promise<void>;
 }
@@ -30,6 +43,30 @@ export function pipelineCalls(connection: Connection): PipelineCalls {
     },
     inspect: (name, { signal } = {}) =>
       connection.json<PipelineInfo>({ method: "GET", path: `/pipelines/${part(name)}`, signal }),
+    update: (name, spec, { archive, signal } = {}) =>
+      connection.json<PipelineInfo>({
+        method: "PUT",
+        path: `/pipelines/${part(name)}`,
+        // A false in a query is left out.
+        query: { archive: archive === false ? "false" : undefined },
+        json: spec,
+        signal,
+        ...connection.idempotent(),
+      }),
+    start: (name, { signal } = {}) =>
+      connection.json<PipelineInfo>({
+        method: "POST",
+        path: `/pipelines/${part(name)}/start`,
+        signal,
+        ...connection.idempotent(),
+      }),
+    stop: (name, { signal } = {}) =>
+      connection.json<PipelineInfo>({
+        method: "POST",
+        path: `/pipelines/${part(name)}/stop`,
+        signal,
+        ...connection.idempotent(),
+      }),
     delete: (name, { signal } = {}) =>
       connection.json<void>({
         method: "DELETE",

@@ -1,6 +1,6 @@
 import { codedErrorFrom, isCoded } from "../base/errors.ts";
 import { localPrincipal } from "../model/principal.ts";
-import { collectGarbage, isGarbageDue, type PfsDeps } from "../pfs/index.ts";
+import { collectDueGarbage, type PfsDeps } from "../pfs/index.ts";
 
 const lookEveryMs = 60_000;
 
@@ -15,9 +15,8 @@ export async function runGarbageCollection(
     await pfs.clock.sleep(Math.min(lookEveryMs, everyMs), signal).catch(() => undefined);
     if (signal.aborted) return;
     try {
-      if (!(await isGarbageDue(pfs, everyMs))) continue;
-      const report = await collectGarbage(pfs, localPrincipal, { isDryRun: false, signal });
-      pfs.log.info({ ...report }, "garbage has been collected");
+      const report = await collectDueGarbage(pfs, localPrincipal, { everyMs, signal });
+      if (report !== undefined) pfs.log.info({ ...report }, "garbage has been collected");
     } catch (error) {
       const isBusy = isCoded(error, "failed_precondition");
       if (!signal.aborted && !isBusy)

@@ -4,6 +4,8 @@ import { parseArgs } from "node:util";
 import { CodedError } from "../base/errors.ts";
 import { GiB, KiB, MiB } from "../base/size.ts";
 import { isRepoName } from "../model/repo.ts";
+import { defaultDockerAddress } from "../runner/index.ts";
+import { secretVariables, type SecretPlaces } from "./secret-source.ts";
 import { parseStoreAddress, type StoreAddress } from "./store-address.ts";
 
 /** How pachd is set up: command line first, then environment, then defaults. */
@@ -24,6 +26,10 @@ export interface PachdConfig {
   readonly port: number;
   /** Tasks that run at once; 0 leaves all to workers on other machines. Default: one per CPU. */
   readonly slots: number;
+  /** What runs a pipeline whose spec names an image; one that names none runs as a process. */
+  readonly runner: "process" | "docker";
+  /** Where Docker answers: DOCKER_HOST. */
+  readonly dockerAddress: string;
   /** False: commands run without namespaces, as root, one at a time. */
   readonly sandbox: boolean;
   readonly tokenFile: string | undefined;
@@ -39,6 +45,8 @@ export interface PachdConfig {
   /** After SIGTERM, requests and tasks under way get this long to end. */
   readonly drainMs: number;
   readonly logLevel: string;
+  /** Where tasks find the secrets that they name. */
+  readonly secrets: SecretPlaces;
 }
 
 export const pachdHelp = `Usage: pachd [options]
@@ -57,6 +65,8 @@ Options:
   --object-cache SIZE  how much of an s3:// store is kept below DIR (default 10GiB; 0 = nothing)
   --address HOST:PORT  where to listen (PACH_ADDRESS; default 127.0.0.1:30650; port 0 takes a free one)
   --slots N            tasks that run at once (default: one per CPU); 0 leaves all to workers on other machines
+  --runner KIND        process: commands run on this machine, images are not used; docker: those of a spec that
+                       names an image run in it (PACH_RUNNER; default process; DOCKER_HOST says where Docker is)
   --no-sandbox         run commands without namespaces: root only, one at a time, nothing is read-only
   --token-file FILE    ask every request for the token in FILE
   --insecure           listen beyond loopback without a token
@@ -65,6 +75,8 @@ Options:
   --gc-every DURATION  collect garbage so long after a deletion: 30s, 10m, 2h; 0 = only when asked (default 10m)
   --keep-logs SIZE     how much is kept of what tasks print, the oldest goes first (default 1GiB)
   --drain-timeout DURATION  how long requests and tasks may go on after SIGTERM (default 10s)
+  --secrets-dir DIR    the secrets that specs name: DIR/NAME/FILE, or DIR/NAME (PACH_SECRETS_DIR); one may also be the
+                       variable PACHD_SECRET_NAME
   --log-level LEVEL    debug, info, warn or error (LOG_LEVEL; default info)
   --version            print the version
   --help               print this
@@ -77,6 +89,7 @@ const optionsOf = {
   "object-cache": { type: "string" },
   address: { type: "string" },
   slots: { type: "string" },
+  runner: { type: "string" },
   "no-sandbox": { type: "boolean", default: false },
   "token-file": { type: "string" },
   insecure: { type: "boolean", default: false },
@@ -85,6 +98,7 @@ const optionsOf = {
   "gc-every": { type: "string" },
   "keep-logs": { type: "string", default: "1GiB" },
   "drain-timeout": { type: "string", default: "10s" },
+  "secrets-dir": { type: "string" },
   "log-level": { type: "string" },
   version: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
@@ -122,6 +136,8 @@ export function parsePachdConfig(
       values.slots === undefined
         ? Math.max(1, machine.cpus)
         : wholeNumber("--slots", values.slots, 0),
+    runner: runnerKind(values.runner ?? (env["PACH_RUNNER"] || "process")),
+    dockerAddress: env["DOCKER_HOST"] || defaultDockerAddress,
     sandbox: !values["no-sandbox"],
     tokenFile: values["token-file"],
     insecure: values.insecure,
@@ -130,10 +146,22 @@ export function parsePachdConfig(
     gcEveryMs: durationMs("--gc-every", values["gc-every"] ?? "10m"),
     logBytesMax: sizeBytes("--keep-logs", values["keep-logs"]),
     drainMs: durationMs("--drain-timeout", values["drain-timeout"]),
+    secrets: {
+      directory: folder(
+        machine.cwd,
+        values["secrets-dir"] ?? (env["PACH_SECRETS_DIR"] || undefined),
+      ),
+      environment: secretVariables(env),
+    },
     logLevel: logLevel(values["log-level"] ?? (env["LOG_LEVEL"] || "info")),
   };
   requireSafe(config);
   return config;
+}
+
+/** An absolute path. */
+export function folder(cwd: string, path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(cwd, path);
 }
 
 function parseOptions(
@@ -202,6 +230,12 @@ export function wholeNumber(name: string, text: string, min: number): number {
     "usage",
     `Cannot use ${name} ${text}: give a whole number of at least ${min}`,
   );
+}
+
+/** @throws CodedError `usage` */
+export function runnerKind(text: string): PachdConfig["runner"] {
+  if (text === "process" || text === "docker") return text;
+  throw new CodedError("usage", `Cannot use --runner ${text}: give process or docker`);
 }
 
 function repoName(option: string, name: string): string {

@@ -5,12 +5,14 @@ import { hasErrno } from "../base/errno.ts";
 import type { Machine } from "../cli/index.ts";
 import { probeNamespaces } from "../runner/index.ts";
 import { rootFolder, type Environment } from "./config.ts";
+import { imagePusher } from "./push-image.ts";
 
 const patienceMs = 10_000;
 
-/** This machine, for `pachctl doctor`. */
+/** This machine, for `pachctl`. */
 export function thisMachine(env: Environment): Machine {
-  return { root: rootFolder(env, process.cwd()), probeNamespaces, diskRoom, canUse, run };
+  const root = rootFolder(env, process.cwd());
+  return { root, probeNamespaces, diskRoom, canUse, run, pushImage: imagePusher(env) };
 }
 
 async function diskRoom(folder: string): Promise<{ freeBytes: number; totalBytes: number }> {

@@ -59,7 +59,8 @@ async function openParts(
   const pfs = await openPfs(config, identity, { ...found, opened });
   const runner = await openRunner(config, { random: pfs.random, log });
   opened.push(() => runner.close());
-  const pps: PpsDeps = { pfs, session, slots: runner.slots, runner: runner.label };
+  const labels = { runner: runner.label, imageRunner: runner.imageLabel };
+  const pps: PpsDeps = { pfs, session, slots: runner.slots, ...labels };
   const stop = new AbortController();
   const facts = { address: `${config.host}:${config.port}`, release: version };
   await pfs.storage.claimStore(stop.signal);
@@ -100,7 +101,7 @@ async function openParts(
   });
   opened.push(() => http.close(closing));
   log.info(
-    { address: http.address, root: config.root, slots: runner.slots, runner: runner.label },
+    { address: http.address, root: config.root, slots: runner.slots, ...labels },
     "pachd is ready",
   );
   return {

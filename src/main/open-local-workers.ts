@@ -10,6 +10,7 @@ import { keepRegistered, openWorker, type Worker } from "../worker/index.ts";
 import { readBootId } from "./boot-id.ts";
 import type { PachdConfig } from "./config.ts";
 import type { OpenedRunner } from "./open-runner.ts";
+import { openSecretSource } from "./secret-source.ts";
 
 /** Files of inputs kept on disk between jobs. */
 const cacheBytesMax = 20 * GiB;
@@ -28,6 +29,7 @@ export async function openLocalWorkers(
   { pps, runner, version }: { pps: PpsDeps; runner: OpenedRunner; version: string },
 ): Promise<LocalWorkers> {
   const { clock, log, hints } = pps.pfs;
+  const { secrets } = config;
   const filecache = await openFileCache({
     fs,
     dir: join(config.root, "cache"),
@@ -46,7 +48,8 @@ export async function openLocalWorkers(
     clock,
     log,
     scratch: join(config.root, "work"),
-    hidden: [config.root],
+    hidden: [config.root, ...(secrets.directory === undefined ? [] : [secrets.directory])],
+    secrets: openSecretSource(secrets),
     readOnlyInputs: config.sandbox,
   });
   const draining = new AbortController();

@@ -15,6 +15,7 @@ import { lockFolder } from "./lock-folder.ts";
 import { openLogger } from "./logger.ts";
 import { openRunner } from "./open-runner.ts";
 import { readToken } from "./read-token.ts";
+import { openSecretSource } from "./secret-source.ts";
 import { stopSignal } from "./stop-signals.ts";
 import { packageVersion } from "./version.ts";
 import { parseWorkerConfig, workerHelp, type WorkerConfig } from "./worker-config.ts";
@@ -60,6 +61,7 @@ interface RemoteWorker {
 }
 
 async function openRemoteWorker(config: WorkerConfig, log: Log): Promise<RemoteWorker> {
+  const { secrets } = config;
   const clock = systemClock();
   const random = systemRandom;
   const id = randomBytes(16).toString("hex");
@@ -82,7 +84,8 @@ async function openRemoteWorker(config: WorkerConfig, log: Log): Promise<RemoteW
     clock,
     log,
     scratch: join(config.root, "work"),
-    hidden: [config.root],
+    hidden: [config.root, ...(secrets.directory === undefined ? [] : [secrets.directory])],
+    secrets: openSecretSource(secrets),
     readOnlyInputs: config.sandbox,
   });
   const gone = new AbortController();

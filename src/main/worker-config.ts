@@ -2,14 +2,18 @@ import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { CodedError } from "../base/errors.ts";
+import { defaultDockerAddress } from "../runner/index.ts";
 import {
   durationMs,
+  folder,
   logLevel,
   rootFolder,
+  runnerKind,
   sizeBytes,
   wholeNumber,
   type Environment,
 } from "./config.ts";
+import { secretVariables, type SecretPlaces } from "./secret-source.ts";
 
 /** How `pachd worker` is set up. */
 export interface WorkerConfig {
@@ -24,6 +28,12 @@ export interface WorkerConfig {
   readonly cacheBytesMax: number;
   /** The machine's name in list-worker, which a parallelism by coefficient counts. */
   readonly machine: string;
+  /** What runs a pipeline whose spec names an image. */
+  readonly runner: "process" | "docker";
+  /** Where Docker answers: DOCKER_HOST. */
+  readonly dockerAddress: string;
+  /** Where tasks find the secrets that they name: on this machine, not the daemon's. */
+  readonly secrets: SecretPlaces;
   /** False: commands run without namespaces, as root, one at a time. */
   readonly sandbox: boolean;
   /** After SIGTERM, tasks get this long to end. */
@@ -43,6 +53,8 @@ Options:
                            default ~/.local/share/mammoth-worker)
   --cache-bytes-max SIZE   how much of inputs is kept below DIR between tasks (default 20GiB)
   --machine NAME           what list-worker calls this machine (default: its host name)
+  --runner KIND            process or docker: as of the daemon (PACH_RUNNER; default process)
+  --secrets-dir DIR        as of the daemon: secrets are those of the machine that runs the task (PACH_SECRETS_DIR)
   --no-sandbox             run commands without namespaces: root only, one at a time, nothing is read-only
   --drain-timeout DURATION how long running tasks may go on after SIGTERM: 30s, 10m, 0 (default 10s)
   --log-level LEVEL        debug, info, warn or error (LOG_LEVEL; default info)
@@ -56,6 +68,8 @@ const optionsOf = {
   root: { type: "string" },
   "cache-bytes-max": { type: "string", default: "20GiB" },
   machine: { type: "string" },
+  runner: { type: "string" },
+  "secrets-dir": { type: "string" },
   "no-sandbox": { type: "boolean", default: false },
   "drain-timeout": { type: "string", default: "10s" },
   "log-level": { type: "string" },
@@ -82,6 +96,15 @@ export function parseWorkerConfig(
     root: workerRoot(env, machine.cwd, values.root),
     cacheBytesMax: sizeBytes("--cache-bytes-max", values["cache-bytes-max"]),
     machine: values.machine ?? hostname(),
+    runner: runnerKind(values.runner ?? (env["PACH_RUNNER"] || "process")),
+    dockerAddress: env["DOCKER_HOST"] || defaultDockerAddress,
+    secrets: {
+      directory: folder(
+        machine.cwd,
+        values["secrets-dir"] ?? (env["PACH_SECRETS_DIR"] || undefined),
+      ),
+      environment: secretVariables(env),
+    },
     sandbox,
     drainMs: durationMs("--drain-timeout", values["drain-timeout"]),
     logLevel: logLevel(values["log-level"] ?? (env["LOG_LEVEL"] || "info")),

@@ -1,11 +1,14 @@
 export type { InputOf, MetadataStore, OutputOf, ProcedureName } from "./metadata-store.ts";
 export type { CommitDetail } from "./procedures/commits.ts";
 export type { PackState, RefsPage, RefsTable } from "./procedures/garbage.ts";
-export type { JobDetail, JobPlan } from "./procedures/jobs.ts";
+export type { JobDetail } from "./procedures/jobs.ts";
+export type { JobPlan } from "./procedures/job-rows.ts";
+export type { JobParts } from "./procedures/create-job.ts";
 export type { CommitSelector, ListCommitsInput } from "./procedures/list-commits.ts";
 export type { OutboxEvent } from "./procedures/outbox.ts";
 export type { FoundChunks, InlineBatch } from "./procedures/packs.ts";
 export type { PipelineDetail } from "./procedures/pipelines.ts";
+export type { NewBlock } from "./procedures/put-blocks.ts";
 export type { NewRun, StagedRun } from "./procedures/staging.ts";
 export type { CommitToVerify, IndexCheck, StagedToVerify } from "./procedures/verify.ts";
 export type { LogPiece } from "./procedures/task-logs.ts";

@@ -2,14 +2,14 @@ import type { PipelineSpec } from "../model/pipeline-spec.ts";
 
 /** What each record says of its subject. Of several for one subject, the one with the highest number holds. */
 interface Said {
-  /** Name of a repo or a pipeline, uid of a commit. */
+  /** Name of a repo or a pipeline, uid of a commit, id of a block. */
   readonly subject: string;
   readonly number: number;
 }
 
-/** A repo or a pipeline that was deleted. */
+/** A repo, a pipeline or a block that was deleted. */
 export interface GoneRecord extends Said {
-  readonly kind: "repo" | "pipeline";
+  readonly kind: "repo" | "pipeline" | "block";
   readonly isGone: true;
 }
 
@@ -53,5 +53,14 @@ export interface CommitRecord extends Said {
   }[];
 }
 
+/** A block that was put by itself. */
+export interface BlockRecord extends Said {
+  readonly kind: "block";
+  readonly createdMicros: number;
+  readonly bytes: number;
+  /** An encoded run, in base64. */
+  readonly entries: string;
+}
+
 /** One line of the journal, from which lost metadata is made anew. The grammar is docs/formats/journal.md. */
-export type JournalRecord = GoneRecord | RepoRecord | PipelineRecord | CommitRecord;
+export type JournalRecord = GoneRecord | RepoRecord | PipelineRecord | CommitRecord | BlockRecord;

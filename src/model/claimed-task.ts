@@ -1,3 +1,5 @@
+import type { Demands } from "./demands.ts";
+
 /** An input or previous output, as a worker can list and read it. Opaque to the worker. */
 export interface ViewRef {
   /** Equal for equal content: a worker stages each once. */
@@ -33,6 +35,11 @@ export interface ClaimedTask extends HeldTask {
   readonly env: Readonly<Record<string, string>>;
   readonly stdin: readonly string[];
   readonly acceptReturnCode: readonly number[];
+  /** Shown read-only at their paths; the worker's machine knows what is in them. Default: none. */
+  readonly secrets?: readonly { readonly name: string; readonly mountPath: string }[];
+  /** The command is killed when it runs for longer, and the attempt has failed. Default: as long as it takes. */
+  readonly timeoutMs?: number;
+  readonly demands?: Demands;
   /** Shown read-only at `/pfs/<name>`. */
   readonly inputs: readonly { readonly name: string; readonly view: ViewRef }[];
   /** The output of the job before, shown read-only at `/pfs/prev` and as the start of `/pfs/out`. */

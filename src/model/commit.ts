@@ -1,6 +1,12 @@
 import { CodedError } from "../base/errors.ts";
 
 /** Lives open → closing → finished or cancelled. `closing` is shown to users as open. */
+/**
+ * Which branches a list has. `going on`: those whose newest commit that was not cancelled is not archived;
+ * `live head`: those whose newest commit is neither, as in the 1.2 series; or `all`.
+ */
+export type BranchesShown = "going on" | "live head" | "all";
+
 export type CommitState = "open" | "closing" | "finished" | "cancelled";
 
 /** Names a commit by repo and id; the id is `branch/N`. */

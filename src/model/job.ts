@@ -1,6 +1,7 @@
 import type { CommitName } from "./commit.ts";
+import type { Limits } from "./limits.ts";
 import type { Method } from "./method.ts";
-import type { ParallelismSpec, Transform } from "./pipeline-spec.ts";
+import type { ParallelismSpec, Transform } from "./spec-schema.ts";
 
 export type JobState = "creating" | "running" | "success" | "failure" | "empty";
 export type TaskState = "unassigned" | "assigned" | "success" | "failure";
@@ -11,6 +12,20 @@ export interface JobInput {
   readonly commit: CommitName;
   readonly method: Method;
   readonly runEmpty: boolean;
+  /** One task for each top-level file or directory. */
+  readonly each: boolean;
+}
+
+/** How far a job has come. */
+export interface JobProgress {
+  readonly tasksDone: number;
+  readonly tasks: number;
+  /** What its tasks are shown of the inputs, at most; an input by FULL counts whole. */
+  readonly inputBytes: number;
+  /** What the tasks that have ended have written. */
+  readonly outputBytes: number;
+  /** When its tasks were there; undefined before. */
+  readonly tasksMicros?: number;
 }
 
 /** One try of a task. */
@@ -26,11 +41,13 @@ export interface AttemptInfo {
 /** One shard of a job's inputs; the command runs once per task. */
 export interface TaskInfo {
   readonly task: number;
+  /** This many tasks from here on are in this state, and have never been tried. Default 1. */
+  readonly count?: number;
   readonly state: TaskState;
   readonly attempts: readonly AttemptInfo[];
 }
 
-/** A job as inspect-job shows it; lists leave `tasks` out. Times are microseconds since 1970. */
+/** A job as inspect-job shows it; lists leave `tasks` and `why` out. Times are microseconds since 1970. */
 export interface JobInfo {
   readonly id: string;
   readonly pipeline: string;
@@ -47,7 +64,12 @@ export interface JobInfo {
   readonly parallelismSpec: ParallelismSpec;
   /** Which runner ran it: `process` says so although the spec may name an image. */
   readonly runner: string;
+  readonly limits: Limits;
+  readonly progress: JobProgress;
+  /** Of very many tasks, those that have not succeeded come first into this list. */
   readonly tasks?: readonly TaskInfo[];
+  /** What caused it, and what of its inputs it does not see; a sentence each. */
+  readonly why?: readonly string[];
 }
 
 /** A pipeline as lists and inspections show it. Times are microseconds since 1970. */
@@ -59,12 +81,14 @@ export interface PipelineInfo {
     readonly repo: string;
     readonly method: Method;
     readonly runEmpty: boolean;
+    readonly each: boolean;
   }[];
   readonly outputRepo: string;
   readonly createdMicros: number;
   readonly state: PipelineState;
   readonly recentError?: string;
   readonly parallelismSpec: ParallelismSpec;
+  readonly limits: Limits;
   readonly runner: string;
   /** Jobs by state; only in an inspection. */
   readonly jobCounts?: Readonly<Partial<Record<JobState, number>>>;

@@ -1,7 +1,4 @@
-import { createHash } from "node:crypto";
 import { adler32, sha256Of } from "../base/hash.ts";
-import { nextTurn } from "../base/next-turn.ts";
-import { MiB } from "../base/size.ts";
 import type { FilePath } from "../model/paths.ts";
 import type { Shard } from "../model/shard.ts";
 import {
@@ -11,6 +8,7 @@ import {
   type Piece,
   type PieceRange,
 } from "../storage/index.ts";
+import { BlockHasher } from "./block-id.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import type { ByteRange } from "./view.ts";
 
@@ -123,23 +121,15 @@ async function blockIds(
   return ids;
 }
 
-/** A millisecond or two of hashing; then others have their turn. */
-const hashedAtOnceBytes = MiB;
-
 async function computeBlockId(
   deps: PfsDeps,
   block: Block,
   signal = new AbortController().signal,
 ): Promise<string> {
-  const hasher = createHash("sha512");
-  for await (const bytes of deps.storage.readPieces(partsOf(block), signal)) {
-    for (let start = 0; start < bytes.length; start += hashedAtOnceBytes) {
-      hasher.update(bytes.subarray(start, start + hashedAtOnceBytes));
-      await nextTurn();
-    }
-  }
-  // The URL alphabet with padding, as the original names its blocks.
-  return hasher.digest("base64").replaceAll("+", "-").replaceAll("/", "_");
+  const hasher = new BlockHasher();
+  for await (const bytes of deps.storage.readPieces(partsOf(block), signal))
+    await hasher.add(bytes);
+  return hasher.id();
 }
 
 async function* partsOf(block: Block): AsyncGenerator<PieceRange, void, void> {

@@ -15,11 +15,17 @@ export async function collectGarbage(
 }
 
 /**
- * Whether a run should begin by itself: something was deleted and the last run is `everyMs` ago, or a day
- * went by.
+ * Does so when it is time: something was deleted and the last run is `everyMs` ago, or a day went by. Undefined
+ * when it is not.
  */
-export async function isGarbageDue(deps: PfsDeps, everyMs: number): Promise<boolean> {
+export async function collectDueGarbage(
+  deps: PfsDeps,
+  principal: Principal,
+  { everyMs, signal }: { everyMs: number; signal: AbortSignal },
+): Promise<GarbageReport | undefined> {
   const { doneMicros, nowMicros, hasTrash } = await deps.metadata.call("garbageDue", {});
   const sinceMicros = nowMicros - doneMicros;
-  return sinceMicros >= everyMicrosMax || (hasTrash && sinceMicros >= everyMs * 1_000);
+  const isDue = sinceMicros >= everyMicrosMax || (hasTrash && sinceMicros >= everyMs * 1_000);
+  if (!isDue) return undefined;
+  return await collectGarbage(deps, principal, { isDryRun: false, signal });
 }

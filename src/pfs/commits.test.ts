@@ -1,8 +1,9 @@
 import { strict as assert } from "node:assert";
 import { describe, it } from "node:test";
-import type { CommitName } from "../model/commit.ts";
+import type { BranchesShown, CommitName } from "../model/commit.ts";
 import { nextTurn } from "../base/next-turn.ts";
 import { localPrincipal } from "../model/principal.ts";
+import { archiveCommits } from "./archive-commits.ts";
 import { cancelCommit, inspectCommit, listBranches, listCommits, startCommit } from "./commits.ts";
 import { finishCommit, resumeFinishes } from "./finish-commit.ts";
 import { putCommit } from "./put-files.ts";
@@ -399,12 +400,18 @@ describe("listCommits(), listBranches()", () => {
     assert.deepEqual(await listing, ["master/0"]);
   });
 
-  it("listBranches() hides a branch whose head was cancelled", async (t) => {
+  it("listBranches() hides a branch of which all was cancelled, and one whose head was when told to", async (t) => {
     const pfs = await withRepo(t);
     await history(pfs);
-    const branches = async (all: boolean): Promise<string[]> =>
-      await listBranches(pfs.deps, localPrincipal, { repo: "r", all });
-    assert.deepEqual(await branches(false), ["b", "master"]);
-    assert.deepEqual(await branches(true), ["b", "gone", "master"]);
+    await pfs.cancel(r(await pfs.start("r", "b")));
+    const fork = { repo: "r", parent: "b/0", fork: "forked", provenance: [] };
+    await pfs.cancel(r((await startCommit(pfs.deps, localPrincipal, fork)).id));
+    const branches = async (show: BranchesShown): Promise<string[]> =>
+      await listBranches(pfs.deps, localPrincipal, { repo: "r", show });
+    assert.deepEqual(await branches("going on"), ["b", "master"]);
+    assert.deepEqual(await branches("live head"), ["master"]);
+    assert.deepEqual(await branches("all"), ["b", "forked", "gone", "master"]);
+    await archiveCommits(pfs.deps, localPrincipal, [r("b/0")]);
+    assert.deepEqual(await branches("going on"), ["master"]);
   });
 });

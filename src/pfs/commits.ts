@@ -1,5 +1,5 @@
 import { randomHex } from "../base/random.ts";
-import type { CommitInfo, CommitName } from "../model/commit.ts";
+import type { BranchesShown, CommitInfo, CommitName } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
 import type { ListCommitsInput } from "../metadata/index.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
@@ -56,11 +56,11 @@ export async function listCommits(
   );
 }
 
-/** Branch names of a repo; `all` also shows those whose head was cancelled or archived. */
+/** Branch names of a repo. */
 export async function listBranches(
   deps: PfsDeps,
   _principal: Principal,
-  input: { repo: string; all: boolean },
+  input: { repo: string; show: BranchesShown },
 ): Promise<string[]> {
   return await deps.metadata.call("listBranches", input);
 }

@@ -35,10 +35,7 @@ export async function flushCommits(
       "commits",
       async () => {
         const state = await deps.metadata.call("flushState", input);
-        const cancelled = state.commits
-          .slice(input.commits.length)
-          .find((commit) => commit.state === "cancelled");
-        if (cancelled !== undefined) throw wasCancelled(cancelled);
+        requireUncancelled(state.commits.slice(input.commits.length));
         const done = state.waitingFor.length === 0;
         return done || deps.clock.monotonicMs() >= deadlineMs ? { done, ...state } : undefined;
       },
@@ -48,6 +45,12 @@ export async function flushCommits(
     timeout.abort();
     await timer;
   }
+}
+
+/** @throws CodedError `failed_precondition` when one of the effects of a commit was cancelled */
+export function requireUncancelled(effects: readonly CommitInfo[]): void {
+  const cancelled = effects.find((commit) => commit.state === "cancelled");
+  if (cancelled !== undefined) throw wasCancelled(cancelled);
 }
 
 function wasCancelled(commit: CommitInfo): CodedError {

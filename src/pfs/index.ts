@@ -1,4 +1,4 @@
-export { collectGarbage, isGarbageDue } from "./collect-garbage.ts";
+export { collectDueGarbage, collectGarbage } from "./collect-garbage.ts";
 export { Branch } from "./branch.ts";
 export { cancelCommit, inspectCommit, listBranches, listCommits, startCommit } from "./commits.ts";
 export { deleteFile } from "./delete-file.ts";
@@ -12,6 +12,7 @@ export { OpenRoots } from "./open-roots.ts";
 export { endOutput } from "./output-commits.ts";
 export { stageOutput } from "./output-staging.ts";
 export type { PfsDeps } from "./pfs-deps.ts";
+export { Blocks } from "./blocks.ts";
 export { putCommit, putFiles } from "./put-files.ts";
 export { createRepo, deleteAllRepos, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 export { revertCommit } from "./revert-commit.ts";
@@ -24,3 +25,4 @@ export { archiveAll, archiveCommits } from "./archive-commits.ts";
 export { makeDirectory } from "./make-directory.ts";
 export { replayCommits } from "./replay-commits.ts";
 export { squashCommits } from "./squash-commits.ts";
+export { watchCommits, watchFlush } from "./watch-commits.ts";

@@ -86,6 +86,11 @@ export class OpenRoots {
     };
   }
 
+  /** Takes note of a run that was staged from here. */
+  noteStaged(uid: string, run: StagedRun): void {
+    this.stagedTypes.note(uid, run);
+  }
+
   private async refresh(detail: CommitDetail): Promise<RootView> {
     const uid = detail.info.uid;
     const base = await this.parentRoot(detail);

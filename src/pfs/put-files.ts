@@ -45,13 +45,14 @@ export async function putFiles(
       check: (entries) => refuseTypeConflicts(deps.openRoots, detail, entries),
     });
     const sealed = await ingest.seal();
-    await deps.metadata.call("stageRun", {
+    const { seq } = await deps.metadata.call("stageRun", {
       uid,
       run,
       sealed,
       answer: JSON.stringify(answer),
       ...keyOf(input),
     });
+    if (seq !== undefined) deps.openRoots.noteStaged(uid, { ...run, seq });
     giveCommitHints(deps, uid);
     return answer;
   });

@@ -2,6 +2,7 @@ import { CodedError } from "../base/errors.ts";
 import type { Principal } from "../model/principal.ts";
 import { parseRepoName, type RepoInfo } from "../model/repo.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
+import { Blocks } from "./blocks.ts";
 
 /** Makes an empty repo; `provenance` names the repos it is made from. */
 export async function createRepo(
@@ -41,10 +42,11 @@ export async function listRepos(
   return await deps.metadata.call("listRepos", { provenance });
 }
 
-/** Removes all repos and their commits. */
-export async function deleteAllRepos(deps: PfsDeps, _principal: Principal): Promise<void> {
+/** Removes all repos and their commits, and all blocks that were put by themselves. */
+export async function deleteAllRepos(deps: PfsDeps, principal: Principal): Promise<void> {
   for (const { name } of await deps.metadata.call("listRepos", { provenance: [] }))
     await deps.metadata.call("deleteRepo", { name, force: true });
+  await new Blocks(deps).deleteAll(principal);
   deps.hints.give("repos");
   deps.hints.give("commits");
 }

@@ -1,5 +1,5 @@
 import type { NewRun, Sealed, StagedRun } from "../metadata/index.ts";
-import { buildTree, encodeTreeRef, foldDeltas } from "../storage/index.ts";
+import { buildTree, encodeTreeRef, foldDeltas, stampDelta } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
 import { ingesting } from "./ingest-files.ts";
 import { runEntries } from "./open-roots.ts";
@@ -22,7 +22,7 @@ export async function stageSquash(
     deltas: readonly Pick<StagedRun, "entries" | "root">[];
   },
 ): Promise<void> {
-  const { run, sealed } = await squash(deps, input.deltas);
+  const { run, sealed } = await squash(deps, input);
   await deps.metadata.call("stageRun", {
     uid: input.uid,
     run,
@@ -36,10 +36,13 @@ export async function stageSquash(
 
 async function squash(
   deps: PfsDeps,
-  deltas: readonly Pick<StagedRun, "entries" | "root">[],
+  { deltas, uid }: { deltas: readonly Pick<StagedRun, "entries" | "root">[]; uid: string },
 ): Promise<{ run: NewRun; sealed: Sealed }> {
   return await ingesting(deps.storage, async (ingest) => {
-    const streams = deltas.map((delta) => runEntries(delta, deps.storage.nodes));
+    const commit = Buffer.from(uid, "hex");
+    const streams = deltas.map((delta) =>
+      stampDelta(runEntries(delta, deps.storage.nodes), commit),
+    );
     const tree = await buildTree(
       foldDeltas(streams, "squash", deps.storage.nodes, ingest.nodes),
       ingest.nodes,

@@ -41,12 +41,23 @@ export class StagedTypes {
     return staged.types;
   }
 
+  /** Takes note of a run that was staged from here, which then need not be read. */
+  note(uid: string, run: StagedRun): void {
+    const staged = this.kept.get(uid);
+    if (staged?.nextSeq !== run.seq) return;
+    this.take(staged, run);
+    this.keep(uid, staged);
+  }
+
   private async extend(uid: string, staged: Staged, nextSeq: number): Promise<void> {
     if (staged.nextSeq >= nextSeq) return;
-    for (const run of await this.metadata.call("listRuns", { uid, fromSeq: staged.nextSeq })) {
-      staged.nextSeq = run.seq + 1;
-      if (staged.types !== undefined && !add(staged.types, run)) staged.types = undefined;
-    }
+    for (const run of await this.metadata.call("listRuns", { uid, fromSeq: staged.nextSeq }))
+      this.take(staged, run);
+  }
+
+  private take(staged: Staged, run: StagedRun): void {
+    staged.nextSeq = Math.max(staged.nextSeq, run.seq + 1);
+    if (staged.types !== undefined && !add(staged.types, run)) staged.types = undefined;
   }
 
   /** Keeps the newest, and as many others as there is room for. */

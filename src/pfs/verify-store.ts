@@ -42,13 +42,14 @@ export async function* verifyStore(
   yield* check.commits();
   yield* check.staged("listPutsToVerify");
   yield* check.staged("listOutputsToVerify");
+  yield* check.staged("listBlocksToVerify");
   yield* check.repoSizes();
   return await check.summary();
 }
 
 /** Whose content is looked at. */
 interface Subject {
-  readonly repo: string;
+  readonly repo?: string;
   readonly commit?: string;
   /** Goes before each problem. */
   readonly of: string;
@@ -153,9 +154,9 @@ class StoreCheck {
     yield* this.content(subject, refsOf(commit.delta, commit.root, null), isStillThere);
   }
 
-  /** Puts into open commits, or what tasks have put out. */
+  /** Puts into open commits, what tasks have put out, or blocks. */
   async *staged(
-    list: "listPutsToVerify" | "listOutputsToVerify",
+    list: "listPutsToVerify" | "listOutputsToVerify" | "listBlocksToVerify",
   ): AsyncGenerator<Finding, void, void> {
     const pageAfter = async (
       after: readonly (string | number)[],
@@ -171,9 +172,9 @@ class StoreCheck {
           return now !== undefined && now.key.join() === row.key.join();
         };
         const subject = {
-          repo: row.repo,
+          ...(row.repo === undefined ? {} : { repo: row.repo }),
           ...(row.id === undefined ? {} : { commit: row.id }),
-          of: row.task === undefined ? "" : `${row.task}: `,
+          of: row.of === undefined ? "" : `${row.of}: `,
         };
         yield* this.content(subject, refsOf(row.root, null, row.entries), isStillThere);
       }
@@ -187,7 +188,10 @@ class StoreCheck {
     content: Content | CodedError,
     isStillThere: () => Promise<boolean>,
   ): AsyncGenerator<Finding, void, void> {
-    const named = { repo, ...(commit === undefined ? {} : { commit }) };
+    const named = {
+      ...(repo === undefined ? {} : { repo }),
+      ...(commit === undefined ? {} : { commit }),
+    };
     if (content instanceof CodedError) {
       if (!(await isStillThere())) return;
       return yield this.found({ ...named, problem: `${of}${content.message}`, isRepaired: false });

@@ -28,6 +28,8 @@ export interface ViewSpec {
   /** With `fromUid`: all of each top-level entry in which anything was written. */
   readonly fullFile?: boolean;
   readonly shard?: Shard;
+  /** Only the top-level file or directory of this name. */
+  readonly top?: string;
 }
 
 /** A byte range of a file's content. */
@@ -55,16 +57,30 @@ export class View {
   readonly shard: Shard;
   private readonly deps: PfsDeps;
   private readonly tops: ReadonlySet<string> | undefined;
+  private readonly top: string | undefined;
 
   constructor(
     deps: PfsDeps,
-    parts: { tree: TreeRef; nodes: NodeSource; shard: Shard; tops?: ReadonlySet<string> },
+    parts: {
+      tree: TreeRef;
+      nodes: NodeSource;
+      shard: Shard;
+      tops?: ReadonlySet<string> | undefined;
+      top?: string;
+    },
   ) {
     this.deps = deps;
     this.tree = parts.tree;
     this.nodes = parts.nodes;
     this.shard = parts.shard;
     this.tops = parts.tops;
+    this.top = parts.top;
+  }
+
+  /** The same, but of the top level only this file or directory. */
+  only(top: string): View {
+    const { tree, nodes, shard, tops } = this;
+    return new View(this.deps, { tree, nodes, shard, tops, top });
   }
 
   /** The file or directory at a path, if the view shows it. */
@@ -81,6 +97,11 @@ export class View {
 
   /** As below(), many at a time. */
   async *runsBelow(dir: FilePath, after?: FilePath): AsyncGenerator<ViewEntry[], void, void> {
+    if (dir === "" && this.top !== undefined) {
+      const entry = after === undefined ? await this.find(this.top as FilePath) : undefined;
+      if (entry !== undefined) yield [entry];
+      return yield* this.runsBelow(this.top as FilePath, after === this.top ? undefined : after);
+    }
     const range = {
       ...(dir === "" ? {} : { below: keyOfPath(dir) }),
       ...(after === undefined ? {} : { after: keyOfPath(after) }),
@@ -114,7 +135,7 @@ export class View {
   get digest(): string {
     const parts = [
       this.tree.digest,
-      Buffer.from(JSON.stringify([this.shard, [...(this.tops ?? [])].sort()])),
+      Buffer.from(JSON.stringify([this.shard, [...(this.tops ?? [])].sort(), this.top])),
     ];
     return sha256Of(parts).toString("hex");
   }
@@ -135,6 +156,7 @@ export class View {
   private shown(entry: Entry): ViewEntry | undefined {
     if (entry.type === "none" || entry.key.length === 0) return undefined;
     const path = pathOfKey(entry.key);
+    if (this.top !== undefined && topOf(path) !== this.top) return undefined;
     if (this.tops !== undefined && !this.tops.has(topOf(path))) return undefined;
     if (!isInFileShard(path, this.shard)) return undefined;
     const { bytes } = entry.content;
@@ -156,7 +178,8 @@ export class View {
 /** Opens a view of a commit. */
 export async function openView(deps: PfsDeps, spec: ViewSpec): Promise<View> {
   const detail = await deps.metadata.call("commitByUid", { uid: spec.uid });
-  return await viewOf(deps, detail, spec);
+  const view = await viewOf(deps, detail, spec);
+  return spec.top === undefined ? view : view.only(spec.top);
 }
 
 /** What a request says about the part it wants; `from` names a commit. */

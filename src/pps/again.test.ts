@@ -24,7 +24,7 @@ describe("a pipeline made again", () => {
       await pps.pipeline("p", { a: "reduce" });
       await pps.settle();
       assert.deepEqual(await pps.states("p"), ["success"]);
-      const [branch] = await pps.pfs.deps.metadata.call("listBranches", { repo: "p", all: false });
+      const [branch] = await pps.pfs.deps.metadata.call("listBranches", { repo: "p", show: "all" });
       assert.deepEqual(await pps.pfs.files({ repo: "p", id: branch! }), { f: "x\n" });
       await deletePipeline(pps.deps, localPrincipal, "p");
       await deleteRepo(pps.pfs.deps, localPrincipal, { name: "p", force: false });

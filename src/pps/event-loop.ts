@@ -3,6 +3,7 @@ import { unreachable } from "../base/assert.ts";
 import { codedErrorFrom, isCoded, type CodedError } from "../base/errors.ts";
 import type { OutboxEvent } from "../metadata/index.ts";
 import { resumeFinishes } from "../pfs/index.ts";
+import { endOverdueJob } from "./job-verbs.ts";
 import { publishJob, startJob } from "./jobs.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 import { triggerPipeline } from "./trigger.ts";
@@ -103,6 +104,9 @@ async function handle(deps: PpsDeps, event: OutboxEvent, signal: AbortSignal): P
       break;
     case "pipeline_created":
       await triggerPipeline(deps, event.subject);
+      break;
+    case "job_overdue":
+      await endOverdueJob(deps, event.subject);
       break;
     case "job_created":
       await startJob(deps, event.subject, signal);

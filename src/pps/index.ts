@@ -1,3 +1,6 @@
+export { createJob } from "./create-job.ts";
+export { deleteJob, restartJob, stopJob } from "./job-verbs.ts";
+export { startPipeline, stopPipeline, updatePipeline } from "./pipeline-verbs.ts";
 export { runEventLoop } from "./event-loop.ts";
 export { readLogRecords, readLogs, type LogQuery } from "./logs.ts";
 export {
@@ -13,3 +16,4 @@ export type { PpsDeps } from "./pps-deps.ts";
 export { TaskHost, type ClaimRequest } from "./task-host.ts";
 export { claimedMax } from "./tasks.ts";
 export { listWorkers } from "./workers.ts";
+export { watchJob, watchJobs } from "./watch-jobs.ts";

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { Method } from "../model/method.ts";
-import type { Transform } from "../model/pipeline-spec.ts";
+import type { Transform } from "../model/spec-schema.ts";
 
 /** What a job is, for the purpose of never running the same twice. */
 export interface JobIdentity {
@@ -11,6 +11,7 @@ export interface JobIdentity {
     readonly uid: string;
     readonly method: Method;
     readonly runEmpty: boolean;
+    readonly each: boolean;
   }[];
 }
 
@@ -21,6 +22,8 @@ export function jobIdOf(identity: JobIdentity): string {
     input.method.partition,
     input.method.incremental,
     input.runEmpty,
+    // Left out where it is not set, so that what an earlier release made keeps its id.
+    ...(input.each ? ["each"] : []),
   ]);
   return hash(
     "md5",

@@ -183,6 +183,7 @@ describe("failures", () => {
     assert.equal(job!.state, "failure");
     assert.match(job!.error!, /^task 0 failed after 3 attempts: exit status 1/);
     assert.ok(job!.finishedMicros! > job!.startedMicros);
+    const said = "exit status 1\nIts input: a/master/0 (/f)";
     const { tasks } = await pps.job(job!.id);
     assert.deepEqual(
       tasks!.map(({ state }) => state),
@@ -191,9 +192,9 @@ describe("failures", () => {
     assert.deepEqual(
       tasks![0]!.attempts.map(({ state, error }) => [state, error]),
       [
-        ["failure", "exit status 1"],
-        ["failure", "exit status 1"],
-        ["failure", "exit status 1"],
+        ["failure", said],
+        ["failure", said],
+        ["failure", said],
       ],
     );
     const output = await pps.pfs.deps.metadata.call("findCommit", job!.outputCommit!);

@@ -1,10 +1,12 @@
 import { codedErrorFrom, isCoded, type ErrorCode } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
-import type { ParallelismSpec } from "../model/pipeline-spec.ts";
+import type { ParallelismSpec } from "../model/spec-schema.ts";
 import type { JobDetail } from "../metadata/index.ts";
-import { endOutput, stageSquash, type ViewSpec } from "../pfs/index.ts";
+import { endOutput, openView, stageSquash } from "../pfs/index.ts";
+import { inputView } from "./job-views.ts";
 import { moduliFor, type DividedInput } from "./partition.ts";
 import type { PpsDeps } from "./pps-deps.ts";
+import { entriesOf } from "./shares.ts";
 import { countWorkers } from "./workers.ts";
 
 /**
@@ -39,25 +41,58 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
     return;
   const fromUids = job.inputs.map((input, i) => fromUidOf(job, input, i));
   const empty = job.inputs.some((input, i) => isEmptyInput(job, input, i));
-  const moduli = empty
-    ? job.inputs.map(() => 1)
-    : await moduliFor(deps.pfs, {
-        inputs: dividedInputs(job, fromUids),
-        workers: workersOf(await countWorkers(deps), job.info.parallelismSpec),
-        signal,
-      });
+  const inputs = dividedInputs(job, fromUids);
+  const division = empty
+    ? { moduli: job.inputs.map(() => 1), tasks: 0, entries: [] }
+    : await divide(deps, job, inputs, signal);
   await metadata.call("startJob", {
     id,
     outputUid: randomHex(random),
     newBranch: randomHex(random),
     parentUid: job.base?.outputUid,
     empty,
-    tasks: empty ? 0 : moduli.reduce((product, modulus) => product * modulus, 1),
-    plan: { moduli, fromUids },
+    tasks: division.tasks,
+    entries: division.entries,
+    plan: {
+      moduli: division.moduli,
+      fromUids,
+      inputBytes: empty ? 0 : await shownBytes(deps, inputs),
+    },
   });
   hints.give("tasks");
   hints.give("events");
   hints.give("jobs");
+}
+
+async function divide(
+  deps: PpsDeps,
+  job: JobDetail,
+  inputs: readonly DividedInput[],
+  signal: AbortSignal,
+): Promise<{
+  moduli: number[];
+  tasks: number;
+  entries: { position: number; names: string[] }[];
+}> {
+  const workers = workersOf(await countWorkers(deps), job.info.parallelismSpec);
+  // Without inputs there is nothing to divide, and each worker does the same.
+  if (inputs.length === 0) return { moduli: [], tasks: workers, entries: [] };
+  const entries: { position: number; names: string[] }[] = [];
+  for (const [position, { view }] of inputs.entries())
+    if (job.inputs[position]!.each)
+      entries.push({ position, names: await entriesOf(deps, view, signal) });
+  const moduli =
+    entries.length === 0
+      ? await moduliFor(deps.pfs, { inputs, workers, signal })
+      : inputs.map(() => 1);
+  for (const { position, names } of entries) moduli[position] = Math.max(1, names.length);
+  return { moduli, tasks: moduli.reduce((all, modulus) => all * modulus, 1), entries };
+}
+
+async function shownBytes(deps: PpsDeps, inputs: readonly DividedInput[]): Promise<number> {
+  let bytes = 0;
+  for (const { view } of inputs) bytes += (await openView(deps.pfs, view)).tree.bytes;
+  return bytes;
 }
 
 /** What is new starts after the commit that the predecessor saw (contract 3.5). */
@@ -86,13 +121,6 @@ function dividedInputs(job: JobDetail, fromUids: readonly (string | null)[]): Di
     sizeBytes: input.sizeBytes,
     isFixed: input.sizeBytes === 0 && input.runEmpty,
   }));
-}
-
-/** What all tasks of a job together see of an input. */
-export function inputView(input: JobDetail["inputs"][number], fromUid: string | null): ViewSpec {
-  return fromUid === null
-    ? { uid: input.uid }
-    : { uid: input.uid, fromUid, fullFile: input.method.incremental === "FULL" };
 }
 
 /** A constant of 0 means one per slot; a coefficient counts machines. */

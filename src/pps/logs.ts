@@ -1,5 +1,5 @@
-import { CodedError } from "../base/errors.ts";
-import type { LogLine } from "../model/job.ts";
+import { CodedError, isCoded } from "../base/errors.ts";
+import type { JobInfo, LogLine } from "../model/job.ts";
 import type { Principal } from "../model/principal.ts";
 import type { LogPiece, TaskClaim } from "../metadata/index.ts";
 import { inspectJob } from "./pipelines.ts";
@@ -70,7 +70,7 @@ async function* readLogLines(
   query: LogQuery,
 ): AsyncGenerator<RawLine, void, void> {
   const { signal, follow = false } = query;
-  const job = await inspectJob(deps, principal, id, { waitMs: 0, signal });
+  const job = await findJob(deps, principal, id, signal);
   if (job.state === "empty") {
     throw new CodedError(
       "not_found",
@@ -102,6 +102,22 @@ async function* readLogLines(
 function* rests(open: Map<string, AttemptLog>): Generator<RawLine, void, void> {
   for (const log of open.values()) yield* log.takeRest();
   open.clear();
+}
+
+/** To the 1.2 series a job that is not there has no logs, as one that ran nothing. */
+async function findJob(
+  deps: PpsDeps,
+  principal: Principal,
+  id: string,
+  signal: AbortSignal,
+): Promise<JobInfo> {
+  try {
+    return await inspectJob(deps, principal, id, { waitMs: 0, signal });
+  } catch (error) {
+    if (!isCoded(error, "not_found")) throw error;
+    const classic = `job ${id} not found`;
+    throw new CodedError("not_found", error.message, { details: { ...error.details, classic } });
+  }
 }
 
 async function* storedPieces(

@@ -8,7 +8,7 @@ export interface DividedInput {
   readonly partition: Partition;
   /** Size of its commit: the largest input per shard is divided next (contract 3.4). */
   readonly sizeBytes: number;
-  /** Empty, and run all the same: never divided. */
+  /** Never divided: it is empty and run all the same, or beside an input that is divided by entry. */
   readonly isFixed: boolean;
 }
 
@@ -70,23 +70,27 @@ function allShardsFilled(parts: Parts, modulus: number): boolean {
   return filled.size === modulus;
 }
 
-/** The shard of each input for one task: its number's digits in mixed radix, the last input fastest. */
+/** The share of each input for one task: its number's digits in mixed radix, the last input fastest. */
+export function digitsOfTask(task: number, moduli: readonly number[]): number[] {
+  const digits: number[] = [];
+  let rest = task;
+  for (const modulus of moduli.toReversed()) {
+    digits.unshift(rest % modulus);
+    rest = Math.floor(rest / modulus);
+  }
+  return digits;
+}
+
+/** The shard of each input for one task. */
 export function shardsOfTask(
   task: number,
   moduli: readonly number[],
   partitions: readonly Partition[],
 ): Shard[] {
-  const shards: Shard[] = [];
-  let rest = task;
-  for (let i = moduli.length - 1; i >= 0; i--) {
+  return digitsOfTask(task, moduli).map((number, i) => {
     const modulus = moduli[i]!;
-    const number = rest % modulus;
-    rest = Math.floor(rest / modulus);
-    shards.unshift(
-      partitions[i] === "FILE"
-        ? { fileNumber: number, fileModulus: modulus, blockNumber: 0, blockModulus: 1 }
-        : { fileNumber: 0, fileModulus: 1, blockNumber: number, blockModulus: modulus },
-    );
-  }
-  return shards;
+    return partitions[i] === "FILE"
+      ? { fileNumber: number, fileModulus: modulus, blockNumber: 0, blockModulus: 1 }
+      : { fileNumber: 0, fileModulus: 1, blockNumber: number, blockModulus: modulus };
+  });
 }

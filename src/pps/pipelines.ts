@@ -1,9 +1,11 @@
 import type { JobInfo, PipelineInfo } from "../model/job.ts";
 import { parsePipelineSpec } from "../model/pipeline-spec.ts";
+import type { Transform } from "../model/spec-schema.ts";
 import type { CommitName } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
 import { recheckMs } from "../base/hints.ts";
-import type { PpsDeps } from "./pps-deps.ts";
+import { giveJobHints } from "./job-verbs.ts";
+import { runnerOf, type PpsDeps } from "./pps-deps.ts";
 
 /** Makes a pipeline: it runs on every finished commit of its inputs, past and future. */
 export async function createPipeline(
@@ -18,7 +20,15 @@ export async function createPipeline(
   });
   hints.give("repos");
   hints.give("events");
-  return { ...info, runner: deps.runner };
+  return withRunner(deps, info);
+}
+
+/** As it is shown: with what runs it here. */
+function withRunner<T extends { readonly transform: Transform }>(
+  deps: PpsDeps,
+  info: T,
+): T & { runner: string } {
+  return { ...info, runner: runnerOf(deps, info.transform) };
 }
 
 /** One pipeline with its jobs counted by state. */
@@ -27,15 +37,13 @@ export async function inspectPipeline(
   _principal: Principal,
   name: string,
 ): Promise<PipelineInfo> {
-  return { ...(await deps.pfs.metadata.call("inspectPipeline", { name })), runner: deps.runner };
+  return withRunner(deps, await deps.pfs.metadata.call("inspectPipeline", { name }));
 }
 
 /** All pipelines by name. */
 export async function listPipelines(deps: PpsDeps, _principal: Principal): Promise<PipelineInfo[]> {
-  return (await deps.pfs.metadata.call("listPipelines", {})).map((info) => ({
-    ...info,
-    runner: deps.runner,
-  }));
+  const found = await deps.pfs.metadata.call("listPipelines", {});
+  return found.map((info) => withRunner(deps, info));
 }
 
 /** Removes a pipeline and its jobs, and stops what runs; the repo it wrote to stays. */
@@ -46,16 +54,22 @@ export async function deletePipeline(
   options: { key?: string } = {},
 ): Promise<void> {
   const { jobs } = await deps.pfs.metadata.call("deletePipeline", { name, ...options });
-  for (const id of jobs) deps.pfs.hints.give(`job:${id}`);
-  deps.pfs.hints.give("jobs");
-  deps.pfs.hints.give("commits");
+  giveJobHints(deps, jobs);
 }
 
-/** Removes all pipelines and their jobs; the repos they wrote to stay. */
+/** Removes all pipelines and all jobs; the repos they wrote to stay. */
 export async function deleteAllPipelines(deps: PpsDeps, principal: Principal): Promise<void> {
   for (const { name } of await deps.pfs.metadata.call("listPipelines", {}))
     await deletePipeline(deps, principal, name);
+  for (;;) {
+    const { jobs } = await deps.pfs.metadata.call("deleteLooseJobs", { limit: looseJobsMax });
+    giveJobHints(deps, jobs);
+    if (jobs.length < looseJobsMax) return;
+  }
 }
+
+/** Jobs removed in one transaction. */
+const looseJobsMax = 50;
 
 /** Jobs, newest first: of one pipeline, and of exactly this set of input commits when given. */
 export async function listJobs(
@@ -63,13 +77,14 @@ export async function listJobs(
   _principal: Principal,
   query: { pipeline?: string; inputs: CommitName[] },
 ): Promise<JobInfo[]> {
-  return (await deps.pfs.metadata.call("listJobs", query)).map((info) => ({
-    ...info,
-    runner: deps.runner,
-  }));
+  const found = await deps.pfs.metadata.call("listJobs", query);
+  return found.map((info) => withRunner(deps, info));
 }
 
-const terminalStates: readonly string[] = ["success", "failure", "empty"];
+/** Whether a job will never change again. */
+export function isEnded({ state }: JobInfo): boolean {
+  return state === "success" || state === "failure" || state === "empty";
+}
 
 /** One job with its tasks; with `waitMs`, once it has ended or that time has passed. */
 export async function inspectJob(
@@ -84,7 +99,7 @@ export async function inspectJob(
     wait.signal.throwIfAborted();
     const info = await metadata.call("inspectJob", { id });
     const leftMs = deadlineMs - clock.monotonicMs();
-    if (terminalStates.includes(info.state) || leftMs <= 0) return { ...info, runner: deps.runner };
+    if (isEnded(info) || leftMs <= 0) return withRunner(deps, info);
     const round = new AbortController();
     const stop = hints.listen("jobs", () => {
       round.abort();

@@ -1,3 +1,4 @@
+import type { Transform } from "../model/spec-schema.ts";
 import type { PfsDeps } from "../pfs/index.ts";
 
 /** Everything pps is given by whoever opens it. Hint topics: `events`, `tasks`, `jobs`, `job:<id>`. */
@@ -9,4 +10,11 @@ export interface PpsDeps {
   readonly slots: number;
   /** What runs the tasks: shown with every job and pipeline. */
   readonly runner: string;
+  /** What runs those whose transform names an image. Default: the same. */
+  readonly imageRunner?: string;
+}
+
+/** What runs a transform here. */
+export function runnerOf(deps: PpsDeps, { image }: Transform): string {
+  return image === "" ? deps.runner : (deps.imageRunner ?? deps.runner);
 }

@@ -18,6 +18,13 @@ export class RecentViews {
 
   /** The view of a token, opened when it was not used lately. */
   async open({ token }: Pick<ViewRef, "token">): Promise<View> {
+    const { top, ...spec } = JSON.parse(token) as ViewSpec;
+    // Of an input with a task for each entry, all tasks share what is costly to open.
+    const whole = await this.openWhole(JSON.stringify(spec));
+    return top === undefined ? whole : whole.only(top);
+  }
+
+  private async openWhole(token: string): Promise<View> {
     const known = this.views.get(token);
     const view = known ?? openView(this.pps.pfs, JSON.parse(token) as ViewSpec);
     this.views.delete(token);

@@ -7,6 +7,7 @@ import {
   type ViewFile,
   type ViewRef,
 } from "../model/claimed-task.ts";
+import type { Demands } from "../model/demands.ts";
 import type { OutputChange } from "../model/output-change.ts";
 import type { WorkerFacts } from "../model/worker.ts";
 import { appendTaskLog } from "./logs.ts";
@@ -181,6 +182,9 @@ export class TaskHost {
       env: assignment.env,
       stdin: transform.stdin,
       acceptReturnCode: transform.acceptReturnCode,
+      secrets: transform.secrets,
+      timeoutMs: assignment.timeoutMs,
+      demands: demandsIn(transform),
       inputs: shown,
       ...(parentOutput === undefined ? {} : { parentOutput: await this.views.refOf(parentOutput) }),
     };
@@ -204,4 +208,13 @@ export class TaskHost {
       this.outputUids.delete(oldest);
     }
   }
+}
+
+function demandsIn({ user, workingDir, resources, network }: Demands): Demands {
+  return {
+    ...(user === undefined ? {} : { user }),
+    ...(workingDir === undefined ? {} : { workingDir }),
+    ...(resources === undefined ? {} : { resources }),
+    ...(network === undefined ? {} : { network }),
+  };
 }

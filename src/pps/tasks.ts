@@ -1,14 +1,13 @@
 import { codedErrorFrom, isCoded } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
 import type { CommitName } from "../model/commit.ts";
-import type { Transform } from "../model/pipeline-spec.ts";
+import type { Transform } from "../model/spec-schema.ts";
 import type { JobDetail, TaskClaim } from "../metadata/index.ts";
 import { stageOutput, type ViewSpec } from "../pfs/index.ts";
 import type { OutputChange } from "../model/output-change.ts";
-import { inputView } from "./jobs.ts";
-import { shardsOfTask } from "./partition.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 import { retryDelayMs } from "./retry-policy.ts";
+import { shareText, sharesOf } from "./shares.ts";
 
 /** A worker that has not renewed for this long has lost its task (contract 3.7). */
 export const taskLeaseMs = 20_000;
@@ -21,6 +20,8 @@ export interface Assignment {
   readonly inputs: readonly { readonly name: string; readonly view: ViewSpec }[];
   readonly parentOutput: ViewSpec | undefined;
   readonly outputUid: string;
+  /** How long the command may run; 0: as long as it takes. */
+  readonly timeoutMs: number;
 }
 
 /** Tasks that one claim takes at most. */
@@ -63,22 +64,14 @@ export async function inputsFailed(deps: PpsDeps, claim: TaskClaim, error: unkno
 async function assign(deps: PpsDeps, claim: TaskClaim): Promise<Assignment | undefined> {
   const job = await deps.pfs.metadata.call("jobDetail", { id: claim.jobId });
   if (job?.plan === undefined || job.outputUid === null) return undefined;
-  const { plan } = job;
-  const shards = shardsOfTask(
-    claim.task,
-    plan.moduli,
-    job.inputs.map((input) => input.method.partition),
-  );
   return {
     claim,
     transform: job.info.transform,
     env: environmentOf(job, claim),
-    inputs: job.inputs.map((input, i) => ({
-      name: input.repo,
-      view: { ...inputView(input, plan.fromUids[i] ?? null), shard: shards[i]! },
-    })),
+    inputs: await sharesOf(deps, job, job.plan, claim.task),
     parentOutput: await parentOutputOf(deps, job.outputUid),
     outputUid: job.outputUid,
+    timeoutMs: job.info.limits.taskTimeoutMs,
   };
 }
 
@@ -129,7 +122,7 @@ export async function reportTask(
   await metadata.call("reportTask", {
     ...claim,
     delayMs: retryDelayMs(claim.attempt, random),
-    ...(error === undefined ? {} : { error }),
+    ...(error === undefined ? {} : { error: `${error}${await shareText(deps, claim)}` }),
   });
   hints.give("events");
   hints.give("tasks");

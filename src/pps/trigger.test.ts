@@ -1,9 +1,11 @@
 import { strict as assert } from "node:assert";
 import { describe, it } from "node:test";
+import { CodedError } from "../base/errors.ts";
 import { localPrincipal } from "../model/principal.ts";
 import { flushCommits } from "../pfs/index.ts";
 import { never, type Files } from "../pfs/testing/open-test-pfs.ts";
 import { copyAll, openTestPps, type Program, type TestPps } from "./testing/open-test-pps.ts";
+import { inspectPipeline } from "./pipelines.ts";
 import { triggerPipeline } from "./trigger.ts";
 
 /** Source commits of the jobs of a pipeline. */
@@ -12,6 +14,34 @@ async function inputsOf(pps: TestPps, pipeline: string): Promise<string[]> {
     job.inputs.map(({ commit }) => `${commit.repo}/${commit.id}`).join(" "),
   );
 }
+
+it("a pipeline that cannot make jobs is restarting and says why, until it can", async (t) => {
+  const pps = openTestPps(t);
+  await pps.pfs.repo("data");
+  await pps.pipeline("p", { data: "map" });
+  await pps.settle();
+  await pps.pfs.commit("data", { file: "one\n" });
+  const { metadata } = pps.pfs.deps;
+  const failing: typeof metadata = {
+    ...metadata,
+    call: async (name, input) => {
+      if (name === "createJobs") throw new CodedError("unavailable", "no room for jobs");
+      return await metadata.call(name, input);
+    },
+  };
+  const broken = { ...pps.deps, pfs: { ...pps.deps.pfs, metadata: failing } };
+  const shown = async (): Promise<unknown[]> => {
+    const { state, recentError } = await inspectPipeline(pps.deps, localPrincipal, "p");
+    return [state, recentError];
+  };
+  for (let twice = 0; twice < 2; twice++) {
+    await assert.rejects(triggerPipeline(broken, "p"), { message: "no room for jobs" });
+    assert.deepEqual(await shown(), ["restarting", "no room for jobs"]);
+  }
+  await pps.settle();
+  assert.deepEqual(await shown(), ["running", undefined]);
+  assert.deepEqual(await pps.states("p"), ["success"]);
+});
 
 describe("two inputs", () => {
   /** Chapter 15.1 of the documents of the original. */

@@ -1,4 +1,4 @@
-import { isCoded } from "../base/errors.ts";
+import { codedErrorFrom, isCoded } from "../base/errors.ts";
 import type { NewJob, PipelineDetail } from "../metadata/index.ts";
 import { inputSetsOf, type JobInputs } from "./dag.ts";
 import { jobIdOf } from "./job-id.ts";
@@ -13,10 +13,24 @@ const triggersMax = 50;
  * calls this, and however often.
  */
 export async function triggerPipeline(deps: PpsDeps, name: string): Promise<void> {
+  const { metadata } = deps.pfs;
+  let error = "";
+  try {
+    await createDueJobs(deps, name);
+  } catch (thrown) {
+    error = codedErrorFrom(thrown).message;
+    throw thrown;
+  } finally {
+    await metadata.call("notePipelineError", { name, error });
+  }
+}
+
+async function createDueJobs(deps: PpsDeps, name: string): Promise<void> {
   const { metadata, hints } = deps.pfs;
   for (;;) {
     const pipeline = await metadata.call("pipelineDetail", { name });
-    if (pipeline === undefined || pipeline.spec.inputs.length === 0) return;
+    if (pipeline === undefined || pipeline.state === "stopped") return;
+    if (pipeline.spec.inputs.length === 0) return;
     const repos = sortedInputs(pipeline).map((input) => input.repo);
     const triggers = await metadata.call("nextTriggers", {
       pipeline: name,
@@ -27,7 +41,7 @@ export async function triggerPipeline(deps: PpsDeps, name: string): Promise<void
     const last = triggers.at(-1);
     if (last === undefined) return;
     const jobs = triggers.flatMap((trigger) =>
-      inputSetsOf(trigger, repos).map((set) => newJob(pipeline, set)),
+      inputSetsOf(trigger, repos).map((set) => newJob(pipeline, trigger.commit, set)),
     );
     try {
       await metadata.call("createJobs", {
@@ -44,11 +58,16 @@ export async function triggerPipeline(deps: PpsDeps, name: string): Promise<void
   }
 }
 
-function sortedInputs(pipeline: PipelineDetail): PipelineDetail["spec"]["inputs"] {
+/** In the order in which jobs have them. */
+export function sortedInputs(pipeline: PipelineDetail): PipelineDetail["spec"]["inputs"] {
   return [...pipeline.spec.inputs].sort((a, b) => (a.repo < b.repo ? -1 : 1));
 }
 
-function newJob(pipeline: PipelineDetail, set: JobInputs): NewJob {
+function newJob(
+  pipeline: PipelineDetail,
+  cause: { readonly repo: string; readonly id: string },
+  set: JobInputs,
+): NewJob {
   const { spec, version } = pipeline;
   const specs = sortedInputs(pipeline);
   const identity = (inputs: JobInputs["inputs"]): string =>
@@ -60,6 +79,7 @@ function newJob(pipeline: PipelineDetail, set: JobInputs): NewJob {
         uid: commit.uid,
         method: specs[i]!.method,
         runEmpty: specs[i]!.runEmpty,
+        each: specs[i]!.each,
       })),
     });
   const { inputs, before } = set;
@@ -72,6 +92,9 @@ function newJob(pipeline: PipelineDetail, set: JobInputs): NewJob {
   return {
     id: identity(inputs),
     parentId: continues ? identity(before) : undefined,
+    ...(continues ? { parentInputs: before.map(({ uid }) => uid) } : {}),
+    cause: { by: "commit", repo: cause.repo, id: cause.id },
+    limits: spec.limits,
     transform: spec.transform,
     parallelism: spec.parallelismSpec,
     inputs: inputs.map((commit, i) => ({
@@ -80,6 +103,7 @@ function newJob(pipeline: PipelineDetail, set: JobInputs): NewJob {
       commitId: commit.id,
       method: specs[i]!.method,
       runEmpty: specs[i]!.runEmpty,
+      each: specs[i]!.each,
     })),
   };
 }

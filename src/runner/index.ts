@@ -1,4 +1,15 @@
-export type { PfsMount, Runner, RunOutcome, RunSpec } from "./runner.ts";
+export type {
+  NetworkPolicy,
+  PfsMount,
+  Runner,
+  RunLimits,
+  RunOptions,
+  RunOutcome,
+  RunSpec,
+  SecretMount,
+} from "./runner.ts";
+export { openDockerRunner, probeDocker, pushDockerImage } from "./open-docker.ts";
+export { defaultDockerAddress } from "./docker/docker-address.ts";
 export {
   openProcessRunner,
   defaultEnvironment,

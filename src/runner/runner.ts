@@ -6,26 +6,74 @@ export interface PfsMount {
   readonly writable: boolean;
 }
 
+/** A secret shown to the command, read-only. */
+export interface SecretMount {
+  /** Absolute; a directory with the files of the secret. */
+  readonly path: string;
+  readonly hostPath: string;
+}
+
+/** `none`: no network; `bridge`: out through the machine, not in; `host`: the machine's own. */
+export type NetworkPolicy = "none" | "bridge" | "host";
+
+/** What a run may use at most; what is not given has the runner's own bound, or none. */
+export interface RunLimits {
+  /** Processors, such as 0.5. */
+  readonly cpus?: number;
+  /** Of the command and all it starts together. */
+  readonly memoryBytes?: number;
+}
+
 /** One run of a user's command. */
 export interface RunSpec {
   /** Names the run in process lists and errors. */
   readonly id: string;
+  /**
+   * Runs of one group trust each other: a runner may give them the same container, one after the
+   * other, as long as no run sees anything of another. Not given: nothing is shared.
+   */
+  readonly group?: string;
   readonly image: string;
   readonly cmd: readonly string[];
-  /** The whole environment, nothing is inherited but PATH, HOME, LANG where absent. */
+  /**
+   * The whole environment but for what the image declares. Nothing is inherited; PATH, HOME and
+   * LANG are there where neither says them.
+   */
   readonly env: Readonly<Record<string, string>>;
   readonly stdin: Uint8Array;
   readonly mounts: readonly PfsMount[];
+  /** Default: none. */
+  readonly secrets?: readonly SecretMount[];
   /** Host directories that must look empty inside: the daemon's own data. */
   readonly hidden: readonly string[];
+  readonly limits?: RunLimits;
+  /** `UID`, `UID:GID` or names that the image knows. Default: that of the image, of a process ours. */
+  readonly user?: string;
+  /** Where the command starts. Default: that of the image, of a process `/`. */
+  readonly workingDir?: string;
+  /** Default: what is usual for the runner, `bridge` of a container, `host` of a process. */
+  readonly network?: NetworkPolicy;
 }
 
 /** How a run ended. A failing command is an outcome, not an error of the runner. */
 export type RunOutcome =
+  /** Of a container, 128 + N also stands for an end by signal N. */
   | { readonly kind: "exited"; readonly exitCode: number }
   | { readonly kind: "signalled"; readonly signal: string }
+  /** The command, or part of it, was killed because it needed more than `limits.memoryBytes`. */
+  | { readonly kind: "out_of_memory" }
   /** The command could not be started: not found, not executable. */
   | { readonly kind: "not_started"; readonly reason: string };
+
+/** Processes and threads that a run may have at a time where the runner can bound them. */
+export const processesMax = 4_096;
+
+export interface RunOptions {
+  readonly signal: AbortSignal;
+  readonly output: (piece: Uint8Array) => void | Promise<void>;
+  /** Told once, before the command starts, exactly which image it is. Not for a runner without images. */
+  readonly imageResolved?: (digest: string) => void;
+}
 
 /**
  * Runs commands on one kind of machine. Knows nothing of pipelines, jobs or commits. Every
@@ -39,12 +87,10 @@ export interface Runner {
    * 64 KiB); it must not keep a piece after it returns, and a slow one slows the command down.
    * When the signal fires, the whole process tree dies before this settles, with AbortError.
    *
-   * @throws CodedError `failed_precondition` when the machine cannot run anything this way, naming the remedy
+   * @throws CodedError `failed_precondition` when the machine cannot run anything this way, naming the remedy;
+   * `not_found` and `permission_denied` for an image that no repetition will bring, `unavailable` for one that it may
    */
-  run(
-    spec: RunSpec,
-    options: { signal: AbortSignal; output: (piece: Uint8Array) => void | Promise<void> },
-  ): Promise<RunOutcome>;
+  run(spec: RunSpec, options: RunOptions): Promise<RunOutcome>;
   /** Kills whatever still runs. */
   close(): Promise<void>;
 }

@@ -3,10 +3,20 @@ import { Piscina } from "piscina";
 import { CodedError } from "../base/errors.ts";
 import { KiB } from "../base/size.ts";
 import { smallYoungHeap } from "../base/young-heap.ts";
-import type { Compute, EncodedFrame, EncodeTask, Encoding, Scan, ScanTask } from "./compute.ts";
+import type {
+  BytesRange,
+  Compute,
+  EncodedFrame,
+  EncodeTask,
+  Encoding,
+  Hashing,
+  HashTask,
+  Scan,
+  ScanTask,
+} from "./compute.ts";
 import type { Decoded } from "./compute-thread.ts";
 import { asBuffer, memoryOf } from "./compute-transfer.ts";
-import { decodeFrame, encodeFrames, scanWindow } from "./compute-work.ts";
+import { decodeFrame, encodeFrames, hashRanges, scanWindow } from "./compute-work.ts";
 import { alone } from "./memory.ts";
 
 /** Up to this much is done at once: a round trip to a thread would take longer. */
@@ -39,15 +49,19 @@ export function openPoolCompute(options: { threads?: number } = {}): Compute {
   };
   return {
     async scan(task: ScanTask) {
-      if (task.used <= inlineBytesMax) return scanWindow(task);
+      if (task.end - task.start <= inlineBytesMax) return scanWindow(task);
       const buffer = alone(task.buffer);
       const done = await run<Scan>("scan", { ...task, buffer }, buffer);
-      const chunks = done.chunks.map((chunk) => ({ ...chunk, hash: asBuffer(chunk.hash) }));
-      return { ...done, buffer: asBuffer(done.buffer), chunks };
+      return { ...done, buffer: asBuffer(done.buffer) };
+    },
+    async hash(task: HashTask) {
+      if (lengthOf(task.ranges) <= inlineBytesMax) return hashRanges(task);
+      const buffer = alone(task.buffer);
+      const done = await run<Hashing>("hash", { ...task, buffer }, buffer);
+      return { buffer: asBuffer(done.buffer), hashes: done.hashes.map(asBuffer) };
     },
     async encode(task: EncodeTask) {
-      const bytes = task.ranges.reduce((sum, range) => sum + range.end - range.start, 0);
-      if (bytes <= encodedInlineBytesMax) return encodeFrames(task);
+      if (lengthOf(task.ranges) <= encodedInlineBytesMax) return encodeFrames(task);
       const buffer = alone(task.buffer);
       const done = await run<Encoding>("encode", { ...task, buffer }, buffer);
       return { buffer: asBuffer(done.buffer), frames: done.frames.map(received) };
@@ -63,6 +77,10 @@ export function openPoolCompute(options: { threads?: number } = {}): Compute {
       await pool.close();
     },
   };
+}
+
+function lengthOf(ranges: readonly BytesRange[]): number {
+  return ranges.reduce((sum, { start, end }) => sum + end - start, 0);
 }
 
 function received(frame: EncodedFrame): EncodedFrame {

@@ -1,9 +1,9 @@
 import { constants, platform, setPriority } from "node:os";
 import { move, transferableSymbol, valueSymbol } from "piscina";
 import { isCoded } from "../base/errors.ts";
-import type { EncodeTask, Encoding, Scan, ScanTask } from "./compute.ts";
+import type { EncodeTask, Encoding, Hashing, HashTask, Scan, ScanTask } from "./compute.ts";
 import { asBuffer, memoryOf, type Moved } from "./compute-transfer.ts";
-import { decodeFrame, encodeFrames, scanWindow } from "./compute-work.ts";
+import { decodeFrame, encodeFrames, hashRanges, scanWindow } from "./compute-work.ts";
 import { freeMemory } from "./memory.ts";
 
 // What runs in a thread of the pool: openPoolCompute() calls these by name.
@@ -17,6 +17,11 @@ export type Decoded = { readonly plain: Buffer } | { readonly damage: string };
 export function scan(task: ScanTask): Moved<Scan> {
   const done = scanWindow({ ...task, buffer: asBuffer(task.buffer) });
   return moved(done, [done.buffer]);
+}
+
+export function hash(task: HashTask): Moved<Hashing> {
+  const done = hashRanges({ ...task, buffer: asBuffer(task.buffer) });
+  return moved(done, [done.buffer, ...done.hashes]);
 }
 
 export function encode(task: EncodeTask): Moved<Encoding> {

@@ -6,9 +6,11 @@ import { Cutter } from "../chunking/index.ts";
 import type {
   EncodedFrame,
   EncodeTask,
+  BytesRange,
   Encoding,
+  Hashing,
+  HashTask,
   Scan,
-  ScannedChunk,
   ScanTask,
 } from "./compute.ts";
 import { alone, freeMemory, wholeOf } from "./memory.ts";
@@ -25,17 +27,17 @@ const compressBytesMin = 512;
 /** Memory of at least this size is nobody else's: small buffers share theirs. */
 const largeBytesMin = 256 * KiB;
 
-/** Cuts and hashes a window. */
+/** Cuts a window. */
 export function scanWindow(task: ScanTask): Scan {
   const cutter = new Cutter(task.state.format, task.state);
   const base = task.state.chunkStart;
-  const cuts = cutter.feed(task.buffer.subarray(task.carried, task.used));
+  const cuts = cutter.feed(task.buffer.subarray(task.scanned, task.end));
   const last = task.last ? cutter.end() : { chunks: [], blocks: [] };
-  const chunks: ScannedChunk[] = [];
-  let start = 0;
+  const chunks: BytesRange[] = [];
+  let { start } = task;
   for (const cut of [...cuts.chunks, ...last.chunks]) {
-    const end = cut - base;
-    chunks.push({ hash: sha256(task.buffer.subarray(start, end)), start, end });
+    const end = task.start + cut - base;
+    chunks.push({ start, end });
     start = end;
   }
   return {
@@ -44,6 +46,11 @@ export function scanWindow(task: ScanTask): Scan {
     blockEnds: [...cuts.blocks, ...last.blocks],
     state: cutter.state,
   };
+}
+
+/** Hashes ranges of a buffer. */
+export function hashRanges({ buffer, ranges }: HashTask): Hashing {
+  return { buffer, hashes: ranges.map(({ start, end }) => sha256(buffer.subarray(start, end))) };
 }
 
 /** Makes a frame of each range of a buffer. */

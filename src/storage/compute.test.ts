@@ -35,23 +35,27 @@ for (const [name, compute] of [
       const chunks: Buffer[] = [];
       for (let at = 0; at < source.length; at += 2 * MiB) {
         const fresh = source.subarray(at, at + 2 * MiB);
-        const buffer = Buffer.concat([open, fresh, Buffer.alloc(100)]);
+        const room = Buffer.alloc(at % 3);
+        const buffer = Buffer.concat([room, open, fresh, Buffer.alloc(100)]);
+        const start = room.length;
+        const end = start + open.length + fresh.length;
         const last = at + 2 * MiB >= source.length;
         const scan = await compute.scan({
           buffer,
-          used: open.length + fresh.length,
-          carried: open.length,
+          start,
+          end,
+          scanned: start + open.length,
           state,
           last,
         });
-        for (const { hash, start, end } of scan.chunks) {
-          chunks.push(Buffer.from(scan.buffer.subarray(start, end)));
-          assert.deepEqual(hash, sha256(chunks.at(-1)!));
+        const ranges = scan.chunks;
+        const hashed = await compute.hash({ buffer: scan.buffer, ranges });
+        for (const [i, chunk] of ranges.entries()) {
+          chunks.push(Buffer.from(hashed.buffer.subarray(chunk.start, chunk.end)));
+          assert.deepEqual(hashed.hashes[i], sha256(chunks.at(-1)!));
         }
         state = scan.state;
-        open = Buffer.from(
-          scan.buffer.subarray(scan.chunks.at(-1)?.end ?? 0, open.length + fresh.length),
-        );
+        open = Buffer.from(hashed.buffer.subarray(scan.chunks.at(-1)?.end ?? start, end));
         if (last) assert.deepEqual(scan.blockEnds, [source.length]);
       }
       assert.ok(Buffer.concat(chunks).equals(source));

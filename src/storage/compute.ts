@@ -1,37 +1,48 @@
 import type { CutterState } from "../chunking/index.ts";
-import { decodeFrame, encodeFrames, scanWindow } from "./compute-work.ts";
+import { decodeFrame, encodeFrames, hashRanges, scanWindow } from "./compute-work.ts";
 
 /**
- * A run of bytes from one stream, at the start of a buffer of its own. Whoever passes a window on
- * gives its buffer away and gets it back with the answer: between threads it is moved, not copied.
+ * A run of bytes from one stream, in a buffer of its own. Whoever passes a window on gives its buffer
+ * away and gets it back with the answer: between threads it is moved, not copied.
  */
 export interface Window {
   readonly buffer: Buffer;
-  /** Bytes of the buffer in use. */
-  readonly used: number;
+  /** Where the run begins and ends in the buffer. */
+  readonly start: number;
+  readonly end: number;
 }
 
 export interface ScanTask extends Window {
-  /** Bytes at the start of the window, the open chunk's, that the cutter has seen already. */
-  readonly carried: number;
+  /** Up to here the cutter has seen it: the run begins with the open chunk. */
+  readonly scanned: number;
   readonly state: CutterState;
   /** The stream ends with this window. */
   readonly last: boolean;
 }
 
-/** A whole chunk, as a range of its window. */
-export interface ScannedChunk {
-  readonly hash: Buffer;
+/** A range of a buffer, such as a whole chunk in its window. */
+export interface BytesRange {
   readonly start: number;
   readonly end: number;
 }
 
 export interface Scan {
   readonly buffer: Buffer;
-  readonly chunks: readonly ScannedChunk[];
+  readonly chunks: readonly BytesRange[];
   /** Where blocks end, as offsets in the stream. */
   readonly blockEnds: readonly number[];
   readonly state: CutterState;
+}
+
+export interface HashTask {
+  readonly buffer: Buffer;
+  readonly ranges: readonly BytesRange[];
+}
+
+export interface Hashing {
+  readonly buffer: Buffer;
+  /** SHA-256 of each range. */
+  readonly hashes: readonly Buffer[];
 }
 
 export interface EncodeTask {
@@ -58,8 +69,10 @@ export interface Encoding {
 
 /** Where the arithmetic of storage is done: cutting, hashing, compressing. */
 export interface Compute {
-  /** Finds the chunks of a window and their hashes. */
+  /** Finds the chunks of a window. */
   scan(task: ScanTask): Promise<Scan>;
+  /** Hashes ranges, which takes several times as long as finding them. */
+  hash(task: HashTask): Promise<Hashing>;
   /** Compresses what is worth it, and makes frames. */
   encode(task: EncodeTask): Promise<Encoding>;
   /**
@@ -77,6 +90,9 @@ export function openInlineCompute(): Compute {
   return {
     async scan(task) {
       return scanWindow(task);
+    },
+    async hash(task) {
+      return hashRanges(task);
     },
     async encode(task) {
       return encodeFrames(task);

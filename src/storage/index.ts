@@ -2,6 +2,7 @@ export { openPoolCompute } from "./compute-pool.ts";
 export { applyDelta } from "./delta/apply-delta.ts";
 export { foldDeltas } from "./delta/fold-deltas.ts";
 export { normalizeRun } from "./delta/normalize-run.ts";
+export { stampDelta } from "./delta/stamp-delta.ts";
 export { recoverMetadata, type RecoverReport } from "./journal/recover-metadata.ts";
 export type { Ingest } from "./ingest.ts";
 export { openStorage, type Storage } from "./open-storage.ts";

@@ -2,8 +2,8 @@ import type { Semaphore } from "../base/semaphore.ts";
 import { KiB } from "../base/size.ts";
 import type { InlineChunk, PackClass, PackRecord, Sealed } from "../metadata/index.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
-import type { Compute, ScannedChunk } from "./compute.ts";
-import type { CutWindow } from "./ingest-cuts.ts";
+import type { Compute } from "./compute.ts";
+import type { HashedChunk, HashedWindow } from "./ingest-hashes.ts";
 import type { IngestWindow } from "./ingest-window.ts";
 import { codec, sharedChunkBytesMax } from "./pack-format.ts";
 import type { PackFrame } from "./pack-frame.ts";
@@ -65,7 +65,7 @@ export class IngestChunks {
   }
 
   /** Takes the chunks of a window and frees it. */
-  async putWindow({ window, chunks }: CutWindow): Promise<void> {
+  async putWindow({ window, chunks }: HashedWindow): Promise<void> {
     try {
       this.throwIfFailed();
       const content = (): NewChunk[] =>
@@ -74,7 +74,7 @@ export class IngestChunks {
           hash,
           bytes: window.buffer.subarray(start, end),
         }));
-      if (window.used <= inlineBytesMax && this.hold(content().map(copied))) return;
+      if (window.bytes <= inlineBytesMax && this.hold(content().map(copied))) return;
       await this.spill();
       const kept = await Promise.all(chunks.map(({ hash }) => this.isKept(hash)));
       await this.write(
@@ -176,10 +176,10 @@ export class IngestChunks {
     return true;
   }
 
-  private async write(window: IngestWindow, chunks: readonly ScannedChunk[]): Promise<void> {
+  private async write(window: IngestWindow, chunks: readonly HashedChunk[]): Promise<void> {
     const writer = this.deps.writers.data;
     const taken: Promise<unknown>[] = [];
-    const large = new Map<string, ScannedChunk>();
+    const large = new Map<string, HashedChunk>();
     for (const chunk of chunks) {
       const { hash, start, end } = chunk;
       const writing = this.deps.chunks.frameOf(hash);

@@ -1,9 +1,8 @@
 import { initialCutterState, type CutterState, type RecordFormat } from "../chunking/index.ts";
-import type { Compute, ScannedChunk } from "./compute.ts";
+import type { BytesRange, Compute } from "./compute.ts";
 import type { IngestBudget } from "./ingest-budget.ts";
 import { slicesOf } from "./ingest-source.ts";
 import { IngestWindow } from "./ingest-window.ts";
-import type { Piece } from "./tree/entry.ts";
 
 export interface CutStreamOptions {
   readonly format: RecordFormat;
@@ -12,37 +11,89 @@ export interface CutStreamOptions {
   readonly signal: AbortSignal;
 }
 
-/** A window whose chunks are known. Whoever gets it frees it. */
-export interface CutWindow {
-  readonly window: IngestWindow;
-  readonly chunks: readonly ScannedChunk[];
-  /** The same chunks as pieces of the stream. */
-  readonly pieces: readonly Piece[];
+/** A whole chunk in its window's buffer. */
+export interface CutChunk extends BytesRange {
+  /** Offsets in the chunk. */
+  readonly blockEnds: readonly number[];
 }
 
-/** Cuts a stream into chunks, a window at a time. The stream's end is a block end. */
+/** A window whose chunks are known. */
+export interface CutWindow {
+  readonly window: IngestWindow;
+  readonly chunks: readonly CutChunk[];
+}
+
+/**
+ * Cuts a stream into chunks, a window at a time; while one is scanned, the next is filled. Whoever gets a
+ * window frees it. A block that ends with the stream is named unless its last chunk ended by itself.
+ */
 export async function* cutStream(
   source: AsyncIterable<Uint8Array>,
   options: CutStreamOptions,
 ): AsyncGenerator<CutWindow, void, void> {
+  const { budget, signal } = options;
   const cutter = new StreamCutter(options);
+  const filler = new WindowFiller(source, signal);
+  let window: IngestWindow | undefined = IngestWindow.first(budget.open());
+  let next: IngestWindow | undefined;
   try {
-    for await (const slice of slicesOf(source, options.signal)) {
-      for (let at = 0; at < slice.length;) {
-        at += await cutter.window.fill(slice, at, options.signal);
-        const cut = cutter.window.isFull ? await cutter.cut(false) : undefined;
-        if (cut !== undefined) yield cut;
-      }
+    let isFull = await filler.fill(window);
+    while (window !== undefined && window.bytes > 0) {
+      const cutting = cutter.cut(window, !isFull);
+      // Thrown when it is its turn; so below.
+      cutting.catch(() => undefined);
+      next = isFull ? await IngestWindow.behind(window, signal) : undefined;
+      const filling: Promise<boolean> =
+        next === undefined ? Promise.resolve(false) : filler.fill(next);
+      filling.catch(() => undefined);
+      const cut = await cutting;
+      next?.carry(window.buffer.subarray(cut.chunks.at(-1)?.end ?? window.start, window.end));
+      if (cut.chunks.length === 0) window.free();
+      window = next;
+      next = undefined;
+      if (cut.chunks.length > 0) yield cut;
+      isFull = await filling;
     }
-    const cut = cutter.window.used > 0 ? await cutter.cut(true) : undefined;
-    if (cut !== undefined) yield cut;
   } finally {
-    cutter.window.free();
+    filler.close();
+    window?.free();
+    next?.free();
+  }
+}
+
+/** Copies a stream into windows. */
+class WindowFiller {
+  private readonly slices: AsyncGenerator<Uint8Array, void, void>;
+  private readonly signal: AbortSignal;
+  private slice: Uint8Array = Buffer.alloc(0);
+  private at = 0;
+
+  constructor(source: AsyncIterable<Uint8Array>, signal: AbortSignal) {
+    this.slices = slicesOf(source, signal);
+    this.signal = signal;
+  }
+
+  /** False when the stream ended before the window was full. */
+  async fill(window: IngestWindow): Promise<boolean> {
+    while (!window.isFull) {
+      if (this.at >= this.slice.length) {
+        const next = await this.slices.next();
+        if (next.done === true) return false;
+        this.slice = next.value;
+        this.at = 0;
+      }
+      this.at += await window.fill(this.slice, this.at, this.signal);
+    }
+    return true;
+  }
+
+  /** Not awaited: a source that hangs would hang here. */
+  close(): void {
+    this.slices.return().catch(() => undefined);
   }
 }
 
 class StreamCutter {
-  window: IngestWindow;
   private readonly options: CutStreamOptions;
   private state: CutterState;
   /** Block ends in chunks not yet whole, as offsets in the stream. */
@@ -50,40 +101,30 @@ class StreamCutter {
 
   constructor(options: CutStreamOptions) {
     this.options = options;
-    this.window = new IngestWindow(options.budget.open());
     this.state = initialCutterState(options.format);
   }
 
-  /** Scans the window. When it holds whole chunks, hands it out and goes on with a new one. */
-  async cut(last: boolean): Promise<CutWindow | undefined> {
-    const { window } = this;
+  /** Scans a window for its whole chunks. */
+  async cut(window: IngestWindow, last: boolean): Promise<CutWindow> {
     const base = this.state.chunkStart;
-    const task = {
-      buffer: window.buffer,
-      used: window.used,
-      carried: window.scanned,
-      state: this.state,
-      last,
-    };
+    const { start, scanned, end } = window;
+    const task = { buffer: window.buffer, start, scanned, end, state: this.state, last };
     const { buffer, chunks, blockEnds, state } = await this.options.compute.scan(task);
     window.buffer = buffer;
-    window.scanned = window.used;
     this.state = state;
     this.blockEnds.push(...blockEnds);
-    const end = chunks.at(-1)?.end;
-    if (end === undefined) return undefined;
-    const pieces = chunks.map((chunk) => pieceOf(chunk, base, this.blockEnds));
-    this.blockEnds = this.blockEnds.filter((offset) => offset > base + end);
-    this.window = await IngestWindow.following(window, end, this.options.signal);
-    return { window, chunks, pieces };
+    const cut = chunks.map((chunk) => withBlockEnds(chunk, base - start, this.blockEnds));
+    this.blockEnds = this.blockEnds.filter((offset) => offset > state.chunkStart);
+    return { window, chunks: cut };
   }
 }
 
-function pieceOf(
-  { hash, start, end }: ScannedChunk,
+/** @param base where the buffer begins in the stream */
+function withBlockEnds(
+  { start, end }: BytesRange,
   base: number,
   blockEnds: readonly number[],
-): Piece {
+): CutChunk {
   const inside = blockEnds.filter((offset) => offset > base + start && offset <= base + end);
-  return { hash, bytes: end - start, blockEnds: inside.map((offset) => offset - base - start) };
+  return { start, end, blockEnds: inside.map((offset) => offset - base - start) };
 }

@@ -1,4 +1,6 @@
+import { assert } from "../base/assert.ts";
 import { KiB, MiB } from "../base/size.ts";
+import { chunkBytesMax } from "../chunking/index.ts";
 import type { BudgetAccount } from "./ingest-budget.ts";
 import { freeMemory } from "./memory.ts";
 
@@ -8,57 +10,73 @@ const freshBytesMax = 2 * MiB;
 const freeBytesMax = 256 * KiB;
 const firstBytes = 4 * KiB;
 
-/** Bytes of a stream from the start of its open chunk on. Grows with what comes; its memory is freed at once. */
+/**
+ * Bytes of a stream: room for the open chunk, then new bytes, up to 2 MiB. The first of a stream grows with
+ * what comes. Its memory is freed at once.
+ */
 export class IngestWindow {
   readonly account: BudgetAccount;
   buffer: Buffer = Buffer.alloc(0);
-  used = 0;
-  /** Bytes the cutter has seen. */
-  scanned = 0;
+  /** Where the open chunk begins, which the cutter has seen, and where the new bytes do. */
+  start: number;
+  readonly scanned: number;
+  /** Where the new bytes end. */
+  end: number;
   private charged = 0;
+  private isFreed = false;
 
-  constructor(account: BudgetAccount) {
+  /** @param room for so many bytes of the open chunk */
+  private constructor(account: BudgetAccount, room: number) {
     this.account = account;
+    this.start = this.scanned = this.end = room;
   }
 
-  /** A window that begins with the bytes after `start` of another, with room for as much as that one had. */
-  static async following(
-    window: IngestWindow,
-    start: number,
-    signal: AbortSignal,
-  ): Promise<IngestWindow> {
-    const next = new IngestWindow(window.account);
-    const carried = window.used - start;
-    if (carried === 0) return next;
-    await next.resize(Math.min(window.buffer.length, carried + freshBytesMax), signal);
-    window.buffer.copy(next.buffer, 0, start, window.used);
-    next.used = next.scanned = carried;
+  /** The first of a stream: there is no open chunk yet. */
+  static first(account: BudgetAccount): IngestWindow {
+    return new IngestWindow(account, 0);
+  }
+
+  /** One to be filled while the one before is scanned: with room for whatever may be carried over. */
+  static async behind(window: IngestWindow, signal: AbortSignal): Promise<IngestWindow> {
+    const next = new IngestWindow(window.account, Math.min(window.bytes, chunkBytesMax));
+    await next.resize(next.scanned + freshBytesMax, signal);
     return next;
   }
 
-  /** True when it must be scanned before more fits. */
+  get bytes(): number {
+    return this.end - this.start;
+  }
+
   get isFull(): boolean {
-    return this.used - this.scanned >= freshBytesMax;
+    return this.end - this.scanned >= freshBytesMax;
+  }
+
+  /** Puts the open chunk before what is there. */
+  carry(open: Buffer): void {
+    this.start = this.scanned - open.length;
+    assert(this.start >= 0, "there is room for the open chunk");
+    open.copy(this.buffer, this.start);
   }
 
   /** Copies what fits of `slice` from `at` on; gives back how much that was. */
   async fill(slice: Uint8Array, at: number, signal: AbortSignal): Promise<number> {
-    const bytesMax = this.scanned + freshBytesMax;
-    const count = Math.min(slice.length - at, bytesMax - this.used);
-    const wanted = this.used + count;
-    if (wanted > this.buffer.length) {
+    const endMax = this.scanned + freshBytesMax;
+    const count = Math.min(slice.length - at, endMax - this.end);
+    const wanted = this.end + count;
+    if (wanted > this.buffer.length)
       await this.resize(
-        Math.min(bytesMax, Math.max(wanted, 2 * this.buffer.length, firstBytes)),
+        Math.min(endMax, Math.max(wanted, 2 * this.buffer.length, firstBytes)),
         signal,
       );
-    }
-    this.buffer.set(slice.subarray(at, at + count), this.used);
-    this.used += count;
+    if (this.isFreed) return count;
+    this.buffer.set(slice.subarray(at, at + count), this.end);
+    this.end += count;
     return count;
   }
 
-  /** Frees the memory. Nothing may look into it any more. */
+  /** Frees the memory. Nothing may look into it any more; what still comes is dropped. */
   free(): void {
+    this.isFreed = true;
     freeMemory(this.buffer);
     this.buffer = Buffer.alloc(0);
     this.account.giveBack(this.charged);
@@ -67,10 +85,15 @@ export class IngestWindow {
 
   private async resize(bytes: number, signal: AbortSignal): Promise<void> {
     const charge = bytes > freeBytesMax ? bytes : 0;
-    await this.account.take(charge - this.charged, signal);
+    const more = charge - this.charged;
+    await this.account.take(more, signal);
+    if (this.isFreed) {
+      this.account.giveBack(more);
+      return;
+    }
     this.charged = Math.max(this.charged, charge);
     const grown = Buffer.allocUnsafeSlow(bytes);
-    this.buffer.copy(grown, 0, 0, this.used);
+    this.buffer.copy(grown, 0, 0, this.end);
     freeMemory(this.buffer);
     this.buffer = grown;
   }

@@ -5,6 +5,7 @@ import { collectedPackOf } from "../model/collected-pack.ts";
 import type { IngestBudget } from "./ingest-budget.ts";
 import { IngestChunks, type IngestChunksDeps } from "./ingest-chunks.ts";
 import { cutStream } from "./ingest-cuts.ts";
+import { hashWindows } from "./ingest-hashes.ts";
 import type { Ingest } from "./ingest.ts";
 import type { NodeCache } from "./node-cache.ts";
 import { sharedChunkBytesMax } from "./pack-format.ts";
@@ -75,7 +76,7 @@ class OpenIngest implements Ingest {
     if (pack !== undefined) this.deps.chunks.forgetPack(pack);
   }
 
-  /** The pieces of a stream; one window is stored while the next is filled. */
+  /** The pieces of a stream: one window is stored while the next is hashed, one cut and one filled. */
   private async *store(
     source: AsyncIterable<Uint8Array>,
     format: RecordFormat,
@@ -83,17 +84,23 @@ class OpenIngest implements Ingest {
   ): AsyncGenerator<Piece, void, void> {
     const { compute, budget } = this.deps;
     let storing: Promise<void> = Promise.resolve();
-    for await (const cut of cutStream(source, { format, compute, budget, signal })) {
+    let held: Piece | undefined;
+    const cuts = cutStream(source, { format, compute, budget, signal });
+    for await (const hashed of hashWindows(cuts, compute)) {
       await storing.catch((error: unknown) => {
-        cut.window.free();
+        hashed.window.free();
         throw error;
       });
-      storing = this.chunks.putWindow(cut);
+      storing = this.chunks.putWindow(hashed);
       // Thrown by the next turn; not when the source fails first.
       storing.catch(() => undefined);
-      yield* cut.pieces;
+      for (const piece of hashed.pieces) {
+        if (held !== undefined) yield held;
+        held = piece;
+      }
     }
     await storing;
+    if (held !== undefined) yield endingABlock(held);
   }
 
   private async putNode(node: Buffer): Promise<Buffer> {
@@ -102,6 +109,12 @@ class OpenIngest implements Ingest {
     await this.chunks.put({ class: "node", hash, bytes: node, onKept });
     return hash;
   }
+}
+
+/** The stream's end is a block end, wherever its last chunk was cut. */
+function endingABlock(piece: Piece): Piece {
+  const { bytes, blockEnds } = piece;
+  return blockEnds.at(-1) === bytes ? piece : { ...piece, blockEnds: [...blockEnds, bytes] };
 }
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer, void, void> {

@@ -5,7 +5,9 @@ import { seededRandom } from "../base/random.ts";
 import { KiB, MiB } from "../base/size.ts";
 import { openPoolCompute } from "./compute-pool.ts";
 import { openStorageHarness, readContent, slicesOf } from "./testing/storage-harness.ts";
+import type { PieceRange } from "./pack-reader.ts";
 import type { Content } from "./tree/entry.ts";
+import { piecesOf } from "./tree/pieces-of.ts";
 
 const never = new AbortController().signal;
 const pool = openPoolCompute();
@@ -334,4 +336,40 @@ test("Storage refuses to record a pack that was lost meanwhile", async () => {
   assert.deepEqual(again, sealed);
   await harness.metadata.call("markPackLost", { pack: sealed.packs[0]!.id });
   await assert.rejects(harness.record(again), (error) => isCoded(error, "aborted"));
+});
+
+test("freePiece() gives back a large chunk read for one, and leaves alone what others may look into", async () => {
+  const harness = openStorageHarness();
+  const storage = harness.open("s1");
+  const ingest = storage.openIngest();
+  const large = await ingest.putContent(slicesOf(noise), "line", never);
+  const small = await ingest.putBytes(prose.subarray(0, 10 * KiB), "line");
+  await harness.record(await ingest.seal());
+  for (const [content, isFreed] of [
+    [large, true],
+    [small, false],
+  ] as const) {
+    const pieces = piecesOf(content, { start: 0, end: content.bytes }, storage.nodes);
+    const ranges = async function* (): AsyncGenerator<PieceRange> {
+      for await (const { piece } of pieces) yield { ...piece, start: 0, end: piece.bytes };
+    };
+    for await (const part of storage.readPieces(ranges(), never)) {
+      storage.freePiece(part);
+      assert.equal(part.length === 0, isFreed);
+      // Twice is as good as once.
+      storage.freePiece(part);
+    }
+    assert.equal((await readContent(storage, content)).length, content.bytes);
+  }
+});
+
+test("putContent() ends a block with the stream, where its last chunk had to end too", async () => {
+  const harness = openStorageHarness();
+  const ingest = harness.open("s1").openIngest();
+  for (const length of [8 * MiB, 8 * MiB + 1, 16 * MiB, 2 * MiB]) {
+    const content = await ingest.putContent(slicesOf(Buffer.alloc(length)), "binary", never);
+    assert.ok(content.kind === "pieces");
+    const ends = content.pieces.flatMap(({ blockEnds }) => blockEnds);
+    assert.deepEqual(ends, [content.pieces.at(-1)?.bytes]);
+  }
 });

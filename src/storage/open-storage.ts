@@ -75,6 +75,11 @@ export interface Storage {
    * @throws CodedError `data_loss` when a chunk is nowhere or damaged, naming its hash
    */
   readPieces(pieces: AsyncIterable<PieceRange>, signal: AbortSignal): AsyncIterable<Buffer>;
+  /**
+   * Gives the memory of a part that readPieces() gave out back at once: garbage collection, which has to be
+   * told to hurry by every few megabytes, costs as much as reading. Nobody may look into it any more.
+   */
+  freePiece(part: Buffer): void;
   /** Writes the index rows of packs that have none yet, in small slices. To be called now and then. */
   indexPending(signal: AbortSignal): Promise<void>;
   /**
@@ -147,6 +152,7 @@ export function openStorage(deps: StorageDeps): Storage {
     openIngest: () => openIngest(ingestDeps),
     nodes: sources,
     readPieces: (pieces, signal) => reader.readPieces(pieces, signal),
+    freePiece: (part) => reader.free(part),
     indexPending: (signal) => index.indexPending(signal),
     drainInline: (signal, options) => drainInline({ ...deps, index, session }, signal, options),
     writeJournal: (signal) => writeJournal({ ...deps, session }, signal),

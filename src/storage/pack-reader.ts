@@ -8,6 +8,7 @@ import type { Located } from "./chunk-look-ups.ts";
 import type { Compute } from "./compute.ts";
 import { decompress } from "./compute-work.ts";
 import { FrameCache } from "./frame-cache.ts";
+import { freeMemory, wholeOf } from "./memory.ts";
 import { LargeChunks } from "./large-chunks.ts";
 import { packKey, sharedChunkBytesMax } from "./pack-format.ts";
 
@@ -38,6 +39,8 @@ export class PackReader {
   private readonly deps: PackReaderDeps;
   private readonly cache = new FrameCache(cacheBytesMax);
   private readonly largeChunks: LargeChunks;
+  /** Memory of large chunks that one reader has for itself. */
+  private readonly given = new WeakSet<ArrayBufferLike>();
 
   constructor(deps: PackReaderDeps) {
     this.deps = deps;
@@ -59,7 +62,9 @@ export class PackReader {
     let isOver = false;
     try {
       for (let next = await ahead.next(); next !== undefined; next = await ahead.next()) {
-        yield (await next.chunk).subarray(next.piece.start, next.piece.end);
+        const chunk = await next.chunk;
+        if (isLarge(next.piece)) this.given.add(chunk.buffer);
+        yield chunk.subarray(next.piece.start, next.piece.end);
         signal.throwIfAborted();
       }
       isOver = true;
@@ -68,6 +73,11 @@ export class PackReader {
       if (!isOver) left.abort();
       await ahead.leave();
     }
+  }
+
+  /** Gives the memory of what readPieces() gave out back at once, unless others may look into it. */
+  free(part: Buffer): void {
+    if (this.given.delete(part.buffer)) freeMemory(wholeOf(part));
   }
 
   /**

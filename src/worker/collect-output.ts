@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { stampOf, type FileStamp, type Inherited, type Stage } from "./stage-inputs.ts";
 import { walkOutput, type FoundEntry } from "./output-walk.ts";
@@ -107,7 +108,8 @@ async function* readRange(
   path: string,
   { from, to }: { readonly from: number; readonly to: number },
 ): AsyncGenerator<Uint8Array> {
-  const file = await fs.open(path, "r");
+  // What is there was looked at: should it be a link by now, somebody wants to trick us.
+  const file = await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
     for (let at = from; at < to;) {
       const buffer = Buffer.allocUnsafe(Math.min(pieceBytes, to - at));

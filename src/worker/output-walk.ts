@@ -15,6 +15,9 @@ export interface FoundEntry {
 
 /** As the kernel does. */
 const linksMax = 40;
+/** What the kernel takes as one path, with room for a name. */
+const hostPathBytesMax = 4_096 - 256;
+const setIdBits = 0o6000;
 
 /**
  * Everything in an output directory in path order, parents first. Links that stay inside stand for
@@ -30,9 +33,13 @@ export async function walkOutput(fs: WorkerFs, out: string): Promise<FoundEntry[
       const path = directory === "" ? name : `${directory}/${name}`;
       if (name.includes("\uFFFD"))
         throw unstorable(path, "something whose name is not UTF-8: rename it");
+      if (Buffer.byteLength(`${out}/${real}/${name}`) > hostPathBytesMax)
+        throw unstorable(path, "too deep: its whole path is longer than the system takes");
       const place = await resolve(fs, out, { real, name }, path);
       const entry = { path, hostPath: `${out}/${place.real}`, linked: place.linked };
       if (place.info.isFile()) {
+        if ((place.info.mode & setIdBits) !== 0)
+          throw unstorable(path, "a program with another's rights: take them away with chmod ug-s");
         if ((place.info.mode & 0o400) === 0) await fs.chmod(entry.hostPath, 0o600);
         found.push({ ...entry, type: "file" });
       } else if (place.info.isDirectory()) {
@@ -99,8 +106,14 @@ function kindOf(info: Stats): string {
 function unstorable(path: string, what: string): CodedError {
   return new CodedError(
     "invalid_argument",
-    `Cannot store the output "/pfs/out/${path}": it is ${what}`,
+    `Cannot store the output "/pfs/out/${shortened(path)}": it is ${what}`,
   );
+}
+
+const shownCharsMax = 300;
+
+function shortened(path: string): string {
+  return path.length <= shownCharsMax ? path : `${path.slice(0, shownCharsMax)}…`;
 }
 
 function byBytes(a: string, b: string): number {

@@ -55,6 +55,25 @@ describe("runTask()", { skip: probe.works ? false : probe.reason }, () => {
       assert.ok(attempt.log.includes(log), attempt.log);
     }
   });
+  it("kills a command that runs for too long, with all it started, and says so", async () => {
+    const script = "echo begun; sleep 60 & sleep 60";
+    const attempt = await bench.sh(script, { timeoutMs: 300 });
+    assert.ok(attempt.outcome?.kind === "failure");
+    assert.equal(attempt.outcome.error, "timed out: killed after 0.3 s (taskTimeout)\nbegun");
+    assert.match(attempt.log, /^begun\nError from exec: timed out/);
+  });
+  it("tells what helps when grep in a shell finds nothing", async () => {
+    const hint = /\ngrep ends with 1 .* transform.acceptReturnCode: \[1\]$/;
+    const failed = await bench.sh("echo apple | grep pear");
+    assert.ok(failed.outcome?.kind === "failure");
+    assert.match(failed.outcome.error, /^exit status 1/);
+    assert.match(failed.outcome.error, hint);
+    const cmd = ["sh", "-c", "grep x /dev/null; exit 2"];
+    for (const other of [await bench.sh("exit 1"), await bench.run({ cmd })]) {
+      assert.ok(other.outcome?.kind === "failure");
+      assert.doesNotMatch(other.outcome.error, hint);
+    }
+  });
   it("brings a view once for all tasks that show it, and each content once", async () => {
     const view = bench.host.addView({ one: "same content", two: "same content", three: "other" });
     const inputs = [{ name: "in", view }];
@@ -98,6 +117,13 @@ describe("runTask()", { skip: probe.works ? false : probe.reason }, () => {
         /"\/pfs\/out\/d\/up": it is a link to a directory it is in/,
       "mkfifo /pfs/out/pipe": /"\/pfs\/out\/pipe": it is a named pipe/,
       [`touch "/pfs/out/$(printf 'a\\377')"`]: /not UTF-8/,
+      "cp /bin/true /pfs/out/su; chmod 4755 /pfs/out/su": /"\/pfs\/out\/su": it is a program with/,
+      "cp /bin/true /pfs/out/sg; chmod 2755 /pfs/out/sg": /"\/pfs\/out\/sg": it is a program with/,
+      "ln -s /proc/1/root/etc/passwd /pfs/out/p": /outside \/pfs\/out: copy the file instead/,
+      "ln -s /pfs/out/../../etc/passwd /pfs/out/p": /a link to a place outside/,
+      "mkdir /pfs/out/d; ln -s / /pfs/out/d/all": /outside \/pfs\/out/,
+      [`d=${"d".repeat(250)}; chain() { cd /pfs/out; mkdir $1; cd $1; for i in $(seq 12); do mkdir $d; cd $d; done; }; chain a; chain b; mv /pfs/out/a .`]:
+        /it is too deep/,
     };
     for (const [script, error] of Object.entries(table)) {
       const attempt = await bench.sh(script);
@@ -105,6 +131,33 @@ describe("runTask()", { skip: probe.works ? false : probe.reason }, () => {
       assert.match(attempt.outcome.error, error);
       assert.match(attempt.log, /^Error: Cannot store/);
       assert.equal(attempt.changes, undefined);
+    }
+    assert.deepEqual(await fs.readdir(`${bench.home}/scratch/tasks`), []);
+  });
+  it("stores what is strange but can be stored", async () => {
+    const scripts = {
+      "printf x > \"/pfs/out/$(printf 'a\\nb')\"": ["a\nb=x"],
+      "printf x > '/pfs/out/..x'; printf y > '/pfs/out/...'": ["...=y", "..x=x"],
+      "printf x > /pfs/out/a; ln /pfs/out/a /pfs/out/b": ["a=x", "b=x"],
+      "printf x > /pfs/out/a; chmod 000 /pfs/out/a": ["a=x"],
+      [`printf x > /pfs/out/${"n".repeat(255)}`]: [`${"n".repeat(255)}=x`],
+    };
+    for (const [script, expected] of Object.entries(scripts)) {
+      const { changes, outcome, log } = await bench.sh(script);
+      assert.deepEqual(outcome, { kind: "success" }, log);
+      assert.deepEqual(
+        (changes ?? []).map(({ path, content }) => `${path}=${content}`),
+        expected,
+      );
+    }
+    const sparse = await bench.sh("truncate -s 3000000 /pfs/out/holes");
+    assert.equal(sparse.outcome?.kind, "success");
+  });
+  it("never stores what a link leads to outside, though links come and go to the end", async () => {
+    const swap = "ln -sfn /etc/passwd /pfs/out/f; rm -f /pfs/out/f; echo mine > /pfs/out/f";
+    for (let round = 0; round < 4; round++) {
+      const attempt = await bench.sh(`(while :; do ${swap}; done) & sleep 0.05`);
+      assert.doesNotMatch(JSON.stringify(attempt.changes ?? []), /root:/);
     }
   });
   it("renews the lease of a long task", async () => {
@@ -202,3 +255,50 @@ describe("openWorker()", () => {
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise(setImmediate);
 }
+
+describe("secrets of a task", { skip: probe.works ? false : probe.reason }, () => {
+  const value = "canary-4711-value";
+  const source = {
+    read: async (name: string) =>
+      await Promise.resolve(
+        name === "db" ? new Map([["password", Buffer.from(`${value}\n`)]]) : undefined,
+      ),
+    remedy: () => "Make it known",
+  };
+  let bench: WorkerBench;
+  before(async () => (bench = await openWorkerBench({ secrets: source })));
+  after(async () => await bench.close());
+
+  for (const mountPath of ["/secrets/db", "/secret", "/tmp/deep/er", "/mnt"]) {
+    it(`are read-only files at ${mountPath}, and not in the log`, async () => {
+      const script = `grep -c canary ${mountPath}/password; cat ${mountPath}/password; echo x > ${mountPath}/y; ls ${mountPath}; exit 1`;
+      const attempt = await bench.sh(script, { secrets: [{ name: "db", mountPath }] });
+      assert.match(attempt.log, /^1\n\(secret db\)\n[^]*Read-only file system\npassword\n/);
+      assert.ok(attempt.outcome?.kind === "failure");
+      assert.match(attempt.outcome.error, /\(secret db\)/);
+      assert.ok(!`${attempt.log}${attempt.outcome.error}`.includes(value));
+      assert.deepEqual(await fs.readdir(`${bench.home}/scratch/tasks`), []);
+    });
+  }
+  it("are several at a time, and gone in the next task", async () => {
+    const secrets = ["/secrets/a", "/secrets/b"].map((mountPath) => ({ name: "db", mountPath }));
+    const attempt = await bench.sh("ls /secrets /secrets/a /secrets/b", { secrets });
+    assert.match(attempt.log, /^\/secrets:\na\nb\n\n\/secrets\/a:\npassword\n/);
+    assert.equal((await bench.sh("ls -A /secrets")).log, "");
+  });
+  it("that cannot be shown fail the task, with what helps", async () => {
+    const table: readonly (readonly [string, string, RegExp])[] = [
+      [
+        "nope",
+        "/secrets/x",
+        /secret nope at \/secrets\/x: this worker does not know it. Make it known/,
+      ],
+      ["db", "/etc/not_there", /Cannot show a secret at \/etc\/not_there: .* \/secrets\/db$/],
+    ];
+    for (const [name, mountPath, error] of table) {
+      const attempt = await bench.sh("true", { secrets: [{ name, mountPath }] });
+      assert.ok(attempt.outcome?.kind === "failure");
+      assert.match(attempt.outcome.error, error);
+    }
+  });
+});

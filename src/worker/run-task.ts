@@ -5,6 +5,7 @@ import { collectOutput } from "./collect-output.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { runUserCode } from "./run-user-code.ts";
 import { stageInputs } from "./stage-inputs.ts";
+import { stageSecrets } from "./stage-secrets.ts";
 import { TaskLog } from "./task-log.ts";
 import { untilAvailable } from "./until-available.ts";
 import type { ViewStore } from "./view-store.ts";
@@ -62,13 +63,23 @@ async function outcomeOf(
   const { clock, fs, host, views } = options;
   const taskLog = new TaskLog(options, task, signal);
   try {
+    const secrets = await stageSecrets(
+      { fs, source: options.secrets, directory: `${directory}/secrets` },
+      task,
+    );
+    taskLog.hide(secrets.values);
     const stage = await untilAvailable(
       async () => await stageInputs({ fs, views, out: `${directory}/out` }, task, signal),
       { clock, signal },
     );
     try {
       const hidden = [...options.hidden, options.scratch];
-      const ended = await runUserCode({ ...options, taskLog, hidden }, task, stage, signal);
+      const ended = await runUserCode(
+        { ...options, taskLog, hidden, secrets: secrets.mounts },
+        task,
+        stage,
+        signal,
+      );
       if (ended.kind === "success") {
         const changes = (): AsyncIterable<OutputChange> => collectOutput(fs, stage, signal);
         const store = async (): Promise<void> => await host.writeOutput(task, changes, signal);
@@ -83,7 +94,7 @@ async function outcomeOf(
     if (isCoded(error, "aborted")) throw error;
     const { message } = codedErrorFrom(error);
     taskLog.note(`Error: ${message}`);
-    return { kind: "failure", error: message };
+    return { kind: "failure", error: taskLog.hidden(message) };
   } finally {
     await taskLog.close();
   }

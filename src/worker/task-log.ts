@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { KiB, MiB } from "../base/size.ts";
+import { Redactor } from "./redactor.ts";
 import { untilAvailable } from "./until-available.ts";
 import type { ClaimedTask, WorkerHost } from "./worker-host.ts";
 
@@ -18,6 +19,7 @@ export class TaskLog {
   private readonly task: ClaimedTask;
   private readonly signal: AbortSignal;
   private sentBytes = 0;
+  private redactor = new Redactor([]);
   private batch: Buffer[] = [];
   private batchBytes = 0;
   private totalBytes = 0;
@@ -38,6 +40,26 @@ export class TaskLog {
 
   /** Takes a piece of the command's output; waits when the host is slow. */
   async write(piece: Uint8Array): Promise<void> {
+    await this.keep(this.redactor.take(piece));
+  }
+
+  /** From here on the values of these secrets are not in the log. */
+  hide(values: ConstructorParameters<typeof Redactor>[0]): void {
+    this.redactor = new Redactor(values);
+  }
+
+  /** A text without the values of secrets. */
+  hidden(text: string): string {
+    return this.redactor.text(text);
+  }
+
+  /** Takes what waits for its end: there is no more. */
+  async end(): Promise<void> {
+    await this.keep(this.redactor.rest());
+  }
+
+  private async keep(piece: Buffer): Promise<void> {
+    if (piece.length === 0) return;
     this.tailBytes = Buffer.concat([this.tailBytes, piece]).subarray(-tailBytesMax);
     const room = attemptBytesMax - this.totalBytes;
     this.totalBytes += piece.length;
@@ -50,7 +72,7 @@ export class TaskLog {
   /** Adds a line of ours, whatever the length so far. */
   note(line: string): void {
     const lineEnd = this.tailBytes.length === 0 || this.tailBytes.at(-1) === 0x0a ? "" : "\n";
-    this.add(Buffer.from(`${lineEnd}${line}\n`));
+    this.add(Buffer.from(`${lineEnd}${this.hidden(line)}\n`));
   }
 
   /** The last lines of the command's output, at most 2 KiB. */

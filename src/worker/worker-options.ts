@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { FileCache } from "../filecache/index.ts";
 import type { Runner } from "../runner/index.ts";
+import type { SecretSource } from "./stage-secrets.ts";
 import type { WorkerHost } from "./worker-host.ts";
 
 /** The part of the file system that a worker uses. */
@@ -35,6 +36,8 @@ export interface WorkerOptions {
   readonly log: Log;
   /** Host directories that commands must not see: the daemon's data. The scratch is added. */
   readonly hidden: readonly string[];
+  /** Where this machine keeps secrets. Default: it has none. */
+  readonly secrets?: SecretSource;
   /** False when the runner cannot show inputs read-only; they are then never hard links into the cache. */
   readonly readOnlyInputs: boolean;
 }

@@ -5,14 +5,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { root } from "../../scripts/checkout.ts";
 
-/** Sentences that hold and that no test shows; only ever fewer. */
-const untestedMax = 18;
-
 interface Row {
   readonly section: string;
   readonly sentence: string;
   readonly verdict: string;
-  /** How a row of docs/reference/differences.md begins. */
+  /** How a row of docs/reference/differences.md or grpc.md begins. */
   readonly difference: string;
   /** `file: name` */
   readonly test: string;
@@ -27,7 +24,9 @@ const rows = lines.map((line): Row => {
   const [section = "", sentence = "", verdict = "", difference = "", shown = ""] = cells;
   return { section, sentence, verdict, difference, test: shown };
 });
-const differences = readFileSync(`${root}/docs/reference/differences.md`, "utf8").split("\n");
+const differences = ["differences", "grpc"].flatMap((page) =>
+  readFileSync(`${root}/docs/reference/${page}.md`, "utf8").split("\n"),
+);
 
 test("contract.tsv has a verdict for each sentence, and says each once", () => {
   assert.equal(heading, "section\tsentence\tverdict\tdifference\ttest");
@@ -38,7 +37,7 @@ test("contract.tsv has a verdict for each sentence, and says each once", () => {
   assert.equal(new Set(rows.map(({ section, sentence }) => section + sentence)).size, rows.length);
 });
 
-test("what differs is in differences.md, and nothing else points there", () => {
+test("what differs is in differences.md or grpc.md, and nothing else points there", () => {
   for (const { sentence, verdict, difference } of rows) {
     assert.equal(difference !== "", verdict === "differs", sentence);
     const isThere = differences.some((line) => line.startsWith(`| ${difference}`));
@@ -46,18 +45,14 @@ test("what differs is in differences.md, and nothing else points there", () => {
   }
 });
 
-test("every test that contract.tsv names exists", (t) => {
-  let untested = 0;
+test("every sentence that is not missing names a test that exists", (t) => {
   for (const { sentence, verdict, test: shown } of rows) {
-    if (shown === "") {
-      if (verdict !== "missing") untested++;
-      continue;
-    }
+    assert.equal(shown === "", verdict === "missing", sentence);
+    if (shown === "") continue;
     const [, file = "", name = ""] = /^(\S+): (.+)$/.exec(shown) ?? [];
     assert.ok(existsSync(`${root}/${file}`), `${sentence}: ${shown}`);
     assert.ok(readFileSync(`${root}/${file}`, "utf8").includes(name), `${sentence}: ${shown}`);
   }
   const missing = rows.filter(({ verdict }) => verdict === "missing").length;
-  t.diagnostic(`${rows.length} sentences, ${untested} without a test, ${missing} missing`);
-  assert.ok(untested <= untestedMax, `${untested} sentences without a test`);
+  t.diagnostic(`${rows.length} sentences, ${missing} missing`);
 });

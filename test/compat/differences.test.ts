@@ -38,7 +38,7 @@ test("a list shows cancelled and archived commits when it is told to", async (t)
   assert.deepEqual(await ids(pfs, { status: "CANCELLED" }), ["cancelled/0", "kept/0"]);
   assert.deepEqual(await ids(pfs, { status: "ARCHIVED" }), ["archived/0", "kept/0"]);
   assert.deepEqual(await ids(pfs, { status: "ALL" }), ["archived/0", "cancelled/0", "kept/0"]);
-  const branches = { repo: "r", all: true };
+  const branches = { repo: "r", show: "all" } as const;
   assert.deepEqual(await listBranches(pfs.deps, localPrincipal, branches), [
     "archived",
     "cancelled",
@@ -61,7 +61,7 @@ test("archiving a commit archives what was made from it, not from its namesake i
 
 test("listing the branches of an unknown repo is an error", async (t) => {
   const pfs = openTestPfs(t);
-  const listing = listBranches(pfs.deps, localPrincipal, { repo: "n", all: false });
+  const listing = listBranches(pfs.deps, localPrincipal, { repo: "n", show: "live head" });
   await assert.rejects(listing, { code: "not_found" });
 });
 

@@ -117,7 +117,10 @@ test("an archived commit is readable and can be a parent, and is in no list and 
   assert.equal(await pfs.get(r(id), "f"), "0");
   assert.deepEqual(await ids(pfs, { include: [] }), []);
   assert.deepEqual(await ids(pfs, { include: [], status: "ARCHIVED" }), [id, "master/0"]);
-  assert.deepEqual(await listBranches(pfs.deps, localPrincipal, { repo: "r", all: false }), []);
+  assert.deepEqual(
+    await listBranches(pfs.deps, localPrincipal, { repo: "r", show: "live head" }),
+    [],
+  );
   const flushing = { commits: [r(id)], toRepos: [], waitMs: 0, signal: never };
   assert.equal((await flushCommits(pfs.deps, localPrincipal, flushing)).done, false);
   const child = await pfs.commit("r", { f: "1" });

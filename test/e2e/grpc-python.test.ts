@@ -52,5 +52,5 @@ test("the tutorial over gRPC, in Python, from the protos alone", { skip }, async
   assert.equal(typeof logs, "string");
   const [unknown, unimplemented] = refused as string[][];
   assert.deepEqual(unknown, ["UNKNOWN", "repo 100 % é not found"]);
-  assert.equal(unimplemented?.[0], "UNIMPLEMENTED");
+  assert.deepEqual(unimplemented, ["UNIMPLEMENTED", "unknown method /pfs.API/Nobodys"]);
 });

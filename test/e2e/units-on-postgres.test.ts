@@ -15,8 +15,13 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const short = [
   "src/pfs/commits.test.ts",
   "src/pfs/flush-commit.test.ts",
+  "src/pfs/blocks.test.ts",
   "src/pfs/squash.test.ts",
   "src/pps/again.test.ts",
+  "src/pps/create-job.test.ts",
+  "src/pps/each.test.ts",
+  "src/pps/job-verbs.test.ts",
+  "src/pps/pipeline-verbs.test.ts",
   "src/pps/pipelines.test.ts",
   "src/pps/tasks.test.ts",
   "src/pps/trigger.test.ts",

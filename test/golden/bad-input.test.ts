@@ -11,6 +11,7 @@ import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
+import { ApiDocument, type Exchange } from "../../src/api/http/testing/api-document.ts";
 import { run } from "../../src/cli/testing/run.ts";
 import { run as runProgram, TestDaemon } from "../e2e/testing/daemon.ts";
 import { splitInput, testTable, wordsOf, type Outcome } from "./table.ts";
@@ -18,8 +19,12 @@ import { fillDaemon, stateOf } from "./testing/filled-daemon.ts";
 
 const binaries = fileURLToPath(new URL("../../bin", import.meta.url));
 
+/** A program that hangs is ended after this long; one that starts on a busy machine is not. */
+const programSecondsMax = 60;
+
 let folder: string;
 let daemon: TestDaemon;
+let document: ApiDocument;
 let untouched: string;
 
 before(async () => {
@@ -27,6 +32,7 @@ before(async () => {
   daemon = new TestDaemon(join(folder, "root"), []);
   await daemon.start();
   await fillDaemon(daemon, folder);
+  document = new ApiDocument(await (await daemon.fetch("/openapi.json")).text());
   process.chdir(folder);
   untouched = await stateOf(daemon);
 });
@@ -72,7 +78,8 @@ async function requireUntouched(line: string): Promise<void> {
 
 /** A line for the shell: the real pachctl and pachd, in the folder. */
 async function shell(line: string): Promise<Outcome> {
-  const { code, stderr } = await runProgram("timeout", ["-s", "KILL", "8", "sh", "-c", line], {
+  const killed = ["-s", "KILL", String(programSecondsMax)];
+  const { code, stderr } = await runProgram("timeout", [...killed, "sh", "-c", line], {
     cwd: folder,
     env: { ADDRESS: daemon.address, PATH: `${binaries}:${process.env["PATH"]}` },
   });
@@ -99,15 +106,29 @@ async function send(options: {
     const sent = request(
       { host, port, method: options.method, path: options.path, headers, agent: false },
       (response) => {
-        text(response).then(
-          (body) => resolve({ code: response.statusCode ?? 0, message: messageOf(body) }),
-          reject,
-        );
+        text(response).then((received) => {
+          const status = response.statusCode ?? 0;
+          requireDescribed({
+            method: options.method,
+            url: options.path,
+            status,
+            type: response.headers["content-type"] ?? null,
+            received,
+          });
+          resolve({ code: status, message: messageOf(received) });
+        }, reject);
       },
     );
     sent.once("error", reject);
     sent.end(options.body);
   });
+}
+
+/** A refusal is one that the document of the API tells of. */
+function requireDescribed(exchange: Exchange): void {
+  const { method, url } = exchange;
+  if (document.operationOf(method, url) === undefined) return;
+  assert.deepEqual(document.answerFaults(exchange), [], `${method} ${url}`);
 }
 
 function messageOf(body: string): string {

@@ -84,8 +84,8 @@ export function commitMethods(pfs: PfsDeps): Pick<Handlers<typeof API>, CommitMe
     },
     async listBranch({ repo, status }) {
       const name = repo?.name ?? "";
-      const all = statusOf(status) !== "NORMAL";
-      return { branches: await listBranches(pfs, localPrincipal, { repo: name, all }) };
+      const show = statusOf(status) === "NORMAL" ? "live head" : "all";
+      return { branches: await listBranches(pfs, localPrincipal, { repo: name, show }) };
     },
     async squashCommit({ fromCommits, toCommit }) {
       const squashed = { from: namesOf(fromCommits), to: commitNameOf(toCommit) };

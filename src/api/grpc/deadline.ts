@@ -11,26 +11,23 @@ const unitMs: Readonly<Record<string, number>> = {
 };
 
 /**
- * The `grpc-timeout` of a call as a signal; without one, or with one that cannot be read, it never fires.
- * The reason is a CodedError `deadline_exceeded`.
- *
- * @param gone ends the waiting
+ * Ends a call when its `grpc-timeout` is over, with a CodedError `deadline_exceeded`; without one, or with
+ * one that cannot be read, never. True when there is one: the call is then to be ended in any case.
  */
-export function deadlineOf(timeout: string, clock: Clock, gone: AbortSignal): AbortSignal {
-  const late = new AbortController();
+export function keepDeadline(timeout: string, clock: Clock, call: AbortController): boolean {
   const [, count, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(timeout) ?? [];
   const ms = Math.ceil(Number(count) * (unitMs[unit] ?? 0));
   // A clock's sleep would end too early: what it cannot count is for ever.
-  if (count === undefined || ms > timerMsMax) return late.signal;
-  const reason = new CodedError(
+  if (count === undefined || ms > timerMsMax) return false;
+  const late = new CodedError(
     "deadline_exceeded",
     `The time that the caller allowed is over (grpc-timeout ${timeout}). It may still happen: look, then repeat it with more time`,
   );
-  clock.sleep(ms, gone).then(
+  clock.sleep(ms, call.signal).then(
     () => {
-      late.abort(reason);
+      call.abort(late);
     },
     () => undefined,
   );
-  return late.signal;
+  return true;
 }

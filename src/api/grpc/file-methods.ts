@@ -18,6 +18,7 @@ import {
   type Shard,
 } from "./gen/pfs_pb.ts";
 import type { Handlers } from "./grpc-service.ts";
+import { rangeOf } from "./byte-range.ts";
 import { fileInfoMessage, fileOf } from "./messages.ts";
 import { putStream } from "./put-stream.ts";
 import { valuesOf } from "./values.ts";
@@ -41,7 +42,11 @@ export function fileMethods(
       const request = { ...fileOf(file), query: viewOf(shard, diffMethod) };
       const opened = await openFile(pfs, localPrincipal, request);
       const range = rangeOf(offsetBytes, sizeBytes, opened.bytes);
-      for await (const part of opened.read(range, signal)) yield* valuesOf(part);
+      for await (const part of opened.read(range, signal)) {
+        // Each message is a copy.
+        yield* valuesOf(part);
+        opened.free(part);
+      }
     },
     async inspectFile({ file, shard, diffMethod }) {
       const { commit, path } = fileOf(file);
@@ -56,17 +61,6 @@ export function fileMethods(
   };
 }
 
-/** A size of 0 is all there is; what is behind the end is empty. */
-function rangeOf(offset: bigint, size: bigint, bytes: number): { start: number; end: number } {
-  if (offset < 0n || size < 0n)
-    throw new CodedError(
-      "invalid_argument",
-      `Cannot read ${size} bytes from offset ${offset}: give numbers of at least 0`,
-    );
-  const start = Math.min(Number(offset), bytes);
-  return { start, end: size === 0n ? bytes : Math.min(start + Number(size), bytes) };
-}
-
 function viewOf(shard: Shard | undefined, diff: DiffMethod | undefined): ViewQuery {
   const from = diff?.fromCommit?.id ?? "";
   return {
@@ -75,10 +69,16 @@ function viewOf(shard: Shard | undefined, diff: DiffMethod | undefined): ViewQue
   };
 }
 
+/** No hash has as many bits: moduli and numbers above are as good as this one. */
+const shardMax = 2n ** 52n;
+
 /** A modulus of 0 shows all, whatever the number. */
 function shardOf(shard: Shard): ShardQuery {
-  const part = (number: bigint, modulus: bigint): [number, number] =>
-    modulus === 0n ? [0, 1] : [Number(number), Number(modulus)];
+  const part = (number: bigint, modulus: bigint): [number, number] => {
+    if (modulus === 0n) return [0, 1];
+    if (modulus <= shardMax || number >= modulus) return [Number(number), Number(modulus)];
+    return [Number(number < shardMax ? number : shardMax - 1n), Number(shardMax)];
+  };
   const [fileNumber, fileModulus] = part(shard.fileNumber, shard.fileModulus);
   const [blockNumber, blockModulus] = part(shard.blockNumber, shard.blockModulus);
   return { fileNumber, fileModulus, blockNumber, blockModulus };

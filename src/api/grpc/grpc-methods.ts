@@ -22,7 +22,7 @@ export function grpcMethods({
 }): Map<string, BinaryMethod> {
   return new Map([
     ...methodsOf(PfsApi, pfsService(pps.pfs, openBucket)),
-    ...methodsOf(BlockAPI, blockService),
+    ...methodsOf(BlockAPI, blockService(pps.pfs)),
     // As it was called before 1.2.4.
     ...methodsOf(PpsApi, ppsService(pps), ["pachyderm.pps.API"]),
     ...methodsOf(Health, { health: async () => await Promise.resolve({}) }),

@@ -3,8 +3,8 @@ import { strict as assert } from "node:assert";
 import { describe, it } from "node:test";
 import { systemClock } from "../../base/clock.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { API as Pfs, BlockAPI, CommitType, FileType, ListFileMode } from "./gen/pfs_pb.ts";
-import { CallFailed, type GrpcClient } from "./testing/grpc-client.ts";
+import { API as Pfs, CommitType, FileType, ListFileMode } from "./gen/pfs_pb.ts";
+import type { GrpcClient } from "./testing/grpc-client.ts";
 import { openTestGrpc } from "./testing/open-test-grpc.ts";
 import { get, put, refusalOf, wireCommit, wireFile } from "./testing/wire.ts";
 
@@ -381,19 +381,5 @@ describe("files over gRPC", () => {
     for (const path of ["nope", "d"]) await client.one(m.deleteFile, { file: wireFile("r", path) });
     const { fileInfo } = await client.one(m.listFile, { file: wireFile("r", "") });
     assert.deepEqual(fileInfo, []);
-  });
-});
-
-describe("blocks over gRPC", () => {
-  it("are refused with what to use instead", async (t) => {
-    const { client } = await openTestGrpc(t);
-    for (const call of [
-      client.all(BlockAPI.method.putBlock, [{}]),
-      client.all(BlockAPI.method.getBlock, [{}]),
-      client.one(BlockAPI.method.deleteBlock, {}),
-      client.one(BlockAPI.method.inspectBlock, {}),
-    ])
-      await assert.rejects(call, (error) => error instanceof CallFailed && error.status === 12);
-    assert.equal(await refusalOf(client.one(BlockAPI.method.listBlock, {})), "not implemented");
   });
 });

@@ -7,7 +7,7 @@ import type {
   TaskInfo,
 } from "../../model/job.ts";
 import type { Method } from "../../model/method.ts";
-import type { ParallelismSpec, Transform } from "../../model/pipeline-spec.ts";
+import type { ParallelismSpec, Transform } from "../../model/spec-schema.ts";
 import {
   ChunkState,
   Incremental,
@@ -17,7 +17,6 @@ import {
   PipelineState,
   PodState,
   type ChunkSchema,
-  type CreatePipelineRequest,
   type JobInfoSchema,
   type ParallelismSpecSchema,
   type PipelineInfoSchema,
@@ -139,37 +138,4 @@ function parallelismMessage(spec: ParallelismSpec): MessageInitShape<typeof Para
   return spec.strategy === "COEFFICIENT"
     ? { strategy: Strategy.COEFFICIENT, coefficient: spec.coefficient }
     : { strategy: Strategy.CONSTANT, constant: BigInt(spec.constant) };
-}
-
-/** The document of a spec, as a person would have written it: what is unset is left out. */
-export function documentOf(request: CreatePipelineRequest): unknown {
-  const { pipeline, transform, inputs, parallelismSpec } = request;
-  return {
-    pipeline: { name: pipeline?.name ?? "" },
-    transform: {
-      image: transform?.image ?? "",
-      cmd: transform?.cmd ?? [],
-      env: transform?.env ?? {},
-      secrets: (transform?.secrets ?? []).map(({ name, mountPath }) => ({ name, mountPath })),
-      stdin: transform?.stdin ?? [],
-      acceptReturnCode: (transform?.acceptReturnCode ?? []).map(String),
-      debug: transform?.debug ?? false,
-    },
-    inputs: inputs.map(({ repo, method, runEmpty }) => ({
-      repo: { name: repo?.name ?? "" },
-      ...(method === undefined
-        ? {}
-        : { method: { partition: method.partition, incremental: method.incremental } }),
-      runEmpty,
-    })),
-    ...(parallelismSpec === undefined
-      ? {}
-      : {
-          parallelismSpec: {
-            strategy: parallelismSpec.strategy,
-            constant: String(parallelismSpec.constant),
-            coefficient: parallelismSpec.coefficient,
-          },
-        }),
-  };
 }

@@ -11,7 +11,6 @@ import {
   PipelineState,
   PodState,
 } from "./gen/pps_pb.ts";
-import { CallFailed } from "./testing/grpc-client.ts";
 import { openTestGrpc, type TestGrpc } from "./testing/open-test-grpc.ts";
 import { refusalOf, wireCommit } from "./testing/wire.ts";
 
@@ -93,17 +92,41 @@ describe("pipelines over gRPC", () => {
     );
   });
 
-  it("that this release cannot do are UNIMPLEMENTED, and change nothing", async (t) => {
-    const { client } = await openPipeline(t);
+  it("are stopped, started, updated, and refused in the words of the 1.2 series", async (t) => {
+    const daemon = await openPipeline(t);
+    const { client } = daemon;
     const pipeline = { name: "p" };
+    const stateOf = async (): Promise<PipelineState> =>
+      (await client.one(m.inspectPipeline, { pipeline })).state;
+    await client.one(m.stopPipeline, { pipeline });
+    assert.equal(await stateOf(), PipelineState.PIPELINE_STOPPED);
+    await daemon.pfs.commit("a", { f: "1\n" });
+    await daemon.pps.settle();
+    assert.deepEqual((await client.one(m.listJob, {})).jobInfo, []);
+    await client.one(m.startPipeline, { pipeline });
+    assert.equal(await stateOf(), PipelineState.PIPELINE_RUNNING);
+    await daemon.pps.settle();
+    assert.equal((await client.one(m.listJob, {})).jobInfo.length, 1);
+    const update = {
+      pipeline,
+      transform: { cmd: ["false"] },
+      inputs: [{ repo: { name: "a" } }],
+      update: true,
+    };
+    await client.one(m.createPipeline, { ...update, noArchive: true });
+    assert.equal((await client.one(m.inspectPipeline, { pipeline })).version, 1n);
+    await daemon.pps.settle();
+    assert.equal((await client.one(m.listJob, {})).jobInfo.length, 1);
+    await client.one(m.createPipeline, update);
+    await daemon.pps.settle();
+    assert.equal((await client.one(m.listJob, {})).jobInfo.length, 2);
+    const absent = { pipeline: { name: "nope" } };
     for (const call of [
-      client.one(m.createPipeline, { pipeline, update: true }),
-      client.one(m.startPipeline, { pipeline }),
-      client.one(m.stopPipeline, { pipeline }),
-      client.one(m.createJob, { pipeline }),
+      client.one(m.createPipeline, { ...update, ...absent }),
+      client.one(m.startPipeline, absent),
+      client.one(m.stopPipeline, absent),
     ])
-      await assert.rejects(call, (error) => error instanceof CallFailed && error.status === 12);
-    assert.equal((await client.one(m.listPipeline, {})).pipelineInfo.length, 1);
+      assert.equal(await refusalOf(call), "PipelineInfos nope not found");
   });
 
   it("are deleted one by one or all; their repos stay", async (t) => {
@@ -167,11 +190,64 @@ describe("jobs over gRPC", () => {
     );
   });
 
+  it("are created by hand: of a pipeline with its own inputs, of none, after a parent", async (t) => {
+    const daemon = await openPipeline(t);
+    const { client } = daemon;
+    await daemon.pfs.commit("a", { f: "1\n" });
+    await daemon.pps.settle();
+    const inputs = [{ commit: wireCommit("a") }];
+    const transform = { cmd: ["true"] };
+    const run = await client.one(m.createJob, { pipeline: { name: "p" }, force: true });
+    const loose = await client.one(m.createJob, { transform, inputs });
+    await daemon.pps.settle();
+    const child = await client.one(m.createJob, { transform, inputs, parentJob: loose });
+    await daemon.pps.settle();
+    const [ranInfo, looseInfo, childInfo] = await Promise.all(
+      [run, loose, child].map(async (job) => await client.one(m.inspectJob, { job })),
+    );
+    assert.equal(ranInfo?.inputs[0]?.commit?.id, "master/0");
+    assert.equal(ranInfo.outputCommit?.repo?.name, "p");
+    assert.equal(looseInfo?.pipeline?.name, "");
+    assert.equal(looseInfo.outputCommit?.repo?.name, `job_${loose.id}`);
+    assert.equal(childInfo?.parentJob?.id, loose.id);
+    assert.equal(childInfo.outputCommit?.repo?.name, `job_${loose.id}`);
+    const other = { commit: { repo: { name: "p" }, id: ranInfo.outputCommit.id } };
+    assert.equal(
+      await refusalOf(client.one(m.createJob, { transform, inputs: [...inputs, ...inputs] })),
+      "pachyderm.ppsclient.jobserver: duplicate repo in job",
+    );
+    assert.equal(
+      await refusalOf(client.one(m.createJob, { transform, inputs: [other], parentJob: loose })),
+      `job does not have the same set of inputs as its parent ${loose.id}`,
+    );
+    assert.equal(
+      await refusalOf(client.one(m.createJob, { pipeline: { name: "q" }, inputs })),
+      "PipelineInfos q not found",
+    );
+    const absent = [{ commit: { repo: { name: "nope" }, id: "master/0" } }];
+    assert.match(
+      await refusalOf(client.one(m.createJob, { transform, inputs: absent })),
+      /^could not create repo job_[0-9a-f]{32}, not all provenance repos exist$/,
+    );
+    await daemon.pfs.repo("b");
+    await daemon.pfs.commit("b", { f: "1\n" });
+    assert.equal(
+      await refusalOf(
+        client.one(m.createJob, { pipeline: { name: "p" }, inputs: [{ commit: wireCommit("b") }] }),
+      ),
+      "cannot use b/master/0 as provenance, b is not provenance of p",
+    );
+  });
+
   it("that are not there are refused in the words of the 1.2 series", async (t) => {
     const { client } = await openPipeline(t);
     assert.equal(
       await refusalOf(client.one(m.inspectJob, { job: { id: "nope" } })),
       "JobInfos nope not found",
+    );
+    assert.equal(
+      await refusalOf(client.all(m.getLogs, [{ job: { id: "nope" } }])),
+      "job nope not found",
     );
   });
 });

@@ -1,6 +1,7 @@
 import { CodedError } from "../../base/errors.ts";
 import { localPrincipal } from "../../model/principal.ts";
 import {
+  createJob,
   createPipeline,
   deleteAllPipelines,
   deletePipeline,
@@ -9,21 +10,25 @@ import {
   listJobs,
   listPipelines,
   readLogs,
+  startPipeline,
+  stopPipeline,
+  updatePipeline,
   type PpsDeps,
 } from "../../pps/index.ts";
 import { foreverMs } from "./forever.ts";
 import type { API } from "./gen/pps_pb.ts";
 import type { Handlers } from "./grpc-service.ts";
 import { commitNameOf } from "./messages.ts";
-import { documentOf, jobInfoMessage, pipelineInfoMessage } from "./pps-messages.ts";
+import { documentOf, jobDocumentOf } from "./pps-documents.ts";
+import { jobInfoMessage, pipelineInfoMessage } from "./pps-messages.ts";
 import { valuesOf } from "./values.ts";
 
 /** `pps.API` of the 1.2 series over pps; without rules of its own. */
 export function ppsService(pps: PpsDeps): Handlers<typeof API> {
   return {
-    async createJob() {
-      throw notOffered("create a job by itself", "create a pipeline, which runs on every commit");
-    },
+    createJob: async (request) => ({
+      id: (await createJob(pps, localPrincipal, { document: jobDocumentOf(request) })).id,
+    }),
     async inspectJob({ job, blockState }, { signal }) {
       const wait = { waitMs: blockState ? foreverMs : 0, signal };
       return jobInfoMessage(await inspectJob(pps, localPrincipal, job?.id ?? "", wait));
@@ -43,12 +48,10 @@ export function ppsService(pps: PpsDeps): Handlers<typeof API> {
     },
     async createPipeline(request) {
       if (request.pipeline === undefined) throw noPipeline;
+      const document = documentOf(request);
       if (request.update)
-        throw notOffered(
-          `update pipeline ${request.pipeline.name}`,
-          "delete it and create it again",
-        );
-      await createPipeline(pps, localPrincipal, { document: documentOf(request) });
+        await updatePipeline(pps, localPrincipal, { document, archive: !request.noArchive });
+      else await createPipeline(pps, localPrincipal, { document });
       return {};
     },
     inspectPipeline: async ({ pipeline }) =>
@@ -62,10 +65,12 @@ export function ppsService(pps: PpsDeps): Handlers<typeof API> {
       return {};
     },
     async startPipeline({ pipeline }) {
-      throw notOffered(`start pipeline ${pipeline?.name ?? ""}`, "pipelines always run");
+      await startPipeline(pps, localPrincipal, pipeline?.name ?? "");
+      return {};
     },
     async stopPipeline({ pipeline }) {
-      throw notOffered(`stop pipeline ${pipeline?.name ?? ""}`, "delete it; its output stays");
+      await stopPipeline(pps, localPrincipal, pipeline?.name ?? "");
+      return {};
     },
     async deleteAll() {
       await deleteAllPipelines(pps, localPrincipal);
@@ -78,10 +83,3 @@ const classic = "pachyderm.ppsclient.pipelineserver: request.Pipeline cannot be 
 const noPipeline = new CodedError("invalid_argument", `${classic}: name the pipeline`, {
   details: { classic },
 });
-
-function notOffered(action: string, remedy: string): CodedError {
-  return new CodedError(
-    "unimplemented",
-    `Cannot ${action}: this release does not offer it; ${remedy}`,
-  );
-}

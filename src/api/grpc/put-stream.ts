@@ -3,14 +3,9 @@ import { parseEntryPath, parsePath } from "../../model/paths.ts";
 import { localPrincipal } from "../../model/principal.ts";
 import { makeDirectory, putFiles, type PfsDeps, type PutFile } from "../../pfs/index.ts";
 import { fetchSource, type OpenBucket } from "../http/fetch-source.ts";
-import { Delimiter, FileType, type PutFileRequest } from "./gen/pfs_pb.ts";
+import { FileType, type PutFileRequest } from "./gen/pfs_pb.ts";
+import { formatOf } from "./delimiter.ts";
 import { fileOf } from "./messages.ts";
-
-const formats = {
-  [Delimiter.NONE]: "binary",
-  [Delimiter.JSON]: "json",
-  [Delimiter.LINE]: "line",
-} as const;
 
 /** Bytes up to which a put is taken as one buffer: it costs less than a stream. */
 const smallBytesMax = 64 * 1_024;
@@ -74,8 +69,4 @@ async function* fetched(
   const path = recursive ? parsePath(typed) : parseEntryPath(typed);
   for await (const file of fetchSource({ url, recursive, path }, openBucket, signal))
     yield { ...file, overwrite: false, format: formatOf(delimiter) };
-}
-
-function formatOf(delimiter: Delimiter): "binary" | "json" | "line" {
-  return formats[delimiter as keyof typeof formats] ?? "binary";
 }

@@ -1,121 +1,119 @@
-import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import {
   cancelCommit,
   finishCommit,
-  flushCommits,
   inspectCommit,
-  listCommits,
   revertCommit,
   startCommit,
   type PfsDeps,
 } from "../../pfs/index.ts";
-import { count, flag, manyTexts, readBody, readQuery } from "./json-body.ts";
-import {
-  commitNameOf,
-  keyOf,
-  principalOf,
-  signalOf,
-  type BranchParams,
-  type CommitParams,
-  type RepoParams,
-} from "./request-context.ts";
+import { countOr } from "./json-body.ts";
+import { principalOf, signalOf } from "./request-context.ts";
+import { json, jsonBody, type RestRoutes } from "./route.ts";
+import { commitInfo, commitName } from "./shapes.ts";
 
-const commitName = z.strictObject({ repo: z.string(), id: z.string() });
-const newCommit = z.strictObject({
-  parent: z.string(),
-  provenance: z.array(commitName).default([]),
-});
-const revertBody = z.strictObject({ commit: z.string() });
-const listQuery = z.object({
-  include: manyTexts,
-  exclude: manyTexts,
-  provenance: manyTexts,
-  status: z.enum(["NORMAL", "ARCHIVED", "CANCELLED", "ALL"]).default("NORMAL"),
-  type: z.enum(["NONE", "READ", "WRITE"]).default("NONE"),
-  block: flag,
-});
+const newCommit = z
+  .strictObject({
+    parent: z
+      .string()
+      .describe("A branch: its newest commit, or a new branch; or `branch/N`.")
+      .meta({ minLength: 1 }),
+    provenance: z.array(commitName).default([]).describe("Commits that it is made from."),
+  })
+  .meta({ examples: [{ parent: "master" }] });
+const revertBody = z
+  .strictObject({ commit: z.string().describe("Of the same repo.") })
+  .meta({ examples: [{ commit: "master/0" }] });
+const dayMs = 24 * 3_600_000;
 /** A caller that gives no time waits as long as it takes. */
-const waitQuery = z.object({ waitMs: count.default(24 * 3_600_000) });
-const flushBody = z.strictObject({
-  commits: z.array(commitName),
-  toRepos: z.array(z.string()).default([]),
-  waitMs: z
-    .number()
-    .nonnegative()
-    .default(24 * 3_600_000),
+const waitQuery = z.strictObject({
+  waitMs: countOr(dayMs).describe("How long to wait for an open parent."),
 });
-
-/** Commits from start to finish, and waiting for what they cause. */
-export function registerCommitRoutes(server: FastifyInstance, pfs: PfsDeps): void {
-  server.post<{ Params: RepoParams }>("/repos/:repo/commits", async (request, reply) => {
-    const body = await readBody(request, newCommit);
-    const info = await startCommit(pfs, principalOf(request), {
-      repo: request.params.repo,
-      ...body,
-      ...keyOf(request),
-    });
-    void reply.code(201);
-    return info;
-  });
-  server.post<{ Params: BranchParams }>(
-    "/repos/:repo/branches/:branch/revert",
-    async (request, reply) => {
-      const { repo, branch } = request.params;
-      const { commit } = await readBody(request, revertBody);
-      const info = await revertCommit(pfs, principalOf(request), {
-        repo,
-        branch,
-        to: { repo, id: commit },
-        ...keyOf(request),
-        signal: signalOf(reply),
-      });
-      void reply.code(201);
-      return info;
+/** Commits from start to finish. */
+export function registerCommitRoutes(routes: RestRoutes, pfs: PfsDeps): void {
+  routes.add(
+    {
+      method: "POST",
+      path: "/repos/{repo}/commits",
+      noun: "commits",
+      summary: "Starts a commit.",
+      text: "It takes writes until it is finished.",
+      body: jsonBody(newCommit, "Where it begins."),
+      answer: json(commitInfo, "The commit.", 201),
+      errors: ["not_found", "failed_precondition"],
+      isKeyed: true,
     },
+    async ({ request, params, body, key }) =>
+      await startCommit(pfs, principalOf(request), { repo: params.repo, ...body, ...key }),
   );
-  server.get("/commits", async (request, reply) => {
-    const query = readQuery(request, listQuery);
-    const commits = await listCommits(pfs, principalOf(request), {
-      include: query.include.map(selectorOf),
-      exclude: query.exclude.map(selectorOf),
-      provenance: query.provenance.map(commitNameOf),
-      status: query.status,
-      type: query.type,
-      block: query.block,
-      signal: signalOf(reply),
-    });
-    return { commits };
-  });
-  server.get<{ Params: CommitParams }>(
-    "/repos/:repo/commits/:commit",
-    async (request) => await inspectCommit(pfs, principalOf(request), nameOf(request.params)),
-  );
-  server.post<{ Params: CommitParams }>(
-    "/repos/:repo/commits/:commit/finish",
-    async (request, reply) => {
-      const { waitMs } = readQuery(request, waitQuery);
-      return await finishCommit(pfs, principalOf(request), {
-        commit: nameOf(request.params),
-        waitMs,
-        signal: signalOf(reply),
-      });
+  routes.add(
+    {
+      method: "GET",
+      path: "/repos/{repo}/commits/{commit}",
+      noun: "commits",
+      summary: "Shows a commit.",
+      answer: json(commitInfo, "The commit; of an open one, the size so far."),
+      errors: ["not_found"],
     },
+    async ({ request, params }) => await inspectCommit(pfs, principalOf(request), nameOf(params)),
   );
-  server.post<{ Params: CommitParams }>(
-    "/repos/:repo/commits/:commit/cancel",
-    async (request) => await cancelCommit(pfs, principalOf(request), nameOf(request.params)),
-  );
-  server.post("/flush", async (request, reply) => {
-    const body = await readBody(request, flushBody);
-    return await flushCommits(pfs, principalOf(request), { ...body, signal: signalOf(reply) });
-  });
+  registerCommitEnds(routes, pfs);
 }
 
-function nameOf(params: CommitParams): { repo: string; id: string } {
+/** What makes a commit a result, or none. */
+function registerCommitEnds(routes: RestRoutes, pfs: PfsDeps): void {
+  routes.add(
+    {
+      method: "POST",
+      path: "/repos/{repo}/commits/{commit}/finish",
+      noun: "commits",
+      summary: "Finishes a commit: from here on its files never change.",
+      text: "Waits until its parent has finished. Finishing a finished commit does nothing.",
+      query: waitQuery,
+      answer: json(
+        commitInfo,
+        "The finished commit, or a cancelled one when its parent was cancelled.",
+      ),
+      errors: ["not_found", "failed_precondition"],
+    },
+    async ({ request, reply, params, query }) =>
+      await finishCommit(pfs, principalOf(request), {
+        commit: nameOf(params),
+        waitMs: query.waitMs,
+        signal: signalOf(reply),
+      }),
+  );
+  routes.add(
+    {
+      method: "POST",
+      path: "/repos/{repo}/commits/{commit}/cancel",
+      noun: "commits",
+      summary: "Ends an open commit without making it a result.",
+      answer: json(commitInfo, "The cancelled commit; it stays readable by its id."),
+      errors: ["not_found", "failed_precondition"],
+    },
+    async ({ request, params }) => await cancelCommit(pfs, principalOf(request), nameOf(params)),
+  );
+  routes.add(
+    {
+      method: "POST",
+      path: "/repos/{repo}/branches/{branch}/revert",
+      noun: "commits",
+      summary: "Makes a new head of a branch with the files of an earlier commit.",
+      body: jsonBody(revertBody, "Which commit."),
+      answer: json(commitInfo, "The new head.", 201),
+      errors: ["not_found", "failed_precondition"],
+      isKeyed: true,
+    },
+    async ({ request, reply, params, body, key }) => {
+      const { repo, branch } = params;
+      const to = { repo, id: body.commit };
+      const revert = { repo, branch, to, ...key, signal: signalOf(reply) };
+      return await revertCommit(pfs, principalOf(request), revert);
+    },
+  );
+}
+
+function nameOf(params: { repo: string; commit: string }): { repo: string; id: string } {
   return { repo: params.repo, id: params.commit };
-}
-
-function selectorOf(text: string): { repo: string; id?: string } {
-  return text.includes("/") ? commitNameOf(text) : { repo: text };
 }

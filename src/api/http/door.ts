@@ -4,7 +4,9 @@ import { requireToken } from "../bearer-token.ts";
 
 export interface DoorOptions {
   readonly host: string;
+  /** Names besides the bound address by which requests may call this daemon. */
   readonly allowedHosts: readonly string[];
+  /** Every request must carry it as a bearer token; undefined asks for none. */
   readonly token: string | undefined;
 }
 

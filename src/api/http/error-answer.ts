@@ -45,26 +45,14 @@ export function answerErrorText(
     .send(`${error.message}\n`);
 }
 
-/** Logs what is a failure of ours; undefined when it is too late to say anything. */
+/** Undefined when it is too late to say anything. */
 function errorToSay(
   thrown: unknown,
   request: FastifyRequest,
   reply: FastifyReply,
   log: Log,
 ): SaidError | undefined {
-  const found = fromFastify(thrown) ?? codedErrorFrom(thrown);
-  const error = (found.code === "internal" ? cutOff(request) : undefined) ?? found;
-  if (error.code === "internal") {
-    log.error(
-      {
-        method: request.method,
-        // The query may hold a url to be fetched, with a password.
-        path: pathOf(request),
-        error: error.cause instanceof Error ? error.cause.stack : error.message,
-      },
-      "a request failed for a reason of ours",
-    );
-  }
+  const error = saidError(thrown, request, log);
   if (reply.raw.headersSent) {
     // The body has begun: only breaking the connection tells the reader that it is not whole.
     reply.raw.destroy();
@@ -72,14 +60,28 @@ function errorToSay(
   }
   // What is left of a refused upload is not worth reading to its end.
   if (!request.raw.complete) reply.header("connection", "close");
-  const message =
-    error.code === "internal"
-      ? "The daemon failed in a way it should not: see its log"
-      : error.message;
   // An answer that failed before its first byte has said what it was going to be.
   for (const name of ["content-length", "content-range", "accept-ranges", "etag"])
     reply.removeHeader(name);
-  return { code: error.code, message, details: error.details };
+  return error;
+}
+
+/** A failure as its caller is told; logs what is a failure of ours. */
+export function saidError(thrown: unknown, request: FastifyRequest, log: Log): SaidError {
+  const found = fromFastify(thrown) ?? codedErrorFrom(thrown);
+  const error = (found.code === "internal" ? cutOff(request) : undefined) ?? found;
+  const { code, details } = error;
+  if (code !== "internal") return { code, message: error.message, details };
+  log.error(
+    {
+      method: request.method,
+      // The query may hold a url to be fetched, with a password.
+      path: pathOf(request),
+      error: error.cause instanceof Error ? error.cause.stack : error.message,
+    },
+    "a request failed for a reason of ours",
+  );
+  return { code, message: "The daemon failed in a way it should not: see its log", details };
 }
 
 /** A caller that goes away in the middle of its body is no failure of ours, whatever it made fail. */

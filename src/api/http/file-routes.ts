@@ -1,4 +1,3 @@
-import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { CommitName } from "../../model/commit.ts";
 import {
@@ -12,111 +11,206 @@ import {
   type PfsDeps,
   type ViewQuery,
 } from "../../pfs/index.ts";
-import { count, flag, readQuery } from "./json-body.ts";
-import {
-  keyOf,
-  principalOf,
-  signalOf,
-  type CommitParams,
-  type RepoParams,
-} from "./request-context.ts";
+import { countOr, flag } from "./json-body.ts";
+import { principalOf, signalOf } from "./request-context.ts";
+import { bytes, json, nothing, type RestRoutes } from "./route.ts";
 import { sendFile } from "./send-file.ts";
+import { fileDifference, fileInfo } from "./shapes.ts";
 import { writeTar } from "./tar-out.ts";
 
-const viewQuery = z.object({
-  from: z.string().optional(),
-  fullFile: flag,
-  fileShard: count.default(0),
-  fileModulus: count.default(1),
-  blockShard: count.default(0),
-  blockModulus: count.default(1),
+const viewQuery = z.strictObject({
+  from: z.string().optional().describe("Only what is newer than this commit of the same repo."),
+  fullFile: flag.describe("With `from`: files with anything new are shown whole."),
+  fileShard: countOr(0).describe("Which shard of files, from 0."),
+  fileModulus: countOr(1).describe("Into how many shards files are divided."),
+  blockShard: countOr(0).describe("Which shard of blocks, from 0."),
+  blockModulus: countOr(1).describe("Into how many shards blocks are divided."),
 });
 const pageMax = 10_000;
+const limit = countOr(1_000).describe(
+  `How many at most: 1 to ${pageMax}; what is beyond is brought back into that.`,
+);
+const after = z
+  .string()
+  .optional()
+  .describe("Continues after this path: `next` of the page before.");
 const listQuery = viewQuery.extend({
-  recurse: flag,
-  after: z.string().optional(),
-  limit: count.default(1_000),
+  recurse: flag.describe("Everything below, instead of the direct children."),
+  after,
+  limit,
 });
+const diffQuery = z.strictObject({
+  a: z.string().describe("The commit before."),
+  b: z.string().describe("The commit after."),
+  after,
+  limit,
+});
+const next = z.string().optional().describe("There when more follows.");
 
-const diffQuery = z.object({
-  a: z.string(),
-  b: z.string(),
-  after: z.string().optional(),
-  limit: count.default(1_000),
-});
+const base = "/repos/{repo}/commits/{commit}";
 
 /** Reading files of a commit, and deleting them from an open one. */
-export function registerFileRoutes(server: FastifyInstance, pfs: PfsDeps): void {
-  const base = "/repos/:repo/commits/:commit";
-  server.get<{ Params: CommitParams }>(
-    `${base}/files/*`,
-    async (request, reply) =>
-      await sendFile(await openFile(pfs, principalOf(request), fileOf(request)), request, reply),
-  );
-  server.get<{ Params: CommitParams }>(
-    `${base}/info/*`,
-    async (request) => await inspectFile(pfs, principalOf(request), fileOf(request)),
-  );
-  server.get<{ Params: CommitParams }>(`${base}/list/*`, async (request) => {
-    const { recurse, limit, after } = readQuery(request, listQuery);
-    const page = {
-      recurse,
-      limit: Math.max(1, Math.min(pageMax, limit)),
-      ...(after === undefined ? {} : { after }),
-    };
-    const file = fileOf(request);
-    return await listFiles(pfs, principalOf(request), {
-      ...file,
-      query: { ...file.query, ...page },
-    });
-  });
-  server.get<{ Params: RepoParams & { "*"?: string } }>("/repos/:repo/diff/*", async (request) => {
-    const { repo, "*": path = "" } = request.params;
-    const { a, b, after, limit } = readQuery(request, diffQuery);
-    return await diffFiles(pfs, principalOf(request), {
-      a: { repo, id: a },
-      b: { repo, id: b },
-      path,
-      limit: Math.max(1, Math.min(pageMax, limit)),
-      ...(after === undefined ? {} : { after }),
-    });
-  });
-  server.get<{ Params: CommitParams }>(`${base}/tar/*`, async (request, reply) => {
-    const tar = writeTar(
-      await walkFiles(pfs, principalOf(request), fileOf(request)),
-      signalOf(reply),
-    );
-    return await reply.type("application/x-tar").send(tar);
-  });
-  server.post<{ Params: CommitParams }>(`${base}/directories/*`, async (request, reply) => {
-    const { commit, path } = fileOf(request);
-    await makeDirectory(pfs, principalOf(request), { commit, path, ...keyOf(request) });
-    await reply.code(204).send();
-  });
-  server.delete<{ Params: CommitParams }>(`${base}/files/*`, async (request, reply) => {
-    const { commit, path } = fileOf(request);
-    await deleteFile(pfs, principalOf(request), { commit, path, ...keyOf(request) });
-    await reply.code(204).send();
-  });
+export function registerFileRoutes(routes: RestRoutes, pfs: PfsDeps): void {
+  registerFileReads(routes, pfs);
+  registerFileLists(routes, pfs);
+  registerFileChanges(routes, pfs);
 }
 
-type CommitRequest = FastifyRequest<{ Params: CommitParams }>;
-
-function fileOf(request: CommitRequest): { commit: CommitName; path: string; query: ViewQuery } {
-  const { repo, commit, "*": path = "" } = request.params;
-  return { commit: { repo, id: commit }, path, query: viewOf(request) };
-}
-
-function viewOf(request: CommitRequest): ViewQuery {
-  const query = readQuery(request, viewQuery);
-  return {
-    ...(query.from === undefined ? {} : { from: query.from }),
-    fullFile: query.fullFile,
-    shard: {
-      fileNumber: query.fileShard,
-      fileModulus: query.fileModulus,
-      blockNumber: query.blockShard,
-      blockModulus: query.blockModulus,
+/** One file, or a directory with all that is in it. */
+function registerFileReads(routes: RestRoutes, pfs: PfsDeps): void {
+  routes.add(
+    {
+      method: "GET",
+      path: `${base}/files/{path}`,
+      noun: "files",
+      summary: "Reads a file.",
+      text: "The answer has an `ETag`, a digest of the whole file as it is shown.",
+      query: viewQuery,
+      answer: bytes("application/octet-stream", "The bytes."),
+      otherwise: [bytes("application/octet-stream", "The bytes of the range.", 206)],
+      errors: ["not_found", "failed_precondition", "out_of_range"],
+      isRanged: true,
     },
+    async (call) =>
+      await sendFile(
+        await openFile(pfs, principalOf(call.request), fileOf(call)),
+        call.request,
+        call.reply,
+      ),
+  );
+  routes.add(
+    {
+      method: "GET",
+      path: `${base}/info/{path}`,
+      noun: "files",
+      summary: "Shows a file or directory.",
+      query: viewQuery,
+      answer: json(fileInfo, "The file, or the directory with the names of its children."),
+      errors: ["not_found"],
+    },
+    async (call) => await inspectFile(pfs, principalOf(call.request), fileOf(call)),
+  );
+  routes.add(
+    {
+      method: "GET",
+      path: `${base}/tar/{path}`,
+      noun: "files",
+      summary: "Reads everything below a directory as a tar.",
+      query: viewQuery,
+      answer: bytes("application/x-tar", "The tar."),
+      errors: ["not_found"],
+    },
+    async (call) => {
+      const { request, reply } = call;
+      const files = await walkFiles(pfs, principalOf(request), fileOf(call));
+      const tar = writeTar(files, signalOf(reply));
+      return await reply.type("application/x-tar").send(tar);
+    },
+  );
+}
+
+/** A page of files at a time. */
+function registerFileLists(routes: RestRoutes, pfs: PfsDeps): void {
+  routes.add(
+    {
+      method: "GET",
+      path: `${base}/list/{path}`,
+      noun: "files",
+      summary: "Lists a directory by path, a page at a time.",
+      text: "A file lists itself. With `recurse`, a directory comes before what is in it.",
+      query: listQuery,
+      answer: json(z.strictObject({ files: z.array(fileInfo), next }), "A page."),
+      errors: ["not_found"],
+    },
+    async (call) => {
+      const { recurse } = call.query;
+      const file = fileOf(call);
+      const query = { ...file.query, recurse, ...pageOf(call.query) };
+      return await listFiles(pfs, principalOf(call.request), { ...file, query });
+    },
+  );
+  routes.add(
+    {
+      method: "GET",
+      path: "/repos/{repo}/diff/{path}",
+      noun: "files",
+      summary: "Lists files at or below a path that differ between two commits.",
+      query: diffQuery,
+      answer: json(z.strictObject({ files: z.array(fileDifference), next }), "A page."),
+      errors: ["not_found"],
+    },
+    async ({ request, params: { repo, path }, query }) =>
+      await diffFiles(pfs, principalOf(request), {
+        a: { repo, id: query.a },
+        b: { repo, id: query.b },
+        path,
+        ...pageOf(query),
+      }),
+  );
+}
+
+/** What needs no body. */
+function registerFileChanges(routes: RestRoutes, pfs: PfsDeps): void {
+  routes.add(
+    {
+      method: "POST",
+      path: `${base}/directories/{path}`,
+      noun: "files",
+      summary: "Makes a directory, and those above it, in an open commit.",
+      answer: nothing("It is there."),
+      errors: ["not_found", "failed_precondition"],
+      isKeyed: true,
+    },
+    async ({ request, params, key }) => {
+      await makeDirectory(pfs, principalOf(request), { ...placeOf(params), ...key });
+    },
+  );
+  routes.add(
+    {
+      method: "DELETE",
+      path: `${base}/files/{path}`,
+      noun: "files",
+      summary: "Deletes a path, and everything below it, from an open commit.",
+      text: "One that does not exist is no error.",
+      answer: nothing("It is gone."),
+      errors: ["not_found", "failed_precondition"],
+      isKeyed: true,
+    },
+    async ({ request, params, key }) => {
+      await deleteFile(pfs, principalOf(request), { ...placeOf(params), ...key });
+    },
+  );
+}
+
+interface PlaceParams {
+  readonly repo: string;
+  readonly commit: string;
+  readonly path: string;
+}
+
+function placeOf({ repo, commit, path }: PlaceParams): { commit: CommitName; path: string } {
+  return { commit: { repo, id: commit }, path };
+}
+
+function fileOf(call: {
+  readonly params: PlaceParams;
+  readonly query: z.infer<typeof viewQuery>;
+}): { commit: CommitName; path: string; query: ViewQuery } {
+  const { query } = call;
+  const shard = {
+    fileNumber: query.fileShard,
+    fileModulus: query.fileModulus,
+    blockNumber: query.blockShard,
+    blockModulus: query.blockModulus,
   };
+  const since = query.from === undefined ? {} : { from: query.from };
+  return { ...placeOf(call.params), query: { ...since, fullFile: query.fullFile, shard } };
+}
+
+function pageOf(query: { limit: number; after?: string | undefined }): {
+  limit: number;
+  after?: string;
+} {
+  const page = { limit: Math.max(1, Math.min(pageMax, query.limit)) };
+  return query.after === undefined ? page : { ...page, after: query.after };
 }

@@ -1,131 +1,171 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { CodedError } from "../../base/errors.ts";
+import type { CommitInfo } from "../../model/commit.ts";
 import { parseEntryPath, parsePath } from "../../model/paths.ts";
 import { putCommit, putFiles, type PfsDeps, type PutFile } from "../../pfs/index.ts";
 import { fetchSource, type OpenBucket } from "./fetch-source.ts";
-import { count, flag, readQuery } from "./json-body.ts";
-import { wholeBody } from "./whole-body.ts";
-import {
-  keyOf,
-  principalOf,
-  signalOf,
-  type BranchParams,
-  type CommitParams,
-} from "./request-context.ts";
+import { countOr, flag } from "./json-body.ts";
+import { principalOf, signalOf } from "./request-context.ts";
+import { bytesBody, json, type RestRoutes } from "./route.ts";
+import { commitInfo } from "./shapes.ts";
 import { readTar } from "./tar-in.ts";
+import { wholeBody } from "./whole-body.ts";
 
-const putQuery = z.object({
-  overwrite: flag,
-  /** The daemon fetches this instead of reading a body. */
-  url: z.string().optional(),
-  /** The url is an s3 prefix: everything below it. */
-  recursive: flag,
-  delimiter: z.enum(["line", "json", "binary"]).optional(),
-  /** For a tar: the folder its files land in. */
-  path: z.string().default(""),
-  waitMs: count.default(24 * 3_600_000),
+const overwrite = flag.describe("Replaces what is there; otherwise the bytes are appended.");
+const delimiter = z
+  .enum(["line", "json", "binary"])
+  .optional()
+  .describe("Where records end. Default: by the suffix of the path.");
+const waitMs = countOr(24 * 3_600_000).describe("How long to wait for an open parent.");
+const fileQuery = z.strictObject({
+  overwrite,
+  delimiter,
+  url: z
+    .string()
+    .optional()
+    .describe("The daemon fetches this (http, https, s3) instead of reading a body."),
+  recursive: flag.describe("The url is a prefix of s3: everything below it."),
+});
+const tarQuery = z.strictObject({
+  overwrite,
+  delimiter,
+  path: z.string().default("").describe("The folder that the files land in."),
 });
 
-type PutQuery = z.infer<typeof putQuery>;
+type FileQuery = z.infer<typeof fileQuery>;
+type TarQuery = z.infer<typeof tarQuery>;
+
+const putAnswer = z
+  .strictObject({ files: z.int().nonnegative(), bytes: z.int().nonnegative() })
+  .meta({ id: "PutAnswer", examples: [{ files: 1, bytes: 6 }] });
+const fileBody = bytesBody("application/octet-stream", "The bytes; of any Content-Type.");
+const tarBody = bytesBody("application/x-tar", "Regular files, and directories.");
+const errors = ["not_found", "failed_precondition"] as const;
 
 /** Writing files: into an open commit, or as one commit of their own on a branch. */
-export function registerPutRoutes(
-  server: FastifyInstance,
+export function registerPutRoutes(routes: RestRoutes, pfs: PfsDeps, openBucket: OpenBucket): void {
+  for (const method of ["POST", "PUT"] as const) {
+    const replace = method === "PUT";
+    const how = replace ? "Replaces" : "Appends to";
+    const filesOf = (call: FileCall): AsyncIterable<PutFile> =>
+      bodyOrFetched(call, { openBucket, replace, signal: signalOf(call.reply) });
+    routes.add(
+      {
+        method,
+        path: "/repos/{repo}/commits/{commit}/files/{path}",
+        noun: "files",
+        summary: `${how} a file of an open commit.`,
+        query: fileQuery,
+        body: fileBody,
+        answer: json(putAnswer, "What was written: all of it, or nothing."),
+        errors,
+        isKeyed: true,
+      },
+      async (call) => await intoCommit(pfs, call, filesOf(call)),
+    );
+    routes.add(
+      {
+        method,
+        path: "/repos/{repo}/branches/{branch}/files/{path}",
+        noun: "files",
+        summary: `${how} a file, as a commit of its own on a branch.`,
+        query: fileQuery.extend({ waitMs }),
+        body: fileBody,
+        answer: json(commitInfo, "The finished commit.", 201),
+        errors,
+        isKeyed: true,
+      },
+      async (call) => await asCommit(pfs, call, filesOf(call)),
+    );
+  }
+  registerTarRoutes(routes, pfs);
+}
+
+function registerTarRoutes(routes: RestRoutes, pfs: PfsDeps): void {
+  routes.add(
+    {
+      method: "POST",
+      path: "/repos/{repo}/commits/{commit}/tar",
+      noun: "files",
+      summary: "Writes every file of a tar into an open commit.",
+      query: tarQuery,
+      body: tarBody,
+      answer: json(putAnswer, "What was written: all of it, or nothing."),
+      errors,
+      isKeyed: true,
+    },
+    async (call) => await intoCommit(pfs, call, tarFiles(call)),
+  );
+  routes.add(
+    {
+      method: "POST",
+      path: "/repos/{repo}/branches/{branch}/tar",
+      noun: "files",
+      summary: "Writes every file of a tar, as a commit of its own on a branch.",
+      query: tarQuery.extend({ waitMs }),
+      body: tarBody,
+      answer: json(commitInfo, "The finished commit.", 201),
+      errors,
+      isKeyed: true,
+    },
+    async (call) => await asCommit(pfs, call, tarFiles(call)),
+  );
+}
+
+interface PutCall<Q> {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly query: Q;
+  readonly key: { readonly key?: string };
+}
+
+type FileCall = PutCall<FileQuery> & { readonly params: { readonly path: string } };
+
+async function intoCommit(
   pfs: PfsDeps,
-  openBucket: OpenBucket,
-): void {
-  const oneOrFetched = (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    replace = false,
-  ): AsyncIterable<PutFile> =>
-    bodyOrFetched(request, { openBucket, replace, signal: signalOf(reply) });
-  const intoCommit = async (
-    request: FastifyRequest<{ Params: CommitParams }>,
-    reply: FastifyReply,
-    files: AsyncIterable<PutFile>,
-  ): Promise<unknown> => {
-    const name = { repo: request.params.repo, id: request.params.commit };
-    return await putFiles(pfs, principalOf(request), {
-      commit: name,
-      files,
-      ...keyOf(request),
-      signal: signalOf(reply),
-    });
-  };
-  const asCommit = async (
-    request: FastifyRequest<{ Params: BranchParams }>,
-    reply: FastifyReply,
-    files: AsyncIterable<PutFile>,
-  ): Promise<unknown> => {
-    const { repo, branch } = request.params;
-    const { waitMs } = readQuery(request, putQuery);
-    const info = await putCommit(pfs, principalOf(request), {
-      repo,
-      branch,
-      waitMs,
-      files,
-      ...keyOf(request),
-      signal: signalOf(reply),
-    });
-    void reply.code(201);
-    return info;
-  };
-  server.post<{ Params: CommitParams }>(
-    "/repos/:repo/commits/:commit/files/*",
-    async (request, reply) => await intoCommit(request, reply, oneOrFetched(request, reply)),
-  );
-  server.put<{ Params: CommitParams }>(
-    "/repos/:repo/commits/:commit/files/*",
-    async (request, reply) => await intoCommit(request, reply, oneOrFetched(request, reply, true)),
-  );
-  server.post<{ Params: CommitParams }>(
-    "/repos/:repo/commits/:commit/tar",
-    async (request, reply) => await intoCommit(request, reply, tarFiles(request)),
-  );
-  server.post<{ Params: BranchParams }>(
-    "/repos/:repo/branches/:branch/files/*",
-    async (request, reply) => await asCommit(request, reply, oneOrFetched(request, reply)),
-  );
-  server.put<{ Params: BranchParams }>(
-    "/repos/:repo/branches/:branch/files/*",
-    async (request, reply) => await asCommit(request, reply, oneOrFetched(request, reply, true)),
-  );
-  server.post<{ Params: BranchParams }>(
-    "/repos/:repo/branches/:branch/tar",
-    async (request, reply) => await asCommit(request, reply, tarFiles(request)),
-  );
+  call: PutCall<unknown> & { readonly params: { repo: string; commit: string } },
+  files: AsyncIterable<PutFile>,
+): Promise<z.infer<typeof putAnswer>> {
+  const { repo, commit: id } = call.params;
+  const signal = signalOf(call.reply);
+  const put = { commit: { repo, id }, files, ...call.key, signal };
+  return await putFiles(pfs, principalOf(call.request), put);
+}
+
+async function asCommit(
+  pfs: PfsDeps,
+  call: PutCall<{ waitMs: number }> & { readonly params: { repo: string; branch: string } },
+  files: AsyncIterable<PutFile>,
+): Promise<CommitInfo> {
+  const { repo, branch } = call.params;
+  const signal = signalOf(call.reply);
+  const put = { repo, branch, waitMs: call.query.waitMs, files, ...call.key, signal };
+  return await putCommit(pfs, principalOf(call.request), put);
 }
 
 async function* bodyOrFetched(
-  request: FastifyRequest,
-  {
-    openBucket,
-    replace,
-    signal,
-  }: { openBucket: OpenBucket; replace: boolean; signal: AbortSignal },
+  { request, query, params }: FileCall,
+  options: { openBucket: OpenBucket; replace: boolean; signal: AbortSignal },
 ): AsyncGenerator<PutFile, void, void> {
-  const query = readQuery(request, putQuery);
+  const { openBucket, replace, signal } = options;
   const { url, recursive } = query;
-  const typed = (request.params as { "*"?: string })["*"] ?? "";
-  const path = recursive ? parsePath(typed) : parseEntryPath(typed);
-  const options = { overwrite: query.overwrite || replace, ...formatOf(query) };
-  if (url === undefined) yield { path, ...options, content: await wholeBody(request) };
+  const path = recursive ? parsePath(params.path) : parseEntryPath(params.path);
+  const how = { overwrite: query.overwrite || replace, ...formatOf(query) };
+  if (url === undefined) yield { path, ...how, content: await wholeBody(request) };
   else
     for await (const file of fetchSource({ url, recursive, path }, openBucket, signal))
-      yield { ...file, ...options };
+      yield { ...file, ...how };
 }
 
-async function* tarFiles(request: FastifyRequest): AsyncGenerator<PutFile, void, void> {
-  const query = readQuery(request, putQuery);
-  if (query.url !== undefined)
-    throw new CodedError("invalid_argument", "Cannot fetch a tar from a url: send it as the body");
-  for await (const { path, content } of readTar(request.raw, query.path)) {
-    yield { path, overwrite: query.overwrite, ...formatOf(query), content };
-  }
+async function* tarFiles({
+  request,
+  query,
+}: PutCall<TarQuery>): AsyncGenerator<PutFile, void, void> {
+  const how = { overwrite: query.overwrite, ...formatOf(query) };
+  for await (const { path, content } of readTar(request.raw, query.path))
+    yield { path, ...how, content };
 }
 
-function formatOf(query: PutQuery): Pick<PutFile, "format"> {
-  return query.delimiter === undefined ? {} : { format: query.delimiter };
+function formatOf({ delimiter }: Pick<FileQuery, "delimiter">): Pick<PutFile, "format"> {
+  return delimiter === undefined ? {} : { format: delimiter };
 }

@@ -1,4 +1,3 @@
-import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import {
   archiveAll,
@@ -8,72 +7,100 @@ import {
   startCommit,
   type PfsDeps,
 } from "../../pfs/index.ts";
-import { readBody } from "./json-body.ts";
-import {
-  keyOf,
-  principalOf,
-  signalOf,
-  type BranchParams,
-  type CommitParams,
-} from "./request-context.ts";
+import { principalOf, signalOf } from "./request-context.ts";
+import { json, jsonBody, nothing, type RestRoutes } from "./route.ts";
+import { commitInfo, commitName } from "./shapes.ts";
 
-const commitName = z.strictObject({ repo: z.string(), id: z.string() });
-const forkBody = z.strictObject({
-  parent: z.string(),
-  provenance: z.array(commitName).default([]),
-});
-/** Commits of the repo that the path names. */
-const fromBody = z.strictObject({ from: z.array(z.string()) });
-const archiveBody = z.strictObject({ commits: z.array(commitName) });
+const forkBody = z
+  .strictObject({
+    parent: z.string().describe("A branch or `branch/N`."),
+    provenance: z.array(commitName).default([]).describe("Commits that it is made from."),
+  })
+  .meta({ examples: [{ parent: "master" }] });
+const fromBody = z
+  .strictObject({ from: z.array(z.string()).describe("Commits of the same repo.") })
+  .meta({ examples: [{ from: ["feature/0", "feature/1"] }] });
+const archiveBody = z
+  .strictObject({
+    commits: z.array(commitName).describe("Each `branch/N`; unknown ones are ignored."),
+  })
+  .meta({ examples: [{ commits: [{ repo: "data", id: "master/0" }] }] });
 
 /** Commits made of other commits, and commits put away. */
-export function registerRewriteRoutes(server: FastifyInstance, pfs: PfsDeps): void {
-  server.post<{ Params: BranchParams }>(
-    "/repos/:repo/branches/:branch/fork",
-    async (request, reply) => {
-      const { repo, branch } = request.params;
-      const body = await readBody(request, forkBody);
-      const forked = { repo, fork: branch, ...body, ...keyOf(request) };
-      const info = await startCommit(pfs, principalOf(request), forked);
-      void reply.code(201);
-      return info;
+export function registerRewriteRoutes(routes: RestRoutes, pfs: PfsDeps): void {
+  routes.add(
+    {
+      method: "POST",
+      path: "/repos/{repo}/branches/{branch}/fork",
+      noun: "commits",
+      summary: "Starts a commit that begins a new branch.",
+      body: jsonBody(forkBody, "What it continues."),
+      answer: json(commitInfo, "The commit.", 201),
+      errors: ["not_found", "already_exists", "failed_precondition"],
+      isKeyed: true,
+    },
+    async ({ request, params, body, key }) => {
+      const { repo, branch } = params;
+      return await startCommit(pfs, principalOf(request), { repo, fork: branch, ...body, ...key });
     },
   );
-  server.post<{ Params: CommitParams }>(
-    "/repos/:repo/commits/:commit/squash",
-    async (request, reply) => {
-      const { repo, commit } = request.params;
-      const { from } = await readBody(request, fromBody);
-      await squashCommits(pfs, principalOf(request), {
-        from: from.map((id) => ({ repo, id })),
-        to: { repo, id: commit },
-        ...keyOf(request),
-      });
-      await reply.code(204).send();
+  routes.add(
+    {
+      method: "POST",
+      path: "/repos/{repo}/commits/{commit}/squash",
+      noun: "commits",
+      summary: "Writes into an open commit what others have and it has not.",
+      text: "Does not finish it.",
+      body: jsonBody(fromBody, "The others."),
+      answer: nothing("It is written."),
+      errors: ["not_found", "failed_precondition"],
+      isKeyed: true,
+    },
+    async ({ request, params: { repo, commit }, body, key }) => {
+      const from = body.from.map((id) => ({ repo, id }));
+      await squashCommits(pfs, principalOf(request), { from, to: { repo, id: commit }, ...key });
     },
   );
-  server.post<{ Params: BranchParams }>(
-    "/repos/:repo/branches/:branch/replay",
-    async (request, reply) => {
-      const { repo, branch } = request.params;
-      const { from } = await readBody(request, fromBody);
-      const commits = await replayCommits(pfs, principalOf(request), {
-        from: from.map((id) => ({ repo, id })),
-        branch,
-        ...keyOf(request),
-        signal: signalOf(reply),
-      });
-      void reply.code(201);
-      return { commits };
+  routes.add(
+    {
+      method: "POST",
+      path: "/repos/{repo}/branches/{branch}/replay",
+      noun: "commits",
+      summary: "Copies commits, with what the branch lacks of their history, onto a branch.",
+      body: jsonBody(fromBody, "Finished commits."),
+      answer: json(z.strictObject({ commits: z.array(commitInfo) }), "The copies, finished.", 201),
+      errors: ["not_found", "failed_precondition"],
+      isKeyed: true,
+    },
+    async ({ request, reply, params: { repo, branch }, body, key }) => {
+      const from = body.from.map((id) => ({ repo, id }));
+      const replay = { from, branch, ...key, signal: signalOf(reply) };
+      return { commits: await replayCommits(pfs, principalOf(request), replay) };
     },
   );
-  server.post("/archive", async (request, reply) => {
-    const { commits } = await readBody(request, archiveBody);
-    await archiveCommits(pfs, principalOf(request), commits);
-    await reply.code(204).send();
-  });
-  server.post("/archive-all", async (request, reply) => {
-    await archiveAll(pfs, principalOf(request));
-    await reply.code(204).send();
-  });
+  registerArchiveRoutes(routes, pfs);
+}
+
+function registerArchiveRoutes(routes: RestRoutes, pfs: PfsDeps): void {
+  routes.add(
+    {
+      method: "POST",
+      path: "/archive",
+      noun: "commits",
+      summary: "Hides commits, and all that was made from them, from lists and from flush.",
+      body: jsonBody(archiveBody, "Which commits."),
+      answer: nothing("They are hidden."),
+    },
+    async ({ request, body }) => await archiveCommits(pfs, principalOf(request), body.commits),
+  );
+  routes.add(
+    {
+      method: "POST",
+      path: "/archive-all",
+      noun: "commits",
+      summary: "Hides every commit there is.",
+      answer: nothing("They are hidden."),
+    },
+    async ({ request }) => await archiveAll(pfs, principalOf(request)),
+  );
 }

@@ -1,12 +1,18 @@
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { CodedError } from "../../base/errors.ts";
+import { KiB } from "../../base/size.ts";
 import type { OpenFile } from "../../pfs/index.ts";
 import { signalOf } from "./request-context.ts";
+import { sendParts } from "./send-parts.ts";
+import { collect } from "./whole-body.ts";
+
+/** Up to this length one buffer costs less than a stream. */
+const wholeBytesMax = 64 * KiB;
 
 /** Answers with a file, or the range of it that the request asks for. */
 export async function sendFile(
-  file: OpenFile,
+  file: Pick<OpenFile, "bytes" | "digest" | "read" | "free">,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
@@ -21,12 +27,10 @@ export async function sendFile(
   void reply.type("application/octet-stream");
   // No body at all would make it a length of 0.
   if (request.method === "HEAD") return await reply.send(Readable.from([]));
-  return await reply.send(
-    Readable.from(file.read({ start, end }, signalOf(reply)), {
-      objectMode: false,
-      highWaterMark: 1 << 20,
-    }),
-  );
+  const signal = signalOf(reply);
+  const parts = file.read({ start, end }, signal);
+  if (end - start <= wholeBytesMax) return await reply.send(await collect(parts, end - start));
+  return await sendParts(reply, parts, { free: (part) => file.free(part), signal });
 }
 
 /** `bytes=a-b`, `bytes=a-` or `bytes=-n`; anything else means all of it (RFC 9110 14.2). */

@@ -6,6 +6,7 @@ import { silentLog } from "../../base/log.ts";
 import { openTestMetadata } from "../../metadata/testing/open-test-metadata.ts";
 import { never, TestPfs } from "../../pfs/testing/open-test-pfs.ts";
 import { answerError } from "./error-answer.ts";
+import { RestRoutes } from "./route.ts";
 import { registerStoreRoutes } from "./store-routes.ts";
 
 interface Daemon {
@@ -38,7 +39,12 @@ async function openDaemon(t: TestContext): Promise<Daemon> {
   isOpen = true;
   const server = fastify();
   server.setErrorHandler((error, request, reply) => answerError(error, request, reply, silentLog));
-  registerStoreRoutes(server, { pfs: pfs.deps, session: "test", slots: 1, runner: "process" });
+  registerStoreRoutes(new RestRoutes(server), {
+    pfs: pfs.deps,
+    session: "test",
+    slots: 1,
+    runner: "process",
+  });
   const url = await server.listen({ host: "127.0.0.1", port: 0 });
   t.after(async () => {
     daemon.gate.resolve();

@@ -1,19 +1,29 @@
 import { Readable } from "node:stream";
-import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { codedErrorFrom } from "../../base/errors.ts";
 import type { FsckLine } from "../../model/finding.ts";
 import { collectGarbage, deleteAllRepos, verifyStore } from "../../pfs/index.ts";
 import { deleteAllPipelines, type PpsDeps } from "../../pps/index.ts";
-import { flag, readQuery } from "./json-body.ts";
+import { flag } from "./json-body.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 import { principalOf, signalOf } from "./request-context.ts";
+import { json, jsonLines, nothing, type RestRoutes } from "./route.ts";
+import { fsckLine, garbageReport } from "./shapes.ts";
 
-const garbageQuery = z.object({ dryRun: flag });
-const fsckQuery = z.object({ readData: flag, repair: flag });
+const deleteQuery = z.strictObject({
+  only: z
+    .enum(["repos", "pipelines"])
+    .optional()
+    .describe("Leaves the others. Repos that pipelines write to go with their pipelines only."),
+});
+const garbageQuery = z.strictObject({ dryRun: flag.describe("Only tells what it would do.") });
+const fsckQuery = z.strictObject({
+  readData: flag.describe("Reads every byte."),
+  repair: flag.describe("Puts right what it can."),
+});
 
 /** The store as a whole. Each of these reads much of it: of dry runs and of fsck, one goes on at a time. */
-export function registerStoreRoutes(server: FastifyInstance, pps: PpsDeps): void {
+export function registerStoreRoutes(routes: RestRoutes, pps: PpsDeps): void {
   const { pfs } = pps;
   const dryRuns = new OneAtATime(
     "Cannot tell what garbage collection would remove: another dry run goes on. Wait until it has ended",
@@ -21,29 +31,62 @@ export function registerStoreRoutes(server: FastifyInstance, pps: PpsDeps): void
   const fscks = new OneAtATime(
     "Cannot verify the store: another fsck goes on. Wait until it has ended",
   );
-  server.post("/delete-all", async (request, reply) => {
-    await deleteAllPipelines(pps, principalOf(request));
-    await deleteAllRepos(pfs, principalOf(request));
-    await reply.code(204).send();
-  });
-  server.post("/garbage-collect", async (request, reply) => {
-    const isDryRun = readQuery(request, garbageQuery).dryRun;
-    const leave = isDryRun ? dryRuns.enter() : undefined;
-    try {
-      return await collectGarbage(pfs, principalOf(request), { isDryRun, signal: signalOf(reply) });
-    } finally {
-      leave?.();
-    }
-  });
-  server.post("/fsck", async (request, reply) => {
-    const options = { ...readQuery(request, fsckQuery), signal: signalOf(reply) };
-    const leave = fscks.enter();
-    const lines = fsckLines(verifyStore(pfs, principalOf(request), options), leave);
-    // One that has not begun, or that stands between two lines, would never come to its end by itself.
-    reply.raw.once("close", () => void lines.return(undefined).finally(leave));
-    void reply.type("application/x-ndjson");
-    return await reply.send(Readable.from(linesOf(lines), { objectMode: false }));
-  });
+  routes.add(
+    {
+      method: "POST",
+      path: "/delete-all",
+      noun: "store",
+      summary: "Deletes all pipelines, jobs, repos, commits and files.",
+      query: deleteQuery,
+      answer: nothing("They are deleted."),
+      errors: ["failed_precondition"],
+    },
+    async ({ request, query: { only } }) => {
+      if (only !== "repos") await deleteAllPipelines(pps, principalOf(request));
+      if (only !== "pipelines") await deleteAllRepos(pfs, principalOf(request));
+    },
+  );
+  routes.add(
+    {
+      method: "POST",
+      path: "/garbage-collect",
+      noun: "store",
+      summary: "Removes what nothing refers to any more.",
+      query: garbageQuery,
+      answer: json(garbageReport, "What it did."),
+      errors: ["failed_precondition"],
+    },
+    async ({ request, reply, query }) => {
+      const leave = query.dryRun ? dryRuns.enter() : undefined;
+      const run = { isDryRun: query.dryRun, signal: signalOf(reply) };
+      try {
+        return await collectGarbage(pfs, principalOf(request), run);
+      } finally {
+        leave?.();
+      }
+    },
+  );
+  routes.add(
+    {
+      method: "POST",
+      path: "/fsck",
+      noun: "store",
+      summary: "Verifies the store.",
+      text: "What ends it early is the last line, for the status has been sent.",
+      query: fsckQuery,
+      answer: jsonLines(fsckLine, "A finding a line, then the summary."),
+      errors: ["failed_precondition"],
+    },
+    async ({ request, reply, query }) => {
+      const options = { ...query, signal: signalOf(reply) };
+      const leave = fscks.enter();
+      const lines = fsckLines(verifyStore(pfs, principalOf(request), options), leave);
+      // One that has not begun, or that stands between two lines, would never come to its end by itself.
+      reply.raw.once("close", () => void lines.return(undefined).finally(leave));
+      void reply.type("application/x-ndjson");
+      return await reply.send(Readable.from(linesOf(lines), { objectMode: false }));
+    },
+  );
 }
 
 /** Findings, then the summary; a failure in between is the last line, for the status has been sent. */

@@ -6,11 +6,12 @@ import { CodedError } from "../../base/errors.ts";
 import { KiB } from "../../base/size.ts";
 import type { HeldTask, ViewFile } from "../../model/claimed-task.ts";
 import { readFrames } from "../../model/output-frames.ts";
-import { claimedMax, listWorkers, TaskHost, type PpsDeps } from "../../pps/index.ts";
-import { count, readBody, readQuery } from "./json-body.ts";
-import { principalOf, signalOf } from "./request-context.ts";
+import { claimedMax, TaskHost, type PpsDeps } from "../../pps/index.ts";
+import { countOr, readBody, readQuery } from "./json-body.ts";
+import { signalOf } from "./request-context.ts";
 import { collect } from "./whole-body.ts";
 
+const prefix = "/api/v1/worker";
 /** A worker asks again after this long. */
 const waitMsMax = 30_000;
 const logBytesMax = 64 * KiB;
@@ -63,10 +64,11 @@ const viewSpec = z.strictObject({
   fromUid: token.optional(),
   fullFile: z.boolean().optional(),
   shard: shard.optional(),
+  top: z.string().optional(),
 });
 const viewQuery = z.object({ view: viewText });
-const fileQuery = z.object({ view: viewText, path: z.string(), start: count.default(0) });
-const offsetQuery = z.object({ offset: count });
+const fileQuery = z.object({ view: viewText, path: z.string(), start: countOr(0) });
+const offsetQuery = z.object({ offset: countOr(0) });
 
 interface TaskParams {
   readonly job: string;
@@ -74,9 +76,14 @@ interface TaskParams {
   readonly attempt: string;
 }
 
+/** Whether a path is between a worker and its daemon: of one version both, and no part of the API. */
+export function isWorkerPath(path: string): boolean {
+  return path.startsWith(`${prefix}/`);
+}
+
 /**
- * Workers, and all that one on another machine asks of the daemon: thin over TaskHost. Every route is about
- * what a token or a view names, so any daemon answers.
+ * All that a worker on another machine asks of the daemon: thin over TaskHost. Every route is about what a
+ * token or a view names, so any daemon answers.
  *
  * `closing` ends the waiting of claims.
  */
@@ -86,20 +93,17 @@ export function registerWorkerRoutes(
   closing: AbortSignal,
 ): void {
   const host = new TaskHost(pps);
-  server.get("/workers", async (request) => ({
-    workers: await listWorkers(pps, principalOf(request)),
-  }));
-  server.post("/worker/keep", async (request) => {
+  server.post(`${prefix}/keep`, async (request) => {
     const { worker, tokens: held } = await readBody(request, workerBody);
     return { lost: await host.keep(worker, held) };
   });
-  server.post("/worker/leave", async (request, reply) => {
+  server.post(`${prefix}/leave`, async (request, reply) => {
     const { worker, tokens: unclaimed } = await readBody(request, workerBody);
     await host.unclaim(unclaimed);
     await host.leave(worker);
     await reply.code(204).send();
   });
-  server.post("/worker/claim", async (request, reply) => {
+  server.post(`${prefix}/claim`, async (request, reply) => {
     const { worker, tokens: offered, unclaim, waitMs } = await readBody(request, claimBody);
     if (closing.aborted) throw new CodedError("unavailable", "This daemon is stopping");
     await host.unclaim(unclaim);
@@ -117,7 +121,7 @@ export function registerWorkerRoutes(
 }
 
 function registerViewRoutes(server: FastifyInstance, host: TaskHost): void {
-  server.get("/worker/view", async (request, reply) => {
+  server.get(`${prefix}/view`, async (request, reply) => {
     const { view } = readQuery(request, viewQuery);
     const files = host.listView(view, signalOf(reply));
     // The first one is awaited here, so that a view that is gone is an answer and not a broken stream.
@@ -127,7 +131,7 @@ function registerViewRoutes(server: FastifyInstance, host: TaskHost): void {
       Readable.from(coalesce(viewLines(first, files), listSliceBytes), { objectMode: false }),
     );
   });
-  server.get("/worker/view/file", async (request, reply) => {
+  server.get(`${prefix}/view/file`, async (request, reply) => {
     const { view, path, start } = readQuery(request, fileQuery);
     const file = await host.openFile(view, path);
     if (start > file.bytes)
@@ -143,7 +147,7 @@ function registerViewRoutes(server: FastifyInstance, host: TaskHost): void {
 }
 
 function registerTaskRoutes(server: FastifyInstance, host: TaskHost): void {
-  const at = "/worker/jobs/:job/tasks/:task/attempts/:attempt";
+  const at = `${prefix}/jobs/:job/tasks/:task/attempts/:attempt`;
   server.post<{ Params: TaskParams }>(`${at}/renew`, async (request, reply) => {
     await host.renew(heldTask(request));
     await reply.code(204).send();

@@ -3,12 +3,16 @@ import type { Context } from "../context.ts";
 
 const bash = `# bash completion for pachctl
 _pachctl() {
-  local word
+  local word typed=$'[\\\\\\\\\\'"]'
+  local -a words=("\${COMP_WORDS[@]:1:COMP_CWORD}")
+  # As they will be, not as they are typed.
+  words=("\${words[@]//$typed/}")
   COMPREPLY=()
   while IFS= read -r word; do
     [[ $word == */ ]] && compopt -o nospace
-    COMPREPLY+=("$(printf '%q' "$word")")
-  done < <(pachctl complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+    [[ \${COMP_WORDS[COMP_CWORD]} == [\\'\\"]* ]] || printf -v word '%q' "$word"
+    COMPREPLY+=("$word")
+  done < <(pachctl complete -- "\${words[@]}" 2>/dev/null)
 }
 complete -o default -F _pachctl pachctl
 `;
@@ -17,7 +21,7 @@ const zsh = `#compdef pachctl
 # zsh completion for pachctl
 _pachctl() {
   local -a found
-  found=("\${(@f)$(pachctl complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  found=("\${(@f)$(pachctl complete -- "\${(@Q)words[2,CURRENT]}" 2>/dev/null)}")
   found=(\${found:#})
   if (( \${#found} == 0 )); then
     _files
@@ -30,7 +34,7 @@ compdef _pachctl pachctl
 `;
 
 const fish = `# fish completion for pachctl
-complete -c pachctl -a '(pachctl complete -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
+complete -c pachctl -a '(pachctl complete -- (commandline -opc)[2..-1] (string unescape -- (commandline -ct)) 2>/dev/null)'
 `;
 
 const scripts = { bash, zsh, fish };

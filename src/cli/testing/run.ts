@@ -22,6 +22,7 @@ export const healthyMachine: Machine = {
   probeNamespaces: () => Promise.resolve({ works: true, reason: "" }),
   diskRoom: () => Promise.resolve({ freeBytes: 20 * GiB, totalBytes: 40 * GiB }),
   canUse: () => Promise.resolve("yes"),
+  pushImage: ({ image, registry }) => Promise.resolve(`${registry}/me/${image}:1`),
   run: (program) => Promise.resolve({ code: 0, output: program === "docker" ? "27.1" : "yes" }),
 };
 

@@ -1,7 +1,9 @@
 import { firstSchema } from "./001-first-schema.ts";
+import { putBlocks } from "./004-put-blocks.ts";
 import { journal } from "./003-journal.ts";
+import { jobVerbs } from "./005-job-verbs.ts";
 import { sessionsAndGarbage } from "./002-sessions-and-garbage.ts";
-import { workersAndLogs } from "./004-workers-and-logs.ts";
+import { workersAndLogs } from "./006-workers-and-logs.ts";
 
 /** One step of the schema. Never changed once released; the next step is a new file. */
 export interface Migration {
@@ -15,5 +17,7 @@ export const migrations: readonly Migration[] = [
   firstSchema,
   sessionsAndGarbage,
   journal,
+  putBlocks,
+  jobVerbs,
   workersAndLogs,
 ];

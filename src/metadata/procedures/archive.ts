@@ -19,14 +19,19 @@ export const archiveCommits: Procedure<{ commits: CommitName[] }, void> = async 
       );
     const row = await commitAt(tx, repo, place.branch, place.number);
     if (row === undefined) continue;
-    await archive(tx, row.uid);
-    const made = await tx.all<{ uid: string }>(
-      `SELECT uid FROM commit_upstreams WHERE upstream_uid = ?`,
-      row.uid,
-    );
-    for (const { uid } of made) await archive(tx, uid);
+    await archiveWithEffects(tx, row.uid);
   }
 };
+
+/** Hides one commit, and all that was made from it. */
+export async function archiveWithEffects(tx: Tx, uid: string): Promise<void> {
+  await archive(tx, uid);
+  const made = await tx.all<{ uid: string }>(
+    `SELECT uid FROM commit_upstreams WHERE upstream_uid = ?`,
+    uid,
+  );
+  for (const effect of made) await archive(tx, effect.uid);
+}
 
 /** Hides all commits there are. */
 export const archiveAll: Procedure<Record<string, never>, void> = async (tx) => {

@@ -5,6 +5,7 @@ import {
   requireBranchName,
   type CommitInfo,
   type CommitName,
+  type BranchesShown,
 } from "../../model/commit.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import {
@@ -274,10 +275,10 @@ export const ancestry: Procedure<
   return line;
 };
 
-/** Branches of a repo by name: those whose head is neither cancelled nor archived, or all. */
-export const listBranches: Procedure<{ repo: string; all: boolean }, string[]> = async (
+/** Branches of a repo by name. */
+export const listBranches: Procedure<{ repo: string; show: BranchesShown }, string[]> = async (
   tx,
-  { repo, all },
+  { repo, show },
 ) => {
   await requireRepo(tx, repo);
   // From branch to branch, not through the commits of each.
@@ -292,8 +293,9 @@ export const listBranches: Procedure<{ repo: string; all: boolean }, string[]> =
   const listed: string[] = [];
   for (const { branch } of names) {
     const head = await headOf(tx, repo, branch);
-    const isShown = head !== undefined && head.archived === 0 && head.state !== "cancelled";
-    if (all || isShown) listed.push(branch);
+    const row = show === "going on" && head !== undefined ? await newestKept(tx, head) : head;
+    const isShown = row?.branch === branch && row.archived === 0 && row.state !== "cancelled";
+    if (show === "all" || isShown) listed.push(branch);
   }
   return listed;
 };

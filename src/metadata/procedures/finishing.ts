@@ -255,7 +255,7 @@ async function endJobOfCommit(tx: Tx, row: CommitRow, state: "success" | "failur
 }
 
 /** Tasks of a job whose commit was cancelled under it would run for nothing. */
-async function endOpenTasks(tx: Tx, jobId: string): Promise<void> {
+export async function endOpenTasks(tx: Tx, jobId: string): Promise<void> {
   const error = "its output commit was cancelled";
   await tx.run(
     `UPDATE attempts SET state = 'failure', error = ?, finished_micros = ? WHERE job_id = ? AND state = 'running'`,

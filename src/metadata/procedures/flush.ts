@@ -1,5 +1,5 @@
 import type { CommitInfo, CommitName } from "../../model/commit.ts";
-import type { Procedure } from "../metadata-store.ts";
+import type { Procedure, Tx } from "../metadata-store.ts";
 import { infoOfRow, requireUid, resolveRow, type CommitRow } from "./commit-rows.ts";
 import { downstreamsOf, requireRepo, upstreamsOf } from "./repos.ts";
 
@@ -42,5 +42,25 @@ export const flushState: Procedure<
   const commits: CommitInfo[] = [];
   for (const row of [...given, ...effects]) commits.push(await infoOfRow(tx, row));
   const reached = new Set(effects.map((row) => row.repo));
-  return { commits, waitingFor: waited.filter((repo) => !reached.has(repo)) };
+  const waitingFor: string[] = [];
+  for (const repo of waited)
+    if (!reached.has(repo) && (await isAwaited(tx, repo, given))) waitingFor.push(repo);
+  return { commits, waitingFor };
 };
+
+/** The repo of a job of no pipeline gets what that job makes of its own inputs, and nothing else. */
+async function isAwaited(tx: Tx, repo: string, given: readonly CommitRow[]): Promise<boolean> {
+  if (!/^job_[0-9a-f]{32}$/.test(repo)) return true;
+  for (const { uid } of given) {
+    const job = await tx.get(
+      `SELECT j.id FROM jobs j JOIN job_inputs i ON i.job_id = j.id
+       WHERE j.output_repo = ? AND j.state IN ('creating', 'running') AND (i.commit_uid = ?
+         OR EXISTS (SELECT 1 FROM commit_upstreams u WHERE u.uid = i.commit_uid AND u.upstream_uid = ?))`,
+      repo,
+      uid,
+      uid,
+    );
+    if (job !== undefined) return true;
+  }
+  return false;
+}

@@ -73,7 +73,7 @@ export interface RefsPage {
 }
 
 /** The tables that refer to chunks, in the order references move through them, and what was deleted. */
-export type RefsTable = "attempts" | "staged_runs" | "commits" | "trash";
+export type RefsTable = "attempts" | "staged_runs" | "commits" | "put_blocks" | "trash";
 
 const refsQueries: Record<RefsTable, { key: readonly string[]; from: string }> = {
   attempts: {
@@ -90,6 +90,10 @@ const refsQueries: Record<RefsTable, { key: readonly string[]; from: string }> =
     key: ["uid"],
     from: `SELECT uid, NULL AS entries, root, delta, '' AS repo FROM commits WHERE uid > ? ORDER BY uid LIMIT ?`,
   },
+  put_blocks: {
+    key: ["id"],
+    from: `SELECT id, entries, NULL AS root, NULL AS delta, '' AS repo FROM put_blocks WHERE id > ? ORDER BY id LIMIT ?`,
+  },
   trash: {
     key: ["id"],
     from: `SELECT id, entries, root, delta, repo FROM trash WHERE id > ? ORDER BY id LIMIT ?`,
@@ -100,6 +104,7 @@ const firstKey: Record<RefsTable, (string | number)[]> = {
   attempts: ["", -1, -1],
   staged_runs: ["", -1],
   commits: [""],
+  put_blocks: [""],
   trash: [""],
 };
 
@@ -365,5 +370,16 @@ export async function discardAttempts(tx: Tx, pipeline: string): Promise<void> {
      FROM attempts a JOIN jobs j ON j.id = a.job_id
      WHERE j.pipeline = ? AND (a.root IS NOT NULL OR a.entries IS NOT NULL) ON CONFLICT (id) DO NOTHING`,
     pipeline,
+  );
+}
+
+/** The same for one job. */
+export async function discardJobAttempts(tx: Tx, jobId: string): Promise<void> {
+  await tx.run(
+    `INSERT INTO trash (id, repo, delta, root, entries)
+     SELECT a.job_id || ':' || a.task || ':' || a.attempt, j.output_repo, NULL, a.root, a.entries
+     FROM attempts a JOIN jobs j ON j.id = a.job_id
+     WHERE j.id = ? AND (a.root IS NOT NULL OR a.entries IS NOT NULL) ON CONFLICT (id) DO NOTHING`,
+    jobId,
   );
 }

@@ -50,7 +50,7 @@ import {
   trashIds,
   unknownPacks,
 } from "./garbage.ts";
-import { listCommits } from "./list-commits.ts";
+import { listCommits, listEndedCommits } from "./list-commits.ts";
 import { claimEvents, finishEvent, postponeEvent, renewEvent } from "./outbox.ts";
 import { endSession, oldestEpoch, renewSession } from "./sessions.ts";
 import { endLeases } from "./sole-owner.ts";
@@ -72,6 +72,17 @@ import {
   pipelineDetail,
   pipelinesOfRepo,
 } from "./pipelines.ts";
+import {
+  deleteBlock,
+  deleteSomeBlocks,
+  findBlock,
+  listBlocksToVerify,
+  storeBlocks,
+} from "./put-blocks.ts";
+import { createJob, findJobParts } from "./create-job.ts";
+import { jobEntry } from "./job-entries.ts";
+import { deleteJob, deleteLooseJobs, endOverdueJob, restartJob, stopJob } from "./job-verbs.ts";
+import { notePipelineError, setPipelineRunning, updatePipeline } from "./pipeline-verbs.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
 import { listRuns, stagedBytes, stageRun, startClosing } from "./staging.ts";
@@ -85,7 +96,7 @@ import {
   taskOutputs,
   unclaimTasks,
 } from "./tasks.ts";
-import { createJobs, nextTriggers } from "./trigger.ts";
+import { createJobs, lastTriggers, nextTriggers } from "./trigger.ts";
 import { countWorkers, forgetWorker, keepWorker, listWorkers } from "./workers.ts";
 
 import {
@@ -113,6 +124,18 @@ import {
 
 /** Every named transaction there is: the whole contract between the product and its metadata. */
 export const procedures = {
+  createJob,
+  findJobParts,
+  jobEntry,
+  deleteJob,
+  deleteLooseJobs,
+  endOverdueJob,
+  restartJob,
+  stopJob,
+  notePipelineError,
+  setPipelineRunning,
+  updatePipeline,
+  lastTriggers,
   archiveAll,
   archiveCommits,
   applyJournal,
@@ -190,6 +213,7 @@ export const procedures = {
   keepBlockIds,
   listBranches,
   listCommits,
+  listEndedCommits,
   listExpiredClosing,
   listJobs,
   listPipelines,
@@ -229,6 +253,11 @@ export const procedures = {
   forgetWorker,
   keepWorker,
   listWorkers,
+  deleteBlock,
+  deleteSomeBlocks,
+  findBlock,
+  listBlocksToVerify,
+  storeBlocks,
 };
 
 export type Procedures = typeof procedures;
@@ -260,15 +289,24 @@ export const relaxed: readonly (keyof Procedures)[] = [
   "unclaimTasks",
 ];
 
+/** What only reads, and is often asked by many at the same moment: one answer may serve them all. */
+export const shared: readonly (keyof Procedures)[] = ["findCommit", "parentOfNext"];
+
 /** What deletes, and what garbage collection does: on a full disk there is something set aside for these. */
 export const freeing: readonly (keyof Procedures)[] = [
   "beginGarbageRun",
   "condemnPacks",
+  "deleteBlock",
   "deletePacks",
+  "deleteJob",
+  "deleteLooseJobs",
   "deletePipeline",
   "deleteRepo",
+  "deleteSomeBlocks",
   "deleteUnknown",
   "discardCommit",
+  "endOverdueJob",
+  "stopJob",
   "dropLocations",
   "emptyTrash",
   "endGarbageRun",

@@ -1,48 +1,22 @@
-import { CodedError } from "../../base/errors.ts";
-import { quote } from "../../base/quote.ts";
-import { commitId, type CommitName } from "../../model/commit.ts";
-import type { AttemptInfo, JobInfo, JobState, TaskInfo, TaskState } from "../../model/job.ts";
+import type { CommitName } from "../../model/commit.ts";
+import type { JobInfo } from "../../model/job.ts";
 import type { Method } from "../../model/method.ts";
-import type { ParallelismSpec, Transform } from "../../model/pipeline-spec.ts";
+import type { ParallelismSpec } from "../../model/spec-schema.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import { commitAt, headOf, requireUid, resolveRow, type CommitRow } from "./commit-rows.ts";
-import { emit } from "./outbox.ts";
-
-interface JobRow extends Record<string, string | number | Uint8Array | null> {
-  id: string;
-  number: number;
-  pipeline: string;
-  pipeline_version: number;
-  transform: string;
-  parallelism: string;
-  plan: string;
-  parent_id: string | null;
-  output_repo: string;
-  output_uid: string | null;
-  state: JobState;
-  error: string;
-  started_micros: number;
-  finished_micros: number | null;
-  tasks_left: number;
-  token: string;
-  lease_micros: number;
-}
-
-interface InputRow extends Record<string, string | number | Uint8Array | null> {
-  repo: string;
-  commit_uid: string;
-  commit_id: string;
-  method: string;
-  run_empty: number;
-}
-
-/** How a job was started: what its tasks are shards of, and what they continue. Never changes. */
-export interface JobPlan {
-  /** Shards of each input, in the order of the inputs; the product is the number of tasks. */
-  readonly moduli: readonly number[];
-  /** Per input: the commit after which it is looked at, or null for all of it. */
-  readonly fromUids: readonly (string | null)[];
-}
+import { insertEntries, type JobEntries } from "./job-entries.ts";
+import {
+  infoOf,
+  inputsOf,
+  limitsOf,
+  planOf,
+  requireJob,
+  type JobPlan,
+  type JobRow,
+} from "./job-rows.ts";
+import { emit, emitAt } from "./outbox.ts";
+import { tasksOf } from "./task-infos.ts";
+import { whyOf } from "./why-job.ts";
 
 /** A job as pps works with it. */
 export interface JobDetail {
@@ -54,6 +28,7 @@ export interface JobDetail {
     readonly commitId: string;
     readonly method: Method;
     readonly runEmpty: boolean;
+    readonly each: boolean;
     readonly sizeBytes: number;
     readonly parentUid: string | null;
   }[];
@@ -70,96 +45,11 @@ export interface JobDetail {
   readonly waits: boolean;
 }
 
-async function requireJob(tx: Tx, id: string): Promise<JobRow> {
-  const exact = await tx.get<JobRow>(`SELECT * FROM jobs WHERE id = ?`, id);
-  if (exact !== undefined) return exact;
-  const like =
-    id === ""
-      ? []
-      : await tx.all<JobRow>(
-          `SELECT * FROM jobs WHERE id > ? AND id < ? ORDER BY id LIMIT 2`,
-          id,
-          `${id}~`,
-        );
-  if (like.length === 1 && like[0] !== undefined) return like[0];
-  const reason =
-    like.length === 0
-      ? `job ${quote(id)} not found: "pachctl list-job" shows what there is`
-      : `job ${id} is ambiguous: it may be ${like.map((job) => job.id).join(", ")}. Type more characters`;
-  if (like.length > 1) throw new CodedError("invalid_argument", reason, { details: { job: id } });
-  const classic = `JobInfos ${id} not found`;
-  throw new CodedError("not_found", reason, { details: { job: id, classic } });
-}
-
-async function inputsOf(tx: Tx, jobId: string): Promise<InputRow[]> {
-  return await tx.all<InputRow>(
-    `SELECT repo, commit_uid, commit_id, method, run_empty FROM job_inputs WHERE job_id = ? ORDER BY position`,
-    jobId,
-  );
-}
-
-async function infoOf(tx: Tx, row: JobRow): Promise<JobInfo> {
-  const output =
-    row.output_uid === null
-      ? undefined
-      : await tx.get<CommitRow>(`SELECT * FROM commits WHERE uid = ?`, row.output_uid);
-  return {
-    id: row.id,
-    pipeline: row.pipeline,
-    pipelineVersion: row.pipeline_version,
-    transform: JSON.parse(row.transform) as Transform,
-    inputs: (await inputsOf(tx, row.id)).map((input) => ({
-      commit: { repo: input.repo, id: input.commit_id },
-      method: JSON.parse(input.method) as Method,
-      runEmpty: input.run_empty === 1,
-    })),
-    startedMicros: row.started_micros,
-    state: row.state,
-    parallelismSpec: JSON.parse(row.parallelism) as ParallelismSpec,
-    runner: "",
-    ...(row.parent_id === null ? {} : { parentJob: row.parent_id }),
-    ...(row.finished_micros === null ? {} : { finishedMicros: row.finished_micros }),
-    ...(output === undefined
-      ? {}
-      : { outputCommit: { repo: output.repo, id: commitId(output.branch, output.number) } }),
-    ...(row.error === "" ? {} : { error: row.error }),
-  };
-}
-
 /** One job with its tasks and their attempts; a unique prefix of the id will do. */
 export const inspectJob: Procedure<{ id: string }, JobInfo> = async (tx, { id }) => {
   const row = await requireJob(tx, id);
-  const tasks: TaskInfo[] = [];
-  for (const task of await tx.all<{ task: number; state: TaskState }>(
-    `SELECT task, state FROM tasks WHERE job_id = ? ORDER BY task`,
-    row.id,
-  )) {
-    const attempts = await tx.all<{
-      attempt: number;
-      worker: string;
-      state: AttemptInfo["state"];
-      error: string;
-      started_micros: number;
-      finished_micros: number | null;
-    }>(
-      `SELECT attempt, worker, state, error, started_micros, finished_micros FROM attempts WHERE job_id = ? AND task = ? ORDER BY attempt`,
-      row.id,
-      task.task,
-    );
-    tasks.push({
-      task: task.task,
-      state: task.state,
-      attempts: attempts.map((a) => ({
-        attempt: a.attempt,
-        worker: a.worker,
-        state: a.state,
-        startedMicros: a.started_micros,
-        ...(a.error === "" ? {} : { error: a.error }),
-        ...(a.finished_micros === null ? {} : { finishedMicros: a.finished_micros }),
-      })),
-    });
-  }
-  return { ...(await infoOf(tx, row)), tasks };
+  const info = await infoOf(tx, row);
+  return { ...info, tasks: await tasksOf(tx, row.id), why: await whyOf(tx, row, info) };
 };
 
 /** Jobs, newest first: of one pipeline, and of exactly this set of input commits when given. */
@@ -200,6 +90,7 @@ export const jobDetail: Procedure<{ id: string }, JobDetail | undefined> = async
       commitId: input.commit_id,
       method: JSON.parse(input.method) as Method,
       runEmpty: input.run_empty === 1,
+      each: input.each_entry === 1,
       sizeBytes: commit.size_bytes,
       parentUid: commit.parent_uid,
     });
@@ -209,7 +100,7 @@ export const jobDetail: Procedure<{ id: string }, JobDetail | undefined> = async
     info: await infoOf(tx, row),
     outputUid: row.output_uid,
     inputs,
-    plan: row.plan === "" ? undefined : (JSON.parse(row.plan) as JobPlan),
+    plan: planOf(row),
     base,
     waits,
   };
@@ -278,6 +169,7 @@ export interface JobStart {
   readonly tasks: number;
   readonly empty: boolean;
   readonly plan: JobPlan;
+  readonly entries: readonly JobEntries[];
 }
 
 /** Starts a job: output commit, tasks and state in one step. Does nothing when it has started already. */
@@ -288,26 +180,42 @@ export const startJob: Procedure<JobStart, void> = async (tx, input) => {
   const state = input.empty ? "empty" : "creating";
   const parallelism: ParallelismSpec = { strategy: "CONSTANT", constant: Math.max(1, input.tasks) };
   await tx.run(
-    `UPDATE jobs SET output_uid = ?, state = ?, tasks_left = ?, plan = ?, parallelism = ? WHERE id = ?`,
+    `UPDATE jobs SET output_uid = ?, state = ?, tasks_left = ?, tasks_total = ?, tasks_micros = ?, plan = ?, parallelism = ? WHERE id = ?`,
     input.outputUid,
     state,
     input.tasks,
+    input.tasks,
+    tx.nowMicros,
     JSON.stringify(input.plan),
     JSON.stringify(parallelism),
     input.id,
   );
-  for (let task = 0; task < input.tasks; task++) {
+  // One row for all of them: each becomes a row of its own when it is claimed.
+  if (input.tasks > 0)
     await tx.run(
-      `INSERT INTO tasks (job_id, task, state, due_micros, attempts, failures, token) VALUES (?, ?, 'unassigned', ?, 0, 0, '')`,
+      `INSERT INTO tasks (job_id, task, span, state, due_micros, attempts, failures, token) VALUES (?, 0, ?, 'unassigned', ?, 0, 0, '')`,
       input.id,
-      task,
+      input.tasks,
       tx.nowMicros,
     );
-  }
+  for (const entries of input.entries) await insertEntries(tx, input.id, entries);
+  await limitJob(tx, row);
   if (input.empty || input.tasks === 0) await emit(tx, "tasks_done", input.id);
 };
 
-async function insertOutputCommit(tx: Tx, job: JobRow, input: JobStart): Promise<void> {
+/** Has a job looked at when it should have ended. */
+export async function limitJob(tx: Tx, row: JobRow): Promise<void> {
+  const { jobTimeoutMs } = limitsOf(row);
+  if (jobTimeoutMs > 0)
+    await emitAt(tx, "job_overdue", row.id, tx.nowMicros + jobTimeoutMs * 1_000);
+}
+
+/** Opens the output commit of a job, which is archived if an input is. */
+export async function insertOutputCommit(
+  tx: Tx,
+  job: JobRow,
+  input: Pick<JobStart, "outputUid" | "newBranch" | "parentUid">,
+): Promise<void> {
   const place = await outputPlace(tx, job.output_repo, input);
   await tx.run(
     `INSERT INTO commits (uid, repo, branch, number, parent_uid, state, archived, started_micros, size_bytes, next_seq, whole, job_id, token, lease_micros)
@@ -334,6 +242,11 @@ async function insertOutputCommit(tx: Tx, job: JobRow, input: JobStart): Promise
   let position = 0;
   for (const [uid, up] of ups) {
     await tx.run(
+      `UPDATE commits SET archived = 1 WHERE uid = ? AND EXISTS (SELECT 1 FROM commits u WHERE u.uid = ? AND u.archived = 1)`,
+      input.outputUid,
+      uid,
+    );
+    await tx.run(
       `INSERT INTO commit_upstreams (uid, position, upstream_uid, repo, id) VALUES (?, ?, ?, ?, ?)`,
       input.outputUid,
       position++,
@@ -348,7 +261,7 @@ async function insertOutputCommit(tx: Tx, job: JobRow, input: JobStart): Promise
 async function outputPlace(
   tx: Tx,
   repo: string,
-  input: JobStart,
+  input: Pick<JobStart, "newBranch" | "parentUid">,
 ): Promise<{ branch: string; number: number }> {
   if (input.parentUid === undefined) return { branch: input.newBranch, number: 0 };
   const parent = await requireUid(tx, input.parentUid);

@@ -1,5 +1,6 @@
-import type { PipelineSpec } from "../../model/pipeline-spec.ts";
+import { storedPipelineSpec } from "../../model/pipeline-spec.ts";
 import type {
+  BlockRecord,
   CommitRecord,
   GoneRecord,
   JournalRecord,
@@ -42,8 +43,8 @@ export interface JournalBatch {
 }
 
 /**
- * The oldest changes. A commit waits until all that it needs is in packs, and what changed after it waits
- * with it. Only reads: nobody waits for it.
+ * The oldest changes. A commit or a block waits until all that it needs is in packs, and what changed after
+ * it waits with it. Only reads: nobody waits for it.
  */
 export const readJournalBatch: Procedure<{ limit: number }, JournalBatch> = async (
   tx,
@@ -58,7 +59,8 @@ export const readJournalBatch: Procedure<{ limit: number }, JournalBatch> = asyn
   ]);
   const packedUntil = inline?.oldest ?? Infinity;
   const waiting = dirty.findIndex(
-    ({ kind, created_micros }) => kind === "commit" && created_micros >= packedUntil,
+    ({ kind, created_micros }) =>
+      (kind === "commit" || kind === "block") && created_micros >= packedUntil,
   );
   const rows = dirty
     .slice(0, waiting < 0 ? dirty.length : waiting)
@@ -111,6 +113,8 @@ async function isStillTrue(tx: Tx, record: JournalRecord): Promise<boolean> {
   const { subject } = record;
   if (record.kind === "commit")
     return (await tx.get(`SELECT uid FROM commits WHERE uid = ?`, subject)) !== undefined;
+  if (record.kind === "block")
+    return (await tx.get(`SELECT id FROM put_blocks WHERE id = ?`, subject)) !== undefined;
   const row =
     record.kind === "repo"
       ? await tx.get(
@@ -129,6 +133,7 @@ async function isStillTrue(tx: Tx, record: JournalRecord): Promise<boolean> {
 async function recordOf(tx: Tx, row: DirtyRow): Promise<JournalRecord | undefined> {
   if (row.kind === "repo") return await repoRecord(tx, row);
   if (row.kind === "pipeline") return await pipelineRecord(tx, row);
+  if (row.kind === "block") return await blockRecord(tx, row);
   return await commitRecord(tx, row);
 }
 
@@ -169,7 +174,7 @@ async function pipelineRecord(
     createdMicros: row.created_micros,
     version: row.version,
     state: row.state,
-    spec: JSON.parse(row.spec) as PipelineSpec,
+    spec: storedPipelineSpec(row.spec),
   };
 }
 
@@ -206,5 +211,24 @@ async function commitRecord(
     delta: row.delta === null ? null : Buffer.from(row.delta).toString("base64"),
     root: row.root === null ? null : Buffer.from(row.root).toString("base64"),
     provenance: provenance.map(({ uid, repo, id }) => ({ uid, repo, id })),
+  };
+}
+
+async function blockRecord(
+  tx: Tx,
+  { subject, number }: DirtyRow,
+): Promise<BlockRecord | GoneRecord> {
+  const row = await tx.get<{ bytes: number; created_micros: number; entries: Buffer }>(
+    `SELECT bytes, created_micros, entries FROM put_blocks WHERE id = ?`,
+    subject,
+  );
+  if (row === undefined) return { kind: "block", subject, number, isGone: true };
+  return {
+    kind: "block",
+    subject,
+    number,
+    createdMicros: row.created_micros,
+    bytes: row.bytes,
+    entries: Buffer.from(row.entries).toString("base64"),
   };
 }

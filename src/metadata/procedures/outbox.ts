@@ -6,6 +6,7 @@ export type EventKind =
   | "pipeline_created"
   | "job_created"
   | "job_finished"
+  | "job_overdue"
   | "tasks_done";
 
 export interface OutboxEvent {
@@ -18,6 +19,16 @@ export interface OutboxEvent {
 
 /** Records an event in the transaction that makes it true. */
 export async function emit(tx: Tx, kind: EventKind, subject: string): Promise<void> {
+  await emitAt(tx, kind, subject, tx.nowMicros);
+}
+
+/** Records an event that nobody handles before `dueMicros`. */
+export async function emitAt(
+  tx: Tx,
+  kind: EventKind,
+  subject: string,
+  dueMicros: number,
+): Promise<void> {
   // One row per fact is enough: handlers look at the state, not at the event.
   await tx.run(
     `INSERT INTO outbox (id, kind, subject, created_micros, due_micros, tries, owner) VALUES (?, ?, ?, ?, ?, 0, '')
@@ -26,7 +37,7 @@ export async function emit(tx: Tx, kind: EventKind, subject: string): Promise<vo
     kind,
     subject,
     tx.nowMicros,
-    tx.nowMicros,
+    dueMicros,
   );
 }
 

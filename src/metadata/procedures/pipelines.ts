@@ -1,16 +1,17 @@
 import { discardAttempts } from "./garbage.ts";
 import { CodedError } from "../../base/errors.ts";
 import type { JobState, PipelineInfo, PipelineState } from "../../model/job.ts";
-import type { PipelineSpec } from "../../model/pipeline-spec.ts";
+import { storedPipelineSpec, type PipelineSpec } from "../../model/pipeline-spec.ts";
 import { quote } from "../../base/quote.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
-import { cancelCommit } from "./finishing.ts";
+import { abortJob } from "./job-verbs.ts";
 import { noteForJournal } from "./journal.ts";
 import { emit } from "./outbox.ts";
 import { findAnswer, keepAnswer } from "./requests.ts";
 import { createRepo, requireRepo } from "./repos.ts";
 
-interface PipelineRow extends Record<string, string | number | Uint8Array | null> {
+/** A pipeline as it is stored. */
+export interface PipelineRow extends Record<string, string | number | Uint8Array | null> {
   name: string;
   version: number;
   spec: string;
@@ -18,6 +19,7 @@ interface PipelineRow extends Record<string, string | number | Uint8Array | null
   state: PipelineState;
   recent_error: string;
   cursor_number: number;
+  line_version: number;
 }
 
 /** A pipeline as pps works with it. */
@@ -40,7 +42,7 @@ export const createPipeline: Procedure<{ spec: PipelineSpec; key?: string }, Pip
   if ((await findRow(tx, spec.name)) !== undefined) {
     throw new CodedError(
       "already_exists",
-      `pipeline ${spec.name} already exists: delete it with "pachctl delete-pipeline ${spec.name}", or choose another name`,
+      `pipeline ${spec.name} already exists: change it with "pachctl update-pipeline", or choose another name`,
       { details: { pipeline: spec.name, classic: `pipeline ${spec.name} already exists` } },
     );
   }
@@ -52,18 +54,23 @@ export const createPipeline: Procedure<{ spec: PipelineSpec; key?: string }, Pip
     tx.nowMicros,
     spec.inputs.length === 0 ? "idle" : "running",
   );
-  for (const input of spec.inputs)
-    await tx.run(
-      `INSERT INTO pipeline_inputs (pipeline, repo) VALUES (?, ?)`,
-      spec.name,
-      input.repo,
-    );
+  await insertInputs(tx, spec);
   await noteForJournal(tx, "pipeline", spec.name);
   await emit(tx, "pipeline_created", spec.name);
   const info = await inspectPipeline(tx, { name: spec.name });
   await keepAnswer(tx, key, info);
   return info;
 };
+
+/** Has the pipeline hear of its inputs. */
+export async function insertInputs(tx: Tx, spec: PipelineSpec): Promise<void> {
+  for (const input of spec.inputs)
+    await tx.run(
+      `INSERT INTO pipeline_inputs (pipeline, repo) VALUES (?, ?)`,
+      spec.name,
+      input.repo,
+    );
+}
 
 async function createOutputRepo(tx: Tx, spec: PipelineSpec): Promise<void> {
   const taken = await tx.get(`SELECT name FROM repos WHERE name = ?`, spec.name);
@@ -81,7 +88,8 @@ async function findRow(tx: Tx, name: string): Promise<PipelineRow | undefined> {
   return await tx.get<PipelineRow>(`SELECT * FROM pipelines WHERE name = ?`, name);
 }
 
-async function requireRow(tx: Tx, name: string): Promise<PipelineRow> {
+/** @throws CodedError `not_found` in the original's words */
+export async function requirePipeline(tx: Tx, name: string): Promise<PipelineRow> {
   const row = await findRow(tx, name);
   if (row === undefined)
     throw new CodedError(
@@ -94,7 +102,7 @@ async function requireRow(tx: Tx, name: string): Promise<PipelineRow> {
 
 /** One pipeline with its jobs counted by state. */
 export const inspectPipeline: Procedure<{ name: string }, PipelineInfo> = async (tx, { name }) => {
-  const row = await requireRow(tx, name);
+  const row = await requirePipeline(tx, name);
   const counts: Partial<Record<JobState, number>> = {};
   for (const { state, count } of await tx.all<{ state: JobState; count: number }>(
     `SELECT state, COUNT(*) AS count FROM jobs WHERE pipeline = ? GROUP BY state`,
@@ -110,7 +118,7 @@ export const listPipelines: Procedure<Record<string, never>, PipelineInfo[]> = a
   (await tx.all<PipelineRow>(`SELECT * FROM pipelines ORDER BY name`)).map(infoOf);
 
 function infoOf(row: PipelineRow): PipelineInfo {
-  const spec = JSON.parse(row.spec) as PipelineSpec;
+  const spec = storedPipelineSpec(row.spec);
   return {
     name: row.name,
     version: row.version,
@@ -120,6 +128,7 @@ function infoOf(row: PipelineRow): PipelineInfo {
     createdMicros: row.created_micros,
     state: row.state,
     parallelismSpec: spec.parallelismSpec,
+    limits: spec.limits,
     runner: "",
     ...(row.recent_error === "" ? {} : { recentError: row.recent_error }),
   };
@@ -133,7 +142,7 @@ export const pipelineDetail: Procedure<{ name: string }, PipelineDetail | undefi
   const row = await findRow(tx, name);
   if (row === undefined) return undefined;
   return {
-    spec: JSON.parse(row.spec) as PipelineSpec,
+    spec: storedPipelineSpec(row.spec),
     version: row.version,
     state: row.state,
     cursor: row.cursor_number,
@@ -159,24 +168,18 @@ export const deletePipeline: Procedure<{ name: string; key?: string }, { jobs: s
 ) => {
   const answered = await findAnswer<{ jobs: string[] }>(tx, key);
   if (answered !== undefined) return answered;
-  await requireRow(tx, name);
+  await requirePipeline(tx, name);
   const going = await tx.all<{ id: string; output_uid: string | null }>(
     `SELECT id, output_uid FROM jobs WHERE pipeline = ? AND state IN ('creating', 'running')`,
     name,
   );
-  for (const job of going) {
-    const open = await tx.get(
-      `SELECT uid FROM commits WHERE uid = ? AND state IN ('open', 'closing')`,
-      job.output_uid,
-    );
-    if (job.output_uid !== null && open !== undefined)
-      await cancelCommit(tx, { uid: job.output_uid });
-  }
+  for (const job of going) await abortJob(tx, job, "its pipeline was deleted");
   const jobs = `SELECT id FROM jobs WHERE pipeline = ?`;
   await tx.run(`DELETE FROM log_pieces WHERE job_id IN (${jobs})`, name);
   await discardAttempts(tx, name);
   await tx.run(`DELETE FROM attempts WHERE job_id IN (${jobs})`, name);
   await tx.run(`DELETE FROM tasks WHERE job_id IN (${jobs})`, name);
+  await tx.run(`DELETE FROM job_entries WHERE job_id IN (${jobs})`, name);
   await tx.run(`DELETE FROM job_inputs WHERE job_id IN (${jobs})`, name);
   await tx.run(`DELETE FROM jobs WHERE pipeline = ?`, name);
   await tx.run(`DELETE FROM pipeline_inputs WHERE pipeline = ?`, name);

@@ -33,6 +33,7 @@ const mayScan = [
   "UPDATE leases SET until_micros = 0", // once, at the start; a handful of rows
   "SUM(stored_bytes) AS total", // once a drain, from its index
   "SELECT hash, stored_bytes FROM inline_chunks ORDER BY", // all of them, in order
+  "SELECT id FROM put_blocks ORDER BY id LIMIT ?", // a page of them
 ];
 
 function statements(): string[] {

@@ -1,4 +1,10 @@
-import type { CommitRecord, JournalRecord, PipelineRecord, RepoRecord } from "../journal-record.ts";
+import type {
+  BlockRecord,
+  CommitRecord,
+  JournalRecord,
+  PipelineRecord,
+  RepoRecord,
+} from "../journal-record.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import { emit } from "./outbox.ts";
 import { ownership, setCounter } from "./store-owner.ts";
@@ -50,6 +56,7 @@ async function applyRecord(tx: Tx, record: JournalRecord): Promise<boolean> {
   if ("isGone" in record) return false;
   if (record.kind === "repo") await addRepo(tx, record);
   else if (record.kind === "pipeline") await addPipeline(tx, record);
+  else if (record.kind === "block") await addBlock(tx, record);
   else return await addCommitInPlace(tx, record);
   return true;
 }
@@ -70,7 +77,8 @@ async function removeSubject(tx: Tx, { kind, subject }: JournalRecord): Promise<
   } else if (kind === "pipeline") {
     await tx.run(`DELETE FROM pipeline_inputs WHERE pipeline = ?`, subject);
     await tx.run(`DELETE FROM pipelines WHERE name = ?`, subject);
-  } else await removeCommit(tx, subject);
+  } else if (kind === "block") await tx.run(`DELETE FROM put_blocks WHERE id = ?`, subject);
+  else await removeCommit(tx, subject);
 }
 
 async function removeCommit(tx: Tx, uid: string): Promise<void> {
@@ -103,6 +111,16 @@ async function addPipeline(tx: Tx, record: PipelineRecord): Promise<void> {
       record.subject,
       repo,
     );
+}
+
+async function addBlock(tx: Tx, record: BlockRecord): Promise<void> {
+  await tx.run(
+    `INSERT INTO put_blocks (id, bytes, created_micros, entries) VALUES (?, ?, ?, ?)`,
+    record.subject,
+    record.bytes,
+    record.createdMicros,
+    Buffer.from(record.entries, "base64"),
+  );
 }
 
 /** A commit that a recovery left out may have been followed by another of the same name: the later one holds. */

@@ -20,7 +20,10 @@ export interface StagedRun extends NewRun {
   readonly seq: number;
 }
 
-/** Acknowledges the writes of one request: they, their chunks and the answer under `key`, or nothing. */
+/**
+ * Acknowledges the writes of one request: they, their chunks and the answer under `key`, or nothing. Gives
+ * back the number of its run; none when the request was answered before.
+ */
 export const stageRun: Procedure<
   {
     uid: string;
@@ -32,9 +35,9 @@ export const stageRun: Procedure<
     /** Commits (by uid) whose provenance takes the place of its own. */
     provenanceOf?: string[];
   },
-  void
+  { seq?: number }
 > = async (tx, input) => {
-  if ((await findAnswer(tx, input.key)) !== undefined) return;
+  if ((await findAnswer(tx, input.key)) !== undefined) return {};
   const row = await requireUid(tx, input.uid);
   requireOpen({ ...row, id: commitId(row.branch, row.number) });
   requireOwner(row, input.jobId);
@@ -44,6 +47,7 @@ export const stageRun: Procedure<
     keepAnswer(tx, input.key, JSON.parse(input.answer)),
   ]);
   if (input.provenanceOf !== undefined) await inheritProvenance(tx, input.uid, input.provenanceOf);
+  return { seq: row.next_seq };
 };
 
 async function inheritProvenance(tx: Tx, uid: string, from: readonly string[]): Promise<void> {

@@ -34,7 +34,7 @@ export const becomeOwner: Procedure<StoreOwner, StoreOwner> = async (tx, owner) 
 
 async function isUnused(tx: Tx): Promise<boolean> {
   const found = await tx.get(
-    `SELECT name AS one FROM repos UNION ALL SELECT uid FROM commits UNION ALL SELECT id FROM packs LIMIT 1`,
+    `SELECT name AS one FROM repos UNION ALL SELECT uid FROM commits UNION ALL SELECT id FROM packs UNION ALL SELECT id FROM put_blocks LIMIT 1`,
   );
   return found === undefined;
 }

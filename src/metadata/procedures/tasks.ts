@@ -1,12 +1,10 @@
 import { CodedError } from "../../base/errors.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import type { Sealed } from "../sealed.ts";
+import { limitsOf } from "./job-rows.ts";
 import { emit } from "./outbox.ts";
 import { recordSealed } from "./packs.ts";
 import type { NewRun } from "./staging.ts";
-
-/** A task whose attempts fail this often has failed (contract 3.7). */
-export const failuresMax = 3;
 
 /**
  * Attempts that end because their worker is gone are nobody's failure; but a task that keeps taking its
@@ -25,7 +23,10 @@ export interface TaskClaim {
 interface DueTask extends Record<string, string | number | Uint8Array | null> {
   job_id: string;
   task: number;
+  /** So many tasks from `task` on, all as new. */
+  span: number;
   state: string;
+  due_micros: number;
   attempts: number;
   failures: number;
 }
@@ -42,29 +43,60 @@ export const claimTasks: Procedure<
     const last = { jobId: row.job_id, task: row.task, attempt: row.attempts };
     if (row.state === "assigned")
       await endAttempt(tx, last, "lost: its worker stopped renewing the lease");
-    if (row.attempts >= lostMax && (await timesLost(tx, row)) >= lostMax) {
-      await endTask(tx, row.job_id, row.task, "failure");
+    if (row.attempts > 0 && (await isSpent(tx, { ...last, failures: row.failures }))) {
+      await endTask(tx, last, "failure");
       continue;
     }
-    const claim = {
-      jobId: row.job_id,
-      task: row.task,
-      attempt: row.attempts + 1,
-      token: input.tokens[claims.length]!,
-    };
-    await beginAttempt(tx, claim, input);
-    claims.push(claim);
+    const room = input.tokens.length - claims.length;
+    for (const task of await takeTasks(tx, row, room)) {
+      const token = input.tokens[claims.length]!;
+      const claim = { jobId: row.job_id, task, attempt: row.attempts + 1, token };
+      await beginAttempt(tx, claim, input);
+      claims.push(claim);
+    }
   }
   return claims;
 };
 
-async function timesLost(tx: Tx, { job_id: jobId, task }: DueTask): Promise<number> {
+/** Whether a task has failed, or lost its worker, as often as it may. */
+async function isSpent(
+  tx: Tx,
+  { jobId, task, attempt, failures }: AttemptName & { failures: number },
+): Promise<boolean> {
+  if (attempt >= lostMax && (await timesLost(tx, { jobId, task })) >= lostMax) return true;
+  const job = await tx.get<{ limits: string }>(`SELECT limits FROM jobs WHERE id = ?`, jobId);
+  return failures > limitsOf({ limits: job?.limits ?? "{}" }).retries;
+}
+
+async function timesLost(
+  tx: Tx,
+  { jobId, task }: Pick<AttemptName, "jobId" | "task">,
+): Promise<number> {
   const row = await tx.get<{ count: number }>(
     `SELECT COUNT(*) AS count FROM attempts WHERE job_id = ? AND task = ? AND error LIKE 'lost: %'`,
     jobId,
     task,
   );
   return row?.count ?? 0;
+}
+
+/** Up to `count` tasks of a row, each in a row of its own; the rest of a range stays one row. */
+async function takeTasks(tx: Tx, row: DueTask, count: number): Promise<number[]> {
+  const taken = Math.min(row.span, count);
+  const tasks = Array.from({ length: taken }, (_, i) => row.task + i);
+  if (row.span === 1 || taken === 0) return tasks;
+  const own = tasks.slice(1).map((task) => ({ task, span: 1 }));
+  const rest = { task: row.task + taken, span: row.span - taken };
+  await tx.run(`UPDATE tasks SET span = 1 WHERE job_id = ? AND task = ?`, row.job_id, row.task);
+  for (const { task, span } of rest.span === 0 ? own : [...own, rest])
+    await tx.run(
+      `INSERT INTO tasks (job_id, task, span, state, due_micros, attempts, failures, token) VALUES (?, ?, ?, 'unassigned', ?, 0, 0, '')`,
+      row.job_id,
+      task,
+      span,
+      row.due_micros,
+    );
+  return tasks;
 }
 
 /** One state at a time: the index then gives them in order. */
@@ -74,7 +106,7 @@ async function dueTasks(
   limit: number,
 ): Promise<DueTask[]> {
   return await tx.all<DueTask>(
-    `SELECT job_id, task, state, attempts, failures FROM tasks WHERE state = ? AND due_micros <= ? ORDER BY due_micros, job_id, task LIMIT ?`,
+    `SELECT job_id, task, span, state, due_micros, attempts, failures FROM tasks WHERE state = ? AND due_micros <= ? ORDER BY due_micros, job_id, task LIMIT ?`,
     state,
     tx.nowMicros,
     limit,
@@ -141,16 +173,17 @@ export const storeOutput: Procedure<TaskClaim & { run: NewRun; sealed: Sealed },
   await requireHeld(tx, input);
   await recordSealed(tx, input.sealed);
   await tx.run(
-    `UPDATE attempts SET entries = ?, root = ? WHERE job_id = ? AND task = ? AND attempt = ?`,
+    `UPDATE attempts SET entries = ?, root = ?, bytes = ? WHERE job_id = ? AND task = ? AND attempt = ?`,
     input.run.entries,
     input.run.root,
+    input.run.bytes,
     input.jobId,
     input.task,
     input.attempt,
   );
 };
 
-/** Ends an attempt: a failed one is tried again after `delayMs`, three times in all. */
+/** Ends an attempt: a failed one is tried again after `delayMs`, as often as the job says. */
 export const reportTask: Procedure<TaskClaim & { error?: string; delayMs: number }, void> = async (
   tx,
   input,
@@ -158,14 +191,14 @@ export const reportTask: Procedure<TaskClaim & { error?: string; delayMs: number
   if (await isReported(tx, input)) return;
   await requireHeld(tx, input);
   await endAttempt(tx, input, input.error);
-  if (input.error === undefined) return await endTask(tx, input.jobId, input.task, "success");
+  if (input.error === undefined) return await endTask(tx, input, "success");
   const { failures } = (await tx.get<{ failures: number }>(
     `UPDATE tasks SET failures = failures + 1, state = 'unassigned', token = '', due_micros = ? WHERE job_id = ? AND task = ? RETURNING failures`,
     tx.nowMicros + input.delayMs * 1_000,
     input.jobId,
     input.task,
   ))!;
-  if (failures >= failuresMax) await endTask(tx, input.jobId, input.task, "failure");
+  if (await isSpent(tx, { ...input, failures })) await endTask(tx, input, "failure");
 };
 
 /** Whether this very report has come before: its answer was lost. */
@@ -226,7 +259,7 @@ export const releaseTask: Procedure<TaskClaim, void> = async (tx, claim) => {
  */
 export async function releaseOwnTasks(tx: Tx): Promise<void> {
   for (const row of await tx.all<DueTask>(
-    `SELECT t.job_id, t.task, t.state, t.attempts, t.failures FROM tasks t
+    `SELECT t.job_id, t.task, t.span, t.state, t.due_micros, t.attempts, t.failures FROM tasks t
      JOIN attempts a ON a.job_id = t.job_id AND a.task = t.task AND a.attempt = t.attempts
      WHERE t.state = 'assigned' AND a.worker NOT IN (SELECT name FROM workers)`,
   )) {
@@ -265,8 +298,7 @@ async function endAttempt(tx: Tx, claim: AttemptName, error: string | undefined)
 
 async function endTask(
   tx: Tx,
-  jobId: string,
-  task: number,
+  { jobId, task, attempt }: AttemptName,
   state: "success" | "failure",
 ): Promise<void> {
   await tx.run(
@@ -276,7 +308,12 @@ async function endTask(
     task,
   );
   const job = await tx.get<{ tasks_left: number }>(
-    `UPDATE jobs SET tasks_left = tasks_left - 1 WHERE id = ? RETURNING tasks_left`,
+    `UPDATE jobs SET tasks_left = tasks_left - 1, output_bytes = output_bytes + (
+       SELECT COALESCE(SUM(bytes), 0) FROM attempts WHERE job_id = ? AND task = ? AND attempt = ? AND state = 'success')
+     WHERE id = ? RETURNING tasks_left`,
+    jobId,
+    task,
+    attempt,
     jobId,
   );
   if (job?.tasks_left === 0) await emit(tx, "tasks_done", jobId);

@@ -1,9 +1,11 @@
 import { CodedError } from "../../base/errors.ts";
+import type { Limits } from "../../model/limits.ts";
 import type { Method } from "../../model/method.ts";
-import type { ParallelismSpec, Transform } from "../../model/pipeline-spec.ts";
+import type { ParallelismSpec, Transform } from "../../model/spec-schema.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import type { CommitRow } from "./commit-rows.ts";
 import { nextNumber } from "./counters.ts";
+import { inputsOf, type JobCause } from "./job-rows.ts";
 import { offered, parentOf, sourced, type SourcedCommit } from "./sourced-commits.ts";
 import { emit } from "./outbox.ts";
 
@@ -41,6 +43,29 @@ export const nextTriggers: Procedure<
   return triggers;
 };
 
+/** The finished commits on inputs of a pipeline, newest first, before a finish number. */
+export const lastTriggers: Procedure<
+  { repos: string[]; before: number; limit: number },
+  TriggerCommit[]
+> = async (tx, input) => {
+  const rows: CommitRow[] = [];
+  for (const repo of input.repos) {
+    rows.push(
+      ...(await tx.all<CommitRow>(
+        `SELECT * FROM commits WHERE repo = ? AND finish_number < ? AND state = 'finished' AND archived = 0 ORDER BY finish_number DESC LIMIT ?`,
+        repo,
+        input.before,
+        input.limit,
+      )),
+    );
+  }
+  rows.sort((a, b) => b.finish_number! - a.finish_number!);
+  const triggers: TriggerCommit[] = [];
+  for (const row of rows.slice(0, input.limit))
+    triggers.push(await triggerOf(tx, row, input.repos));
+  return triggers;
+};
+
 async function triggerOf(tx: Tx, row: CommitRow, repos: readonly string[]): Promise<TriggerCommit> {
   const commit = await sourced(tx, row);
   const others: Record<string, SourcedCommit[]> = {};
@@ -66,6 +91,10 @@ async function triggerOf(tx: Tx, row: CommitRow, repos: readonly string[]): Prom
 export interface NewJob {
   readonly id: string;
   readonly parentId: string | undefined;
+  /** Its input commits (uid), by which it is found when an earlier version of the pipeline made it. */
+  readonly parentInputs?: readonly string[];
+  readonly cause: JobCause;
+  readonly limits: Limits;
   readonly transform: Transform;
   readonly parallelism: ParallelismSpec;
   readonly inputs: readonly {
@@ -74,6 +103,7 @@ export interface NewJob {
     readonly commitId: string;
     readonly method: Method;
     readonly runEmpty: boolean;
+    readonly each: boolean;
   }[];
 }
 
@@ -87,7 +117,7 @@ export const createJobs: Procedure<
   void
 > = async (tx, input) => {
   const moved = await tx.run(
-    `UPDATE pipelines SET cursor_number = ? WHERE name = ? AND version = ? AND cursor_number = ?`,
+    `UPDATE pipelines SET cursor_number = ? WHERE name = ? AND version = ? AND cursor_number = ? AND state <> 'stopped'`,
     input.newCursor,
     input.pipeline,
     input.version,
@@ -95,32 +125,36 @@ export const createJobs: Procedure<
   );
   if (moved === 0)
     throw new CodedError("aborted", `Pipeline ${input.pipeline} changed meanwhile: look again`);
-  for (const job of input.jobs) await insertJob(tx, input.pipeline, input.version, job);
+  for (const job of input.jobs)
+    await insertJob(tx, job, { pipeline: input.pipeline, version: input.version });
 };
 
-async function insertJob(tx: Tx, pipeline: string, version: number, job: NewJob): Promise<void> {
+/** Records a job; one of this id that is there already is kept. `repo` is where it writes; default: the pipeline's. */
+export async function insertJob(
+  tx: Tx,
+  job: NewJob,
+  { pipeline, version, repo }: { pipeline: string; version: number; repo?: string },
+): Promise<void> {
   if ((await tx.get(`SELECT id FROM jobs WHERE id = ?`, job.id)) !== undefined) return;
-  const parent =
-    job.parentId === undefined
-      ? undefined
-      : await tx.get<{ id: string }>(`SELECT id FROM jobs WHERE id = ?`, job.parentId);
   await tx.run(
-    `INSERT INTO jobs (id, number, pipeline, pipeline_version, transform, parallelism, parent_id, output_repo, state, error, started_micros, tasks_left, plan, token, lease_micros)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'creating', '', ?, 0, '', '', 0)`,
+    `INSERT INTO jobs (id, number, pipeline, pipeline_version, transform, parallelism, limits, cause, parent_id, output_repo, state, error, started_micros, tasks_left, plan, token, lease_micros)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', '', ?, 0, '', '', 0)`,
     job.id,
     await nextNumber(tx, "jobs"),
     pipeline,
     version,
     JSON.stringify(job.transform),
     JSON.stringify(job.parallelism),
-    parent?.id ?? null,
-    pipeline,
+    JSON.stringify(job.limits),
+    JSON.stringify(job.cause),
+    await parentOfJob(tx, job, pipeline),
+    repo ?? pipeline,
     tx.nowMicros,
   );
   let position = 0;
   for (const input of job.inputs) {
     await tx.run(
-      `INSERT INTO job_inputs (job_id, position, repo, commit_uid, commit_id, method, run_empty) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO job_inputs (job_id, position, repo, commit_uid, commit_id, method, run_empty, each_entry) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       job.id,
       position++,
       input.repo,
@@ -128,7 +162,28 @@ async function insertJob(tx: Tx, pipeline: string, version: number, job: NewJob)
       input.commitId,
       JSON.stringify(input.method),
       input.runEmpty ? 1 : 0,
+      input.each ? 1 : 0,
     );
   }
   await emit(tx, "job_created", job.id);
+}
+
+/** The job that a new one continues: of this version, or of one before that no archive came after. */
+async function parentOfJob(tx: Tx, job: NewJob, pipeline: string): Promise<string | null> {
+  if (job.parentId === undefined) return null;
+  const exact = await tx.get<{ id: string }>(`SELECT id FROM jobs WHERE id = ?`, job.parentId);
+  if (exact !== undefined) return exact.id;
+  const { parentInputs = [] } = job;
+  const candidates = await tx.all<{ id: string }>(
+    `SELECT j.id FROM job_inputs i JOIN jobs j ON j.id = i.job_id JOIN pipelines p ON p.name = j.pipeline
+     WHERE i.commit_uid = ? AND j.pipeline = ? AND j.pipeline_version >= p.line_version AND j.cause NOT LIKE '%"person"%' ORDER BY j.number DESC`,
+    parentInputs[0] ?? "",
+    pipeline,
+  );
+  for (const { id } of candidates) {
+    const uids = (await inputsOf(tx, id)).map((input) => input.commit_uid);
+    if (uids.length === parentInputs.length && uids.every((uid, i) => uid === parentInputs[i]))
+      return id;
+  }
+  return null;
 }

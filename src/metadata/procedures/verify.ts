@@ -90,15 +90,16 @@ export const adoptPack: Procedure<{ pack: PackRecord }, void> = async (tx, { pac
   await recordPack(tx, pack, false);
 };
 
-/** Writes of open commits and outputs of tasks: what has content and is no commit yet. */
+/** Writes of open commits, outputs of tasks, blocks: what has content and is no commit, or not yet. */
 export interface StagedToVerify {
   /** What asks for the next page. */
   readonly key: readonly (string | number)[];
-  readonly repo: string;
+  /** Absent for a block. */
+  readonly repo?: string;
   /** `branch/N`; absent for a task whose output commit is not there. */
   readonly id?: string;
-  /** `task N of job X`; absent for a put. */
-  readonly task?: string;
+  /** `task N of job X`, `block X`; absent for a put. */
+  readonly of?: string;
   readonly entries: Buffer | null;
   readonly root: Buffer | null;
 }
@@ -160,7 +161,7 @@ export const listOutputsToVerify: Procedure<
     key: [row.job_id, row.task, row.attempt],
     repo: row.output_repo,
     ...(row.branch === null ? {} : { id: commitId(row.branch, Number(row.number)) }),
-    task: `task ${row.task} of job ${row.job_id}`,
+    of: `task ${row.task} of job ${row.job_id}`,
     entries: row.entries,
     root: row.root,
   }));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
 import { procedures } from "../testing/test-procedures.ts";
-import { Engine, type Answer, type Call } from "./engine.ts";
+import { Engine, type Answer, type Call, type Placed } from "./engine.ts";
 
 const nowMicros = 1;
 const increment = (name: string): Call => ({ name: "increment", input: { name }, nowMicros });
@@ -92,6 +92,27 @@ describe("runGroup()", () => {
     const read = runSql(`SELECT 1 AS one`);
     assert.equal((await engine.runGroup([read, increment("a")])).committed, true);
     assert.equal((await engine.runGroup([read, read])).committed, false);
+  });
+
+  it("tells early what was read before anything changed, though it was asked later", async () => {
+    const { engine } = openEngine();
+    const read: Call = { name: "readCounter", input: { name: "a" }, nowMicros };
+    const told: (readonly Placed[])[] = [];
+    const run = async (...calls: Call[]): Promise<unknown[]> => {
+      told.length = 0;
+      const { answers } = await engine.runGroup(calls, (early) => told.push(early));
+      return answers.map((answer) => (answer as { output: unknown }).output);
+    };
+    // Nobody knows yet what writes: a call that turns out to is late, and so is what comes after it.
+    assert.deepEqual(await run(read, increment("a"), read), [0, 1, 1]);
+    assert.deepEqual(told, [[[0, { output: 0 }]]]);
+    assert.deepEqual(await run(increment("a"), read), [2, 1]);
+    assert.deepEqual(told, [[[1, { output: 1 }]]]);
+    // Nothing waits for the disk, so nothing is early.
+    assert.deepEqual(await run(read, read), [2, 2]);
+    assert.deepEqual(told, []);
+    assert.deepEqual(await run(increment("a"), increment("a")), [3, 4]);
+    assert.deepEqual(told, []);
   });
 
   it("calls an unknown transaction internal", async () => {

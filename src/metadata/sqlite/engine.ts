@@ -15,6 +15,12 @@ export interface Call {
 /** How a call ended. */
 export type Answer = { readonly output: unknown } | { readonly refusal: Refusal };
 
+/** An answer with the place of its call in the group. */
+export type Placed = readonly [place: number, answer: Answer];
+
+/** Takes answers of a group before its end. */
+export type Early = (answers: readonly Placed[]) => void;
+
 /** The answers of a group, in the order of its calls. */
 export interface GroupResult {
   readonly answers: readonly Answer[];
@@ -38,6 +44,8 @@ export class Engine {
   /** Whether the end of a transaction waits for the disk: SQLite's own default is that it does. */
   private isSynced = true;
   private relaxedInARow = 0;
+  /** Names of procedures that have changed something. Which ones only read is found out by letting them. */
+  private readonly writing = new Set<string>();
   /** Why SQLite gave up the transaction in the middle of a group. */
   private lost: Error | undefined;
 
@@ -53,10 +61,11 @@ export class Engine {
   }
 
   /**
+   * What only reads goes first, and is told `early` when others wait for the disk: what it saw is there.
    * What fails as a whole is the answer of every call. Rejects only when it cannot be undone, or when the
    * disk did not keep what it was given: the connection must not be used any more, not even closed.
    */
-  async runGroup(calls: readonly Call[]): Promise<GroupResult> {
+  async runGroup(calls: readonly Call[], early?: Early): Promise<GroupResult> {
     this.lost = undefined;
     try {
       this.sync(
@@ -65,7 +74,9 @@ export class Engine {
       this.execute("BEGIN IMMEDIATE");
       const before = this.changes();
       const answers: Answer[] = [];
-      for (const call of calls) answers.push(await this.runCall(call));
+      const reads = await this.runReads(calls, before, answers);
+      if (reads.length > 0 && reads.length < calls.length) early?.(reads);
+      for (const [place, call] of calls.entries()) answers[place] ??= await this.runCall(call);
       const committed = this.changes() !== before;
       this.execute("COMMIT");
       if (this.isSynced) this.relaxedInARow = 0;
@@ -78,6 +89,26 @@ export class Engine {
       const refusal = refusalOf(thrown, "The transaction");
       return { answers: calls.map(() => ({ refusal })), committed: false };
     }
+  }
+
+  /** Runs what is not known to write, until something is changed; gives back what saw nothing of that. */
+  private async runReads(
+    calls: readonly Call[],
+    before: unknown,
+    answers: Answer[],
+  ): Promise<Placed[]> {
+    const reads: Placed[] = [];
+    for (const [place, call] of calls.entries()) {
+      if (this.writing.has(call.name)) continue;
+      const answer = await this.runCall(call);
+      answers[place] = answer;
+      if (this.changes() !== before) {
+        this.writing.add(call.name);
+        break;
+      }
+      reads.push([place, answer]);
+    }
+    return reads;
   }
 
   private async runCall(call: Call): Promise<Answer> {

@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { type Log, silentLog } from "../../base/log.ts";
 import { migrations } from "../migrations/index.ts";
-import { procedures, relaxed } from "../procedures/index.ts";
-import { Engine } from "./engine.ts";
+import { procedures, relaxed, shared } from "../procedures/index.ts";
+import { type Call, type Early, Engine } from "./engine.ts";
 import type { MetadataModule } from "../migrations/module.ts";
 import { closeDatabase, inMemory, openDatabase } from "./open-database.ts";
 import { QueuedStore, type SqliteMetadata } from "./queued-store.ts";
@@ -31,12 +31,22 @@ export function openInlineSqliteMetadata(options: InlineSqliteOptions = {}): Sql
   const engine = new Engine(database, module);
   const runner = {
     // Cloned as on the way to a thread, so that caller and procedure share nothing here either.
-    run: async (calls: Parameters<Engine["runGroup"]>[0]) =>
-      structuredClone(await engine.runGroup(structuredClone(calls))),
+    run: async (calls: readonly Call[], give: Early) => {
+      const { answers, committed } = structuredClone(await engine.runGroup(structuredClone(calls)));
+      give([...answers.entries()]);
+      return { committed };
+    },
     died: new Promise<never>(() => undefined),
     close: async () => {
       closeDatabase(database, path);
     },
   };
-  return new QueuedStore({ runner, groupsMax: 1, clock, log });
+  return new QueuedStore({
+    runner,
+    groupsMax: 1,
+    gathered: async () => undefined,
+    clock,
+    log,
+    shared,
+  });
 }

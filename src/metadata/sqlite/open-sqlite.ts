@@ -5,6 +5,8 @@ import { DurableFolders } from "../../base/durable-folders.ts";
 import { hasErrno } from "../../base/errno.ts";
 import { CodedError, codedErrorFrom } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { nextTurn } from "../../base/next-turn.ts";
+import { shared } from "../procedures/index.ts";
 import { QueuedStore, type SqliteMetadata } from "./queued-store.ts";
 import { ThreadRunner } from "./thread-runner.ts";
 
@@ -36,7 +38,8 @@ export async function openSqliteMetadata(options: SqliteMetadataOptions): Promis
   const runner = new ThreadRunner({ path, module: module?.href }, log);
   await runner.open();
   // Two: one runs while the answers of the one before are taken and the next is formed.
-  return new QueuedStore({ runner, groupsMax: 2, clock, log });
+  // What many connections have asked in one turn of the event loop goes to the thread as one message.
+  return new QueuedStore({ runner, groupsMax: 2, gathered: nextTurn, clock, log, shared });
 }
 
 function folderError(thrown: unknown, folder: string): CodedError {

@@ -4,7 +4,7 @@ import type { Log } from "../../base/log.ts";
 import { Semaphore } from "../../base/semaphore.ts";
 import { KiB, MiB } from "../../base/size.ts";
 import type { InputOf, MetadataStore, OutputOf, ProcedureName } from "../metadata-store.ts";
-import type { Answer, Call, GroupResult } from "./engine.ts";
+import type { Answer, Call, Early, GroupResult } from "./engine.ts";
 import { bytesOf, compact, reviveBuffers } from "../plain-data.ts";
 import { errorOf } from "./refusal.ts";
 
@@ -25,9 +25,13 @@ export interface SqliteMetadata extends MetadataStore {
   stats(): SqliteStats;
 }
 
+/** What is known of a group once all its answers are given. */
+export type GroupEnd = Pick<GroupResult, "committed">;
+
 /** Runs groups in the order given. Rejects only when it can run nothing any more. */
 export interface GroupRunner {
-  run(calls: readonly Call[]): Promise<GroupResult>;
+  /** Gives each answer once, some of them before the end. */
+  run(calls: readonly Call[], give: Early): Promise<GroupEnd>;
   /** Resolves when it can run nothing any more, though nobody closed it. */
   readonly died: Promise<CodedError>;
   close(): Promise<void>;
@@ -38,8 +42,12 @@ export interface QueuedStoreDeps {
   readonly runner: GroupRunner;
   /** How many groups the runner is given at a time. */
   readonly groupsMax: number;
+  /** Resolves when a group has been gathered: how long to wait for more calls. */
+  readonly gathered: () => Promise<void>;
   readonly clock: Clock;
   readonly log: Log;
+  /** Names of procedures that only read: equal calls that wait together are one. */
+  readonly shared: readonly string[];
 }
 
 const callsPerGroupMax = 256;
@@ -64,6 +72,9 @@ export class QueuedStore implements SqliteMetadata {
   private readonly deps: QueuedStoreDeps;
   private readonly room = new Semaphore(bytesMax);
   private readonly waiting: Waiting[] = [];
+  /** Calls of `shared` among them, by name and input. */
+  private readonly waitingShared = new Map<string, Promise<unknown>>();
+  private readonly shared: ReadonlySet<string>;
   private groupsRunning = 0;
   private flushing = false;
   private unanswered = 0;
@@ -73,6 +84,7 @@ export class QueuedStore implements SqliteMetadata {
 
   constructor(deps: QueuedStoreDeps) {
     this.deps = deps;
+    this.shared = new Set(deps.shared);
   }
 
   get died(): Promise<CodedError> {
@@ -86,6 +98,17 @@ export class QueuedStore implements SqliteMetadata {
         `Cannot run transaction "${name}": the metadata store is closed`,
       );
     }
+    if (!this.shared.has(name)) return (await this.make(name, input)) as OutputOf<N>;
+    const key = `${name} ${JSON.stringify(input)}`;
+    let call = this.waitingShared.get(key);
+    if (call === undefined) {
+      call = this.make(name, input);
+      this.waitingShared.set(key, call);
+    }
+    return (await call) as OutputOf<N>;
+  }
+
+  private async make(name: string, input: unknown): Promise<unknown> {
     const data = compact(input);
     this.unanswered++;
     const leave = await this.room.acquire(Math.max(bytesOf(data), bytesCountedMin));
@@ -94,7 +117,7 @@ export class QueuedStore implements SqliteMetadata {
         this.waiting.push({ name, input: data, settle, fail });
         this.flushSoon();
       });
-      return this.outputOf(name, answer) as OutputOf<N>;
+      return this.outputOf(name, answer);
     } finally {
       leave();
       this.counted.calls++;
@@ -120,11 +143,11 @@ export class QueuedStore implements SqliteMetadata {
     });
   }
 
-  /** Calls made in one go leave as one group. */
+  /** Calls made meanwhile leave as one group. */
   private flushSoon(): void {
     if (this.flushing) return;
     this.flushing = true;
-    queueMicrotask(() => {
+    void this.deps.gathered().then(() => {
       this.flushing = false;
       this.flush();
     });
@@ -133,6 +156,8 @@ export class QueuedStore implements SqliteMetadata {
   private flush(): void {
     while (this.groupsRunning < this.deps.groupsMax && this.waiting.length > 0) {
       this.groupsRunning++;
+      // Who asks from now on wants to know what is there from now on.
+      this.waitingShared.clear();
       void this.run(this.waiting.splice(0, callsPerGroupMax));
     }
   }
@@ -140,12 +165,14 @@ export class QueuedStore implements SqliteMetadata {
   private async run(group: readonly Waiting[]): Promise<void> {
     const { runner, clock } = this.deps;
     try {
-      const { answers, committed } = await runner.run(
+      const { committed } = await runner.run(
         group.map(({ name, input }) => ({ name, input, nowMicros: clock.nowMicros() })),
+        (answers) => {
+          for (const [place, answer] of answers) group[place]!.settle(answer);
+        },
       );
       this.counted.groups++;
       if (committed) this.counted.commits++;
-      group.forEach(({ settle }, i) => settle(answers[i]!));
     } catch (thrown) {
       for (const { fail } of group) fail(thrown);
     } finally {

@@ -4,7 +4,14 @@ import { present } from "../../base/assert.ts";
 import { migrations } from "../migrations/index.ts";
 import { freeing, procedures, relaxed } from "../procedures/index.ts";
 import { DiskReserve } from "./disk-reserve.ts";
-import { type Answer, type Call, Engine, type GroupResult } from "./engine.ts";
+import {
+  type Answer,
+  type Call,
+  type Early,
+  Engine,
+  type GroupResult,
+  type Placed,
+} from "./engine.ts";
 import type { MetadataModule } from "../migrations/module.ts";
 import { closeDatabase, openDatabase } from "./open-database.ts";
 import { isSyncFailure, type Refusal, refusalOf } from "./refusal.ts";
@@ -23,7 +30,10 @@ export type ThreadRequest =
 export type ThreadReply =
   | { readonly kind: "opened" }
   | { readonly kind: "refused"; readonly refusal: Refusal }
-  | { readonly kind: "answered"; readonly result: GroupResult }
+  /** Answers of the group that is running. */
+  | { readonly kind: "early"; readonly answers: readonly Placed[] }
+  /** Those that were not given early, and the end of the group. */
+  | { readonly kind: "answered"; readonly answers: readonly Placed[]; readonly committed: boolean }
   /** The database must not be touched again in this process. */
   | { readonly kind: "distrusted"; readonly refusal: Refusal };
 
@@ -51,11 +61,11 @@ async function open(): Promise<void> {
   reserve.keep();
   const makesRoom = new Set(chosen.freeing);
   /** What makes room and found none tries once more with what is set aside. */
-  const run = async (calls: readonly Call[]): Promise<GroupResult> => {
+  const run = async (calls: readonly Call[], early: Early): Promise<GroupResult> => {
     const asked = (name: string): boolean => calls.some((call) => call.name === name);
     // Its steps are many, and what the drain does among them counts as anybody's.
     if (asked("beginGarbageRun")) reserve.lend();
-    const first = await engine.runGroup(calls);
+    const first = await engine.runGroup(calls, early);
     const isStuck = (answer: Answer | undefined, { name }: Call): boolean =>
       makesRoom.has(name) && isFull(answer);
     const stuck = calls.filter((call, i) => isStuck(first.answers[i], call));
@@ -69,6 +79,15 @@ async function open(): Promise<void> {
     );
     return { answers, committed: first.committed || second.committed };
   };
+  const answer = async (calls: readonly Call[]): Promise<void> => {
+    const given = new Set<number>();
+    const { answers, committed } = await run(calls, (reads) => {
+      for (const [place] of reads) given.add(place);
+      reply({ kind: "early", answers: reads });
+    });
+    const left = [...answers.entries()].filter(([place]) => !given.has(place));
+    reply({ kind: "answered", answers: left, committed });
+  };
   let last = Promise.resolve();
   let isTrusted = true;
   port.on("message", (request: ThreadRequest) => {
@@ -76,7 +95,7 @@ async function open(): Promise<void> {
       if (!isTrusted) return;
       if (request.kind === "run") {
         try {
-          reply({ kind: "answered", result: await run(request.calls) });
+          await answer(request.calls);
         } catch (thrown) {
           if (!isSyncFailure(thrown)) throw thrown;
           isTrusted = false;

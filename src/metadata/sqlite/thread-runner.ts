@@ -4,8 +4,8 @@ import { present } from "../../base/assert.ts";
 import { CodedError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { smallYoungHeap } from "../../base/young-heap.ts";
-import type { Call, GroupResult } from "./engine.ts";
-import type { GroupRunner } from "./queued-store.ts";
+import type { Call, Early } from "./engine.ts";
+import type { GroupEnd, GroupRunner } from "./queued-store.ts";
 import { errorOf, type Refusal } from "./refusal.ts";
 import type { ThreadData, ThreadReply, ThreadRequest } from "./sqlite-thread.ts";
 
@@ -16,7 +16,10 @@ export class ThreadRunner implements GroupRunner {
   private readonly worker: Worker;
   private readonly log: Log;
   private readonly opened = Promise.withResolvers<void>();
-  private readonly running: PromiseWithResolvers<GroupResult>[] = [];
+  private readonly running: {
+    readonly end: PromiseWithResolvers<GroupEnd>;
+    readonly give: Early;
+  }[] = [];
   private readonly ended = Promise.withResolvers<void>();
   private closing = false;
   private death: CodedError | undefined;
@@ -44,12 +47,12 @@ export class ThreadRunner implements GroupRunner {
     await this.opened.promise;
   }
 
-  async run(calls: readonly Call[]): Promise<GroupResult> {
+  async run(calls: readonly Call[], give: Early): Promise<GroupEnd> {
     if (this.death !== undefined) throw this.death;
-    const result = Promise.withResolvers<GroupResult>();
-    this.running.push(result);
+    const end = Promise.withResolvers<GroupEnd>();
+    this.running.push({ end, give });
     this.send({ kind: "run", calls });
-    return await result.promise;
+    return await end.promise;
   }
 
   async close(): Promise<void> {
@@ -76,9 +79,15 @@ export class ThreadRunner implements GroupRunner {
       case "distrusted":
         this.distrust(reply.refusal);
         break;
-      case "answered":
-        present(this.running.shift(), "the group that was answered").resolve(reply.result);
+      case "early":
+        present(this.running[0], "the group that runs").give(reply.answers);
         break;
+      case "answered": {
+        const { end, give } = present(this.running.shift(), "the group that was answered");
+        give(reply.answers);
+        end.resolve({ committed: reply.committed });
+        break;
+      }
     }
   }
 
@@ -117,6 +126,6 @@ export class ThreadRunner implements GroupRunner {
   private fail(death: CodedError): void {
     this.death ??= death;
     this.opened.reject(this.death);
-    for (const { reject } of this.running.splice(0)) reject(this.death);
+    for (const { end } of this.running.splice(0)) end.reject(this.death);
   }
 }

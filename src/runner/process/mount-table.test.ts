@@ -19,6 +19,8 @@ const plan = {
   ],
   tmp: "/var/m/tmp",
   hidden: ["/var/m", "/tmp/other"],
+  secrets: [],
+  kernelSettings: ["/proc/sys", "/proc/sysrq-trigger"],
   devices: ["/dev/vda"],
 };
 

@@ -20,6 +20,10 @@ export interface SandboxPlan {
   /** Becomes `/tmp`. */
   readonly tmp: string;
   readonly hidden: readonly string[];
+  /** Directories to bind read-only over directories of the new root, in this order; the last of all. */
+  readonly secrets: readonly { readonly from: string; readonly to: string }[];
+  /** What is below `/proc` and concerns the whole machine: to be read at most. */
+  readonly kernelSettings: readonly string[];
   /** Files of `/dev` to cover: block devices, which root could write past every read-only mount. */
   readonly devices: readonly string[];
 }
@@ -47,7 +51,7 @@ export function parseMountInfo(text: string): HostMount[] {
 export function sandboxTable(plan: SandboxPlan): string {
   const { root } = plan;
   const bind = (from: string, to: string, readOnly: boolean): string =>
-    entry(
+    fstabLine(
       from,
       to,
       "none",
@@ -56,7 +60,7 @@ export function sandboxTable(plan: SandboxPlan): string {
   const lines = [bind(root, root, true)];
   for (const name of rootHolderFirst(plan)) {
     lines.push(
-      entry(`/${name}`, `${root}/${name}`, "none", [
+      fstabLine(`/${name}`, `${root}/${name}`, "none", [
         "rbind",
         "ro",
         ...flagsAt(plan.hostMounts, `/${name}`),
@@ -66,17 +70,19 @@ export function sandboxTable(plan: SandboxPlan): string {
   for (const mount of plan.hostMounts) {
     if (isShown(plan, mount.path)) {
       lines.push(
-        entry("none", root + mount.path, "none", ["remount", "bind", "ro", ...mount.flags]),
+        fstabLine("none", root + mount.path, "none", ["remount", "bind", "ro", ...mount.flags]),
       );
     }
   }
   for (const device of plan.devices)
-    lines.push(entry("/dev/null", root + device, "none", ["bind"]));
+    lines.push(fstabLine("/dev/null", root + device, "none", ["bind"]));
   if (plan.hostMounts.some((mount) => mount.path === "/dev/shm")) {
-    lines.push(entry("tmpfs", `${root}/dev/shm`, "tmpfs", ["mode=1777", "nosuid", "nodev"]));
+    lines.push(fstabLine("tmpfs", `${root}/dev/shm`, "tmpfs", ["mode=1777", "nosuid", "nodev"]));
   }
-  lines.push(entry("proc", `${root}/proc`, "proc", keptFlags));
-  lines.push(entry(`${root}/proc/sys`, `${root}/proc/sys`, "none", ["bind", "ro", ...keptFlags]));
+  lines.push(fstabLine("proc", `${root}/proc`, "proc", keptFlags));
+  lines.push(
+    fstabLine(`${root}/proc/sys`, `${root}/proc/sys`, "none", ["bind", "ro", ...keptFlags]),
+  );
   lines.push(bind(plan.tmp, `${root}/tmp`, false));
   lines.push(bind(plan.pfs, `${root}/pfs`, true));
   for (const mount of plan.mounts)
@@ -84,9 +90,10 @@ export function sandboxTable(plan: SandboxPlan): string {
   for (const path of plan.hidden) {
     if (isCovered(plan, path))
       lines.push(
-        entry("tmpfs", root + path, "tmpfs", ["ro", "size=4k", "mode=755", "nosuid", "nodev"]),
+        fstabLine("tmpfs", root + path, "tmpfs", ["ro", "size=4k", "mode=755", "nosuid", "nodev"]),
       );
   }
+  for (const { from, to } of plan.secrets) lines.push(bind(from, root + to, true));
   return lines.join("");
 }
 
@@ -109,15 +116,26 @@ function isCovered(plan: SandboxPlan, path: string): boolean {
 }
 
 function flagsAt(mounts: readonly HostMount[], path: string): readonly string[] {
+  return holderOf(mounts, path)?.flags ?? [];
+}
+
+/** The mount that a path is on. */
+export function holderOf(mounts: readonly HostMount[], path: string): HostMount | undefined {
   let best: HostMount | undefined;
   for (const mount of mounts) {
     const holds = mount.path === "/" || path === mount.path || path.startsWith(`${mount.path}/`);
     if (holds && (best === undefined || mount.path.length >= best.path.length)) best = mount;
   }
-  return best?.flags ?? [];
+  return best;
 }
 
-function entry(from: string, to: string, type: string, options: readonly string[]): string {
+/** One line of a table of mounts, in fstab(5) format. */
+export function fstabLine(
+  from: string,
+  to: string,
+  type: string,
+  options: readonly string[],
+): string {
   return `${escape(from)} ${escape(to)} ${type} ${options.join(",")} 0 0\n`;
 }
 

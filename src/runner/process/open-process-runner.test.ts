@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { silentLog } from "../../base/log.ts";
 import { systemRandom } from "../../base/random.ts";
 import { testRunner } from "../testing/conformance.ts";
+import { processesMaxInTests, testEscapes } from "../testing/escapes.ts";
 import { openProcessRunner } from "./open-process-runner.ts";
 import { probeNamespaces } from "./probe.ts";
 import type { Runner } from "../runner.ts";
@@ -17,13 +18,26 @@ const skip = probe.works ? undefined : probe.reason;
 const asRoot = process.geteuid?.() === 0;
 
 const open = async (scratch: string, mode: "namespaces" | "bare"): Promise<Runner> =>
-  await openProcessRunner({ fs, random: systemRandom, scratch, log: silentLog, mode });
+  await openProcessRunner({
+    fs,
+    random: systemRandom,
+    scratch,
+    log: silentLog,
+    mode,
+    processesMax: processesMaxInTests,
+  });
 
 testRunner({
   name: "process (namespaces)",
   open: async (scratch) => await open(scratch, "namespaces"),
   isolated: true,
   skip,
+});
+testEscapes({
+  name: "process (namespaces)",
+  open: async (scratch) => await open(scratch, "namespaces"),
+  isolated: true,
+  skip: skip ?? (asRoot ? undefined : "needs root to become another user"),
 });
 testRunner({
   name: "process (bare)",

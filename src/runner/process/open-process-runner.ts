@@ -2,7 +2,10 @@ import { CodedError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { randomHex, type Random } from "../../base/random.ts";
 import { removeTree } from "../../base/remove-tree.ts";
-import type { Runner, RunOutcome } from "../runner.ts";
+import { sha256 } from "../../base/hash.ts";
+import { processesMax as standardProcessesMax, type Runner, type RunOutcome } from "../runner.ts";
+import { makeBounds } from "./bounds.ts";
+import { Cgroups } from "./cgroups.ts";
 import { whyNotStartable } from "./find-command.ts";
 import { probeNamespaces } from "./probe.ts";
 import type { ProcessFs } from "./process-fs.ts";
@@ -30,6 +33,8 @@ export interface ProcessRunnerOptions {
    * `bare`: on the host itself, with nothing protected and one at a time; needs root.
    */
   readonly mode: "namespaces" | "bare";
+  /** Processes and threads in one sandbox. Default: `processesMax`. */
+  readonly processesMax?: number;
 }
 
 /** Runs commands as processes of this machine. */
@@ -48,19 +53,31 @@ export async function openProcessRunner(options: ProcessRunnerOptions): Promise<
     );
     await killSurvivors(fs, scratch);
   }
-  return new ProcessRunner({ ...options, scratch }, probe);
+  const name = sha256(Buffer.from(scratch)).toString("hex", 0, 6);
+  const cgroups = await Cgroups.open(fs, name);
+  if (mode === "namespaces" && !cgroups.has("pids"))
+    log.info(
+      {},
+      "No control groups here: processes and memory of commands are bounded one by one, root's not at all",
+    );
+  return new ProcessRunner({ ...options, scratch }, { probe, cgroups });
 }
 
 class ProcessRunner implements Runner {
   readonly kind = "process";
   private readonly options: ProcessRunnerOptions;
   private readonly probe: { works: boolean; reason: string };
+  private readonly cgroups: Cgroups;
   private readonly closing = new AbortController();
   private readonly running = new Set<Promise<unknown>>();
 
-  constructor(options: ProcessRunnerOptions, probe: { works: boolean; reason: string }) {
+  constructor(
+    options: ProcessRunnerOptions,
+    { probe, cgroups }: { probe: { works: boolean; reason: string }; cgroups: Cgroups },
+  ) {
     this.options = options;
     this.probe = probe;
+    this.cgroups = cgroups;
   }
 
   async run(...[spec, options]: Parameters<Runner["run"]>): Promise<RunOutcome> {
@@ -91,14 +108,31 @@ class ProcessRunner implements Runner {
     const env = { ...defaultEnvironment, ...spec.env };
     const reason = await whyNotStartable(fs, spec, env["PATH"] ?? standardPath);
     if (reason !== undefined) return { kind: "not_started", reason };
-    const directory = `${scratch}/runs/${randomHex(random, 8)}`;
+    if (spec.user !== undefined && process.geteuid?.() !== 0)
+      return { kind: "not_started", reason: `user "${spec.user}" needs a pachd that runs as root` };
+    const name = randomHex(random, 8);
+    const directory = `${scratch}/runs/${name}`;
     const files = await makeRunFiles(fs, directory, spec.stdin);
     try {
       const all = { ...options, spec, env, files };
       if (mode === "bare") return await runBare(fs, { ...all, marker: directory });
-      return await runInNamespaces(fs, { ...all, root: `${scratch}/root` });
+      return await this.runBounded(name, all);
     } finally {
       await removeRunFiles(fs, files);
+    }
+  }
+
+  private async runBounded(
+    name: string,
+    all: Omit<Parameters<typeof runInNamespaces>[1], "root" | "bounds">,
+  ): Promise<RunOutcome> {
+    const { fs, scratch, processesMax = standardProcessesMax } = this.options;
+    const bounds = await makeBounds(this.cgroups, name, { ...all.spec, processesMax });
+    try {
+      const root = `${scratch}/root`;
+      return await bounds.explain(await runInNamespaces(fs, { ...all, root, bounds }));
+    } finally {
+      await bounds.end();
     }
   }
 }

@@ -7,7 +7,17 @@ export function unshareFlags(): string {
   return process.geteuid?.() === 0 ? "-mpif" : "-Urmpif";
 }
 
-const needed = ["unshare", "nsenter", "setpriv", "mount", "chroot", "env", "mkfifo", "sh"];
+const needed = [
+  "unshare",
+  "nsenter",
+  "setpriv",
+  "mount",
+  "chroot",
+  "env",
+  "mkfifo",
+  "prlimit",
+  "sh",
+];
 
 /**
  * Tries whether this machine lets us run commands in namespaces of their own. Takes some 10 ms.

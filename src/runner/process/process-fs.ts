@@ -12,6 +12,7 @@ export type ProcessFs = Pick<
   | "readdir"
   | "readlink"
   | "realpath"
+  | "rename"
   | "rm"
   | "rmdir"
   | "stat"

@@ -25,6 +25,11 @@ export async function runBare(
   },
 ): Promise<RunOutcome> {
   const { spec, files, marker } = options;
+  if ((spec.secrets ?? []).length > 0)
+    throw new CodedError(
+      "failed_precondition",
+      "Cannot show secrets to a command without a sandbox: everybody could read them. Run pachd without --no-sandbox",
+    );
   const run = async (): Promise<RunOutcome> => {
     await promisify(execFile)(findTool("mkfifo"), ["-m", "666", files.output]);
     const wasMade = await clearPfs(fs);

@@ -1,10 +1,12 @@
 import { CodedError } from "../../base/errors.ts";
 import type { RunOutcome, RunSpec } from "../runner.ts";
+import type { Bounds } from "./bounds.ts";
 import { runCommand, type Command } from "./command.ts";
 import { parseMountInfo, replacedTopLevel, sandboxTable } from "./mount-table.ts";
 import type { ProcessFs } from "./process-fs.ts";
 import type { RunFiles } from "./run-files.ts";
 import { openSandbox, type Sandbox } from "./sandbox.ts";
+import { secretBinds } from "./secret-mounts.ts";
 import { findTool, standardPath } from "./tools.ts";
 
 type RunOptions = Parameters<typeof runCommand>[2];
@@ -33,6 +35,7 @@ export async function runInNamespaces(
     env: Record<string, string>;
     files: RunFiles;
     root: string;
+    bounds: Bounds;
   },
 ): Promise<RunOutcome> {
   const { spec, files } = options;
@@ -42,6 +45,7 @@ export async function runInNamespaces(
     table: files.table,
     root: options.root,
     output: files.output,
+    network: spec.network !== "none",
   });
   try {
     const outcome = await runCommand(fs, entering(sandbox, options), options);
@@ -77,20 +81,46 @@ async function tableOf(
     await fs.mkdir(`${files.pfs}/${mount.name}`);
     mounts.push({ ...mount, hostPath: await fs.realpath(mount.hostPath) });
   }
+  const binds = await secretBinds(fs, spec.secrets ?? [], { files, root });
+  const secrets = [];
+  for (const { from, to } of binds) secrets.push({ from: await fs.realpath(from), to });
+  const topLevel = [];
+  for (const entry of shown)
+    // A place of secrets of some run is not the machine's.
+    if (
+      entry.isDirectory() &&
+      !replacedTopLevel.has(entry.name) &&
+      (await reachable(`/${entry.name}`))
+    )
+      topLevel.push(entry.name);
   const hidden = [];
   for (const path of spec.hidden) if (await reachable(path)) hidden.push(await fs.realpath(path));
   return sandboxTable({
     root,
-    topLevel: shown
-      .filter((entry) => entry.isDirectory() && !replacedTopLevel.has(entry.name))
-      .map((entry) => entry.name),
+    topLevel,
     hostMounts,
     pfs: files.pfs,
     mounts,
     tmp: files.tmp,
     hidden,
+    secrets,
+    kernelSettings: await kernelSettings(fs),
     devices: await blockDevices(fs),
   });
+}
+
+/** As Docker has it. A write to sysrq-trigger, which takes no capability but only root, ends the machine. */
+const kernelNames = ["acpi", "bus", "fs", "irq", "scsi", "sys", "sysrq-trigger"];
+
+async function kernelSettings(fs: ProcessFs): Promise<string[]> {
+  const names = await fs.readdir("/proc");
+  return kernelNames.filter((name) => names.includes(name)).map((name) => `/proc/${name}`);
+}
+
+function identity(user: string | undefined): string[] {
+  if (user === undefined) return [];
+  const [uid = "", gid = uid] = user.split(":");
+  return [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
 }
 
 async function blockDevices(fs: ProcessFs): Promise<string[]> {
@@ -100,9 +130,9 @@ async function blockDevices(fs: ProcessFs): Promise<string[]> {
 
 function entering(
   sandbox: Sandbox,
-  options: { spec: RunSpec; env: Record<string, string>; files: RunFiles },
+  options: { spec: RunSpec; env: Record<string, string>; files: RunFiles; bounds: Bounds },
 ): Command {
-  const { spec, files } = options;
+  const { spec, files, bounds } = options;
   const user = process.geteuid?.() === 0 ? [] : ["--user", "--preserve-credentials"];
   const enter = [
     "--target",
@@ -111,16 +141,26 @@ function entering(
     "--mount",
     "--pid",
     "--ipc",
+    ...(spec.network === "none" ? ["--net"] : []),
     "--root",
     "--wd",
     "--",
   ];
-  const confine = [findTool("setpriv"), "--inh-caps=-all", `--bounding-set=${capabilities}`, "--"];
+  const confine = [
+    findTool("setpriv"),
+    ...identity(spec.user),
+    "--inh-caps=-all",
+    `--bounding-set=${capabilities}`,
+    "--",
+  ];
   // The spec's variables begin to exist inside: an LD_PRELOAD is not for our own tools.
   const variables = Object.entries(options.env).map(([name, value]) => `${name}=${value}`);
+  const start = spec.workingDir === undefined ? [] : ["-C", spec.workingDir];
+  const inside = [...confine, findTool("env"), "-i", ...start, ...variables, ...spec.cmd];
+  const [file = "", ...args] = [...bounds.enter, findTool("nsenter"), ...enter, ...inside];
   return {
-    file: findTool("nsenter"),
-    args: [...enter, ...confine, findTool("env"), "-i", ...variables, ...spec.cmd],
+    file,
+    args,
     env: { PATH: standardPath },
     stdin: files.stdin,
     output: files.output,

@@ -38,8 +38,11 @@ export async function openSandbox(options: {
   table: string;
   root: string;
   output: string;
+  /** False: a network of its own, with nothing in it. */
+  network: boolean;
 }): Promise<Sandbox> {
-  const args = [unshareFlags(), "--kill-child", "--", findTool("sh"), "-c", initScript, "sandbox"];
+  const flags = `${unshareFlags()}${options.network ? "" : "n"}`;
+  const args = [flags, "--kill-child", "--", findTool("sh"), "-c", initScript, "sandbox"];
   const child = spawn(findTool("unshare"), [...args, options.table, options.root, options.output], {
     cwd: "/",
     env: { PATH: standardPath },

@@ -8,6 +8,7 @@ export async function sortInTurns<T>(
   items: readonly T[],
   compare: (a: T, b: T) => number,
 ): Promise<T[]> {
+  if (items.length <= sliceMax) return items.toSorted(compare);
   const turn = new Turn();
   let runs: T[][] = [];
   for (let at = 0; at < items.length; at += sliceMax) {

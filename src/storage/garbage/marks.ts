@@ -12,9 +12,9 @@ const rowsMax = 64;
 const visitedMax = 2 ** 21;
 /**
  * References move from attempts to staged runs to commits, and a row goes only after what moved has
- * come: who looks in this order misses nothing that is there all the while.
+ * come: who looks in this order misses nothing that is there all the while. Those of blocks stay.
  */
-const roots: readonly RefsTable[] = ["attempts", "staged_runs", "commits"];
+const roots: readonly RefsTable[] = ["attempts", "staged_runs", "commits", "put_blocks"];
 
 export interface MarksDeps {
   readonly metadata: Pick<MetadataStore, "call">;

@@ -2,6 +2,7 @@ import { silentLog, type Log } from "../../../base/log.ts";
 import type { TestPfs } from "../../../pfs/testing/open-test-pfs.ts";
 import { openTestPps, type TestPps } from "../../../pps/testing/open-test-pps.ts";
 import { openHttpServer } from "../../http/server.ts";
+import { defaultLimits, type Limits } from "../../limits.ts";
 import { GrpcClient } from "./grpc-client.ts";
 
 /** A daemon's port over pfs and pps in the memory of this process. */
@@ -21,7 +22,7 @@ export interface TestGrpc {
 /** Opens it for one test; it is gone when the test ends. */
 export async function openTestGrpc(
   t: { after(work: () => Promise<void>): void },
-  { token }: { token?: string } = {},
+  { token, limits = {} }: { token?: string; limits?: Partial<Limits> } = {},
 ): Promise<TestGrpc> {
   const pps = openTestPps(t);
   const errors: string[] = [];
@@ -37,6 +38,7 @@ export async function openTestGrpc(
     port: 0,
     allowedHosts: [],
     curlRepo: "data",
+    limits: { ...defaultLimits, ...limits },
     token,
     openBucket: async () => {
       throw new Error("there are no buckets");

@@ -3,7 +3,7 @@ import type { Migration } from "./index.ts";
 // Who takes tasks; and how long each piece of a log is, so that the oldest can go. From here on the number of a
 // piece is the time when it came.
 export const workersAndLogs: Migration = {
-  version: 4,
+  version: 6,
   statements: [
     `CREATE TABLE workers (
       id TEXT PRIMARY KEY, name TEXT NOT NULL, machine TEXT NOT NULL, release TEXT NOT NULL, runner TEXT NOT NULL,

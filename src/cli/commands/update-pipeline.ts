@@ -1,0 +1,36 @@
+import { InvalidArgumentError, type Command } from "commander";
+import type { Context } from "../context.ts";
+import { checkedPipelines, noteRunner } from "../pipeline-specs.ts";
+
+const after = `
+The output commits of the old spec are archived, with all that was made from them,
+and the inputs are processed from the start. With --archive=false, or --no-archive,
+the pipeline goes on from here: the next job continues the last output, and what
+was made stays as it is.
+
+The spec is JSON, several objects one after another, or YAML, several documents.`;
+
+export function updatePipeline(command: Command, context: Context): void {
+  command
+    .option("-f, --file <file|url|->", "the spec; - is standard input", "-")
+    .option(
+      "--archive [true|false]",
+      "archive what the old spec made, and make it anew",
+      yesOrNo,
+      true,
+    )
+    .option("--no-archive", "the same as --archive=false")
+    .addHelpText("after", after)
+    .action(async ({ file, archive }: { file: string; archive: boolean }) => {
+      const specs = await checkedPipelines(file, context);
+      const { pipelines } = await context.client();
+      for (const { name, spec } of specs)
+        noteRunner(await pipelines.update(name, spec, { archive }), context);
+    });
+}
+
+function yesOrNo(text: string): boolean {
+  if (["true", "1"].includes(text)) return true;
+  if (["false", "0"].includes(text)) return false;
+  throw new InvalidArgumentError("Give true or false.");
+}

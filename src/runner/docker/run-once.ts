@@ -1,0 +1,125 @@
+import { KiB } from "../../base/size.ts";
+import { isCoded } from "../../base/errors.ts";
+import type { PfsMount, RunOptions, RunOutcome, RunSpec } from "../runner.ts";
+import { containerOptions, variablesFor, type ContainerDefaults } from "./container-options.ts";
+import type { ContainerOptions, DockerEngine, LocalImage } from "./docker-engine.ts";
+import { whyRefused } from "./why-refused.ts";
+
+/** A command and a container of its own for it. */
+export interface OneRun {
+  readonly spec: RunSpec;
+  readonly image: LocalImage;
+  /** Host directory with an empty directory for each mount: `/pfs` itself, in which nothing can be made. */
+  readonly pfs: string;
+}
+
+/** Runs a command as the first process of a container that is removed afterwards. Needs no shell. */
+export async function runOnce(
+  { engine, defaults }: { engine: DockerEngine; defaults: ContainerDefaults },
+  { spec, image, pfs }: OneRun,
+  { signal, output }: RunOptions,
+): Promise<RunOutcome> {
+  signal.throwIfAborted();
+  const id = await engine.create(optionsOf(defaults, { spec, image, pfs }));
+  const remove = async (): Promise<void> => await engine.remove(id);
+  const removeNow = (): void => void remove().catch(() => undefined);
+  signal.addEventListener("abort", removeNow, { once: true });
+  try {
+    const stream = await engine.attach(id);
+    // It breaks when the container ends, and when it does not want all of its input.
+    stream.on("error", () => undefined);
+    await engine.start(id);
+    stream.end(spec.stdin);
+    try {
+      for await (const piece of payloadsOf(stream)) await output(piece);
+    } finally {
+      stream.destroy();
+    }
+    const exitCode = await engine.wait(id);
+    if (exitCode !== 0 && (await engine.inspect(id)).outOfMemory) return { kind: "out_of_memory" };
+    return { kind: "exited", exitCode };
+  } catch (error) {
+    signal.throwIfAborted();
+    const reason = isCoded(error) ? whyRefused(error, spec) : undefined;
+    if (reason === undefined) throw error;
+    return { kind: "not_started", reason };
+  } finally {
+    signal.removeEventListener("abort", removeNow);
+    await remove();
+    signal.throwIfAborted();
+  }
+}
+
+function optionsOf(defaults: ContainerDefaults, { spec, image, pfs }: OneRun): ContainerOptions {
+  const common = containerOptions(defaults, spec, image);
+  return {
+    ...common,
+    Entrypoint: spec.cmd.slice(0, 1),
+    Cmd: spec.cmd.slice(1),
+    Env: variablesFor(spec, image),
+    OpenStdin: true,
+    StdinOnce: true,
+    AttachStdin: true,
+    AttachStdout: true,
+    AttachStderr: true,
+    HostConfig: {
+      ...common.HostConfig,
+      Mounts: [
+        { Type: "bind", Source: pfs, Target: "/pfs", ReadOnly: true },
+        ...spec.mounts.map((mount) => bindOf(mount)),
+        ...(spec.secrets ?? []).map(({ path, hostPath }) => ({
+          Type: "bind" as const,
+          Source: hostPath,
+          Target: path,
+          ReadOnly: true,
+        })),
+      ],
+    },
+  };
+}
+
+function bindOf({ name, hostPath, writable }: PfsMount): {
+  Type: "bind";
+  Source: string;
+  Target: string;
+  ReadOnly: boolean;
+} {
+  return { Type: "bind", Source: hostPath, Target: `/pfs/${name}`, ReadOnly: !writable };
+}
+
+const headerBytes = 8;
+const pieceBytesMax = 64 * KiB;
+
+/** What both streams carried, as it came: frames of a header (stream, length) and a payload. */
+export async function* payloadsOf(stream: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
+  let header = Buffer.alloc(0);
+  let left = 0;
+  for await (const read of untilBroken(stream)) {
+    let piece = read;
+    while (piece.length > 0) {
+      if (left === 0) {
+        const taken = piece.subarray(0, headerBytes - header.length);
+        header = Buffer.concat([header, taken]);
+        piece = piece.subarray(taken.length);
+        if (header.length < headerBytes) continue;
+        left = header.readUInt32BE(4);
+        header = Buffer.alloc(0);
+        continue;
+      }
+      const payload = piece.subarray(0, Math.min(left, pieceBytesMax));
+      yield payload;
+      left -= payload.length;
+      piece = piece.subarray(payload.length);
+    }
+  }
+}
+
+/** A connection that breaks ends: what became of the command is asked for afterwards. */
+async function* untilBroken(stream: AsyncIterable<unknown>): AsyncGenerator<Buffer> {
+  const pieces = stream[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await pieces.next().catch(() => ({ done: true, value: undefined }));
+    if (next.done === true) return;
+    yield next.value as Buffer;
+  }
+}

@@ -1,0 +1,55 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** A real registry, on a folder of its own. */
+export interface TestRegistry {
+  /** `127.0.0.1:PORT`: Docker speaks to it without TLS. */
+  readonly host: string;
+  stop(): Promise<void>;
+}
+
+export async function openTestRegistry(): Promise<TestRegistry> {
+  const folder = await mkdtemp(join(tmpdir(), "mammoth-registry-"));
+  const host = `127.0.0.1:${await freePort()}`;
+  const config = {
+    version: 0.1,
+    log: { level: "error" },
+    storage: { filesystem: { rootdirectory: folder } },
+    http: { addr: host },
+  };
+  // JSON is YAML.
+  await writeFile(join(folder, "config.yml"), JSON.stringify(config));
+  const registry = spawn("docker-registry", ["serve", join(folder, "config.yml")], {
+    stdio: "ignore",
+  });
+  for (let attempt = 0; ; attempt++) {
+    const answers = await fetch(`http://${host}/v2/`).then(
+      () => true,
+      () => false,
+    );
+    if (answers) break;
+    if (attempt === 200) throw new Error("docker-registry does not start");
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  return {
+    host,
+    async stop() {
+      registry.kill("SIGKILL");
+      await once(registry, "exit");
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
