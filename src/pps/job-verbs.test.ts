@@ -102,6 +102,53 @@ describe("restartJob()", () => {
   });
 });
 
+describe("restartJob() and the limits of a job", () => {
+  it("has a task tried as often as at first, however often it was tried before", async (t) => {
+    const { pps, id, state } = await openWithFailure(t);
+    for (let restarts = 0; restarts < 8; restarts++) {
+      pps.pfs.clock.advance(1_000);
+      const ranBefore = pps.seen.length;
+      await restartJob(pps.deps, localPrincipal, id, { failedOnly: true });
+      await pps.settle();
+      assert.equal(pps.seen.length - ranBefore, 3, `restart ${restarts}`);
+    }
+    state.failing = false;
+    pps.pfs.clock.advance(1_000);
+    await restartJob(pps.deps, localPrincipal, id, { failedOnly: true });
+    await pps.settle();
+    assert.equal((await pps.job(id)).state, "success");
+  });
+
+  it("does not end a job by the time in which its first run should have ended", async (t) => {
+    const pps = openTestPps(t);
+    await pps.pfs.repo("a");
+    const state = { failing: true };
+    const program: Program = (task) => {
+      if (state.failing) throw new Error("no");
+      return copyAll(task);
+    };
+    const fields = { program, retries: 0, jobTimeout: "10s" };
+    await pps.pipeline("p", { a: "map" }, fields);
+    for (const text of ["1\n", "2\n"]) await pps.pfs.commit("a", { f: text });
+    await pps.settle();
+    assert.deepEqual(await pps.states("p"), ["failure", "failure"]);
+    state.failing = false;
+    pps.pfs.clock.advance(6_000);
+    for (const { id } of await pps.jobs("p"))
+      await restartJob(pps.deps, localPrincipal, id, { failedOnly: false });
+    // The first runs, and the second waits for it.
+    let claims = await claimTasks(pps.deps, { worker: "w", count: 1 });
+    for (; claims.length === 0; claims = await claimTasks(pps.deps, { worker: "w", count: 1 }))
+      await handleEvents(pps.deps, never);
+    pps.pfs.clock.advance(6_000);
+    while ((await handleEvents(pps.deps, never)) > 0);
+    assert.deepEqual(await pps.states("p"), ["running", "creating"]);
+    await pps.run(claims[0]!);
+    await pps.settle();
+    assert.deepEqual(await pps.states("p"), ["success", "success"]);
+  });
+});
+
 describe("deleteJob()", () => {
   it("removes one job; what it wrote stays, and the line goes on", async (t) => {
     const pps = openTestPps(t);

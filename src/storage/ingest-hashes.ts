@@ -15,35 +15,69 @@ export interface HashedWindow {
   readonly pieces: readonly Piece[];
 }
 
-/** Hashes windows in order, each while the next one is cut. Whoever gets a window frees it. */
+/** Windows hashed at a time. */
+const hashingMax = 2;
+
+/**
+ * Hashes windows in order, each while the next one is cut, and gives one away as soon as it is hashed: a source
+ * that is slow holds up nothing that has come. Whoever gets a window frees it.
+ */
 export async function* hashWindows(
   cuts: AsyncIterable<CutWindow>,
   compute: Compute,
 ): AsyncGenerator<HashedWindow, void, void> {
-  let hashing: Promise<HashedWindow> | undefined;
+  const source = cuts[Symbol.asyncIterator]();
+  const hashing: Promise<HashedWindow>[] = [];
+  let coming: Promise<IteratorResult<CutWindow>> | undefined;
+  let isOver = false;
   try {
-    for await (const cut of cuts) {
-      const before = hashing;
-      hashing = hashWindow(cut, compute);
-      // Thrown when it is its turn.
-      hashing.catch(() => undefined);
-      if (before !== undefined) yield await before;
+    for (;;) {
+      const first = hashing[0];
+      if (!isOver && hashing.length < hashingMax) coming ??= source.next();
+      const cut = await firstOf(coming, first);
+      if (cut === undefined) {
+        if (first === undefined) return;
+        hashing.shift();
+        yield await first;
+        continue;
+      }
+      coming = undefined;
+      if (cut.done === true) isOver = true;
+      else hashing.push(hashWindow(cut.value, compute));
     }
-    const last = hashing;
-    hashing = undefined;
-    if (last !== undefined) yield await last;
   } finally {
-    hashing?.then(
-      ({ window }) => {
-        window.free();
-      },
-      () => undefined,
-    );
+    for (const window of hashing) freeWhenItComes(window);
+    if (coming !== undefined) freeWhenItComes(coming.then(({ value }) => value ?? undefined));
+    // Not awaited: a source that hangs would hang here.
+    source.return?.().catch(() => undefined);
   }
 }
 
+/** The next cut, unless the first window is hashed before it comes. */
+async function firstOf(
+  coming: Promise<IteratorResult<CutWindow>> | undefined,
+  first: Promise<HashedWindow> | undefined,
+): Promise<IteratorResult<CutWindow> | undefined> {
+  const hashed = first?.then(() => undefined);
+  if (coming === undefined) return await hashed;
+  return await (hashed === undefined ? coming : Promise.race([coming, hashed]));
+}
+
+function freeWhenItComes(coming: Promise<{ readonly window: IngestWindow } | undefined>): void {
+  coming.then(
+    (come) => come?.window.free(),
+    () => undefined,
+  );
+}
+
+/** Frees the window when that fails. */
 async function hashWindow({ window, chunks }: CutWindow, compute: Compute): Promise<HashedWindow> {
-  const { buffer, hashes } = await compute.hash({ buffer: window.buffer, ranges: chunks });
+  const { buffer, hashes } = await compute
+    .hash({ buffer: window.buffer, ranges: chunks })
+    .catch((error: unknown) => {
+      window.free();
+      throw error;
+    });
   window.buffer = buffer;
   const hashed = chunks.map(({ start, end }, i) => ({ start, end, hash: hashes[i]! }));
   const pieces = chunks.map(({ start, end, blockEnds }, i) => ({

@@ -4,9 +4,9 @@ import type { Procedure, Tx } from "../metadata-store.ts";
 import { archiveWithEffects } from "./archive.ts";
 import { cancelCommit, endOpenTasks } from "./finishing.ts";
 import { discardJobAttempts } from "./garbage.ts";
-import { infoOf, planOf, requireJob, type JobRow } from "./job-rows.ts";
+import { infoOf, limitsOf, planOf, requireJob, type JobRow } from "./job-rows.ts";
 import { insertOutputCommit, limitJob } from "./jobs.ts";
-import { emit } from "./outbox.ts";
+import { emit, emitAt } from "./outbox.ts";
 import { requireRepo } from "./repos.ts";
 import { findAnswer, keepAnswer } from "./requests.ts";
 
@@ -57,13 +57,21 @@ export const stopJob: Procedure<{ id: string; error: string; key?: string }, Job
   return info;
 };
 
-/** Ends a job that has not ended in its time; does nothing when it has, or was deleted. */
+/**
+ * Ends a job that has not ended in its time; does nothing when it has, was deleted, or was started again and
+ * has time left.
+ */
 export const endOverdueJob: Procedure<{ id: string; error: string }, boolean> = async (
   tx,
   { id, error },
 ) => {
   const row = await tx.get<JobRow>(`SELECT * FROM jobs WHERE id = ?`, id);
-  if (row === undefined || !going.has(row.state)) return false;
+  if (row === undefined || !going.has(row.state) || row.tasks_micros === null) return false;
+  const dueMicros = row.tasks_micros + limitsOf(row).jobTimeoutMs * 1_000;
+  if (tx.nowMicros < dueMicros) {
+    await emitAt(tx, "job_overdue", row.id, dueMicros);
+    return false;
+  }
   await abortJob(tx, row, error);
   return true;
 };

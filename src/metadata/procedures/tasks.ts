@@ -58,26 +58,24 @@ export const claimTasks: Procedure<
   return claims;
 };
 
-/** Whether a task has failed, or lost its worker, as often as it may. */
+/** Whether a task has failed, or lost its worker, as often as it may, since its job was last started. */
 async function isSpent(
   tx: Tx,
   { jobId, task, attempt, failures }: AttemptName & { failures: number },
 ): Promise<boolean> {
-  if (attempt >= lostMax && (await timesLost(tx, { jobId, task })) >= lostMax) return true;
-  const job = await tx.get<{ limits: string }>(`SELECT limits FROM jobs WHERE id = ?`, jobId);
-  return failures > limitsOf({ limits: job?.limits ?? "{}" }).retries;
-}
-
-async function timesLost(
-  tx: Tx,
-  { jobId, task }: Pick<AttemptName, "jobId" | "task">,
-): Promise<number> {
-  const row = await tx.get<{ count: number }>(
-    `SELECT COUNT(*) AS count FROM attempts WHERE job_id = ? AND task = ? AND error LIKE 'lost: %'`,
+  const job = await tx.get<{ limits: string; tasks_micros: number | null }>(
+    `SELECT limits, tasks_micros FROM jobs WHERE id = ?`,
+    jobId,
+  );
+  if (failures > limitsOf({ limits: job?.limits ?? "{}" }).retries) return true;
+  if (attempt < lostMax) return false;
+  const lost = await tx.get<{ count: number }>(
+    `SELECT COUNT(*) AS count FROM attempts WHERE job_id = ? AND task = ? AND started_micros >= ? AND error LIKE 'lost: %'`,
     jobId,
     task,
+    job?.tasks_micros ?? 0,
   );
-  return row?.count ?? 0;
+  return Number(lost?.count ?? 0) >= lostMax;
 }
 
 /** Up to `count` tasks of a row, each in a row of its own; the rest of a range stays one row. */
