@@ -26,7 +26,7 @@ export async function causedCommit(
   throw new CodedError(
     "not_found",
     isCancelled
-      ? `${name} caused no result in repo ${repo}: the job failed. "pachctl list-job ${name}" and "pachctl get-logs" show why`
+      ? `${name} caused no result in repo ${repo}: the job failed. "pachctl list-job -p ${repo}" and "pachctl inspect-job" show why`
       : `${name} has caused no commit in repo ${repo} yet. Wait for it with "pachctl flush-commit ${name} -r ${repo}"`,
   );
 }

@@ -100,6 +100,25 @@ test("get-file --of reads the newest commit that a commit caused", async () => {
   assert.equal(listed?.url, "/commits?include=sum&provenance=data%2Fmaster%2F1&status=ALL");
 });
 
+test("list-file --of lists the newest commit that a commit caused", async () => {
+  await using server = await fakePachd({
+    "GET /repos/data/commits/master": { json: { repo: "data", id: "master/1" } },
+    "GET /commits": {
+      json: { commits: [{ ...commit, id: "x/1", state: "finished", startedMicros: 2 }] },
+    },
+    "GET /repos/sum/commits/x%2F1/list/fruit": { json: { files: [] } },
+  });
+  const argv = ["list-file", "sum", "--of", "data/master"];
+  const listed = await run([...argv, "fruit"], server);
+  assert.deepEqual({ exit: listed.exit, stderr: listed.stderr }, { exit: 0, stderr: "" });
+  assert.match(listed.stdout, /^NAME /);
+  assert.equal((await run([...argv, "fruit", "more"], server)).exit, 2);
+  assert.match(
+    (await run(["list-file", "sum"], server)).stderr,
+    /^expected 2 to 3 arguments, got 1\n/,
+  );
+});
+
 test("get-file --of says why there is nothing to read", async () => {
   let commits: object[] = [];
   await using server = await fakePachd({

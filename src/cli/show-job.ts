@@ -94,14 +94,15 @@ export function jobText(job: JobInfo, context: Context): string {
   ].join("\n");
 }
 
+/** Chunks are counted from 1 as the original does, tasks from 0 as in errors and logs. */
 function taskText(task: TaskInfo, context: Context): string {
   const attempts = task.attempts.map(({ worker, state, error }) => [
     worker,
     attemptState(state, context),
-    printable(error ?? ""),
+    printable((error ?? "").replaceAll("\n", " | ")),
   ]);
   const { count = 1 } = task;
   if (count > 1)
     return `Chunks ${task.task + 1} to ${task.task + count}: ${taskState(task.state, context)}\n`;
-  return `Chunk ${task.task + 1}: ${taskState(task.state, context)}\n${formatTable([["Worker", "State", "Error"], ...attempts])}`;
+  return `Chunk ${task.task + 1} (task ${task.task}): ${taskState(task.state, context)}\n${formatTable([["Worker", "State", "Error"], ...attempts])}`;
 }

@@ -111,7 +111,7 @@ describe("an input with each", () => {
     const [job] = await pps.jobs("p");
     assert.equal(
       job!.error,
-      "task 0 failed after 1 attempts: exit status 1\nIts input: a/master/0 (/bad)",
+      "task 0 failed after 1 attempt: exit status 1\nIts input: a/master/0 (/bad)",
     );
   });
 });

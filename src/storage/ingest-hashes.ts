@@ -37,13 +37,13 @@ export async function* hashWindows(
       const cut = await firstOf(coming, first);
       if (cut === undefined) {
         if (first === undefined) return;
-        hashing.shift();
+        void hashing.shift();
         yield await first;
         continue;
       }
       coming = undefined;
       if (cut.done === true) isOver = true;
-      else hashing.push(hashWindow(cut.value, compute));
+      else hashing.push(unheard(hashWindow(cut.value, compute)));
     }
   } finally {
     for (const window of hashing) freeWhenItComes(window);
@@ -61,6 +61,12 @@ async function firstOf(
   const hashed = first?.then(() => undefined);
   if (coming === undefined) return await hashed;
   return await (hashed === undefined ? coming : Promise.race([coming, hashed]));
+}
+
+/** Its failure is thrown when it is its turn, and not before. */
+function unheard<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => undefined);
+  return work;
 }
 
 function freeWhenItComes(coming: Promise<{ readonly window: IngestWindow } | undefined>): void {

@@ -76,7 +76,8 @@ async function checkClock(machine: Machine, { deps, server }: Context): Promise<
   const ntp = await machine.run("timedatectl", show);
   if (ntp?.code === 0 && ntp.output.trim() === "no")
     return { state: "missing", text: "nothing keeps it right", fix };
-  return { state: "ok", text: theirs === undefined ? "not compared" : "agrees with pachd" };
+  if (theirs === undefined) return { state: "missing", text: "no pachd to compare it with" };
+  return { state: "ok", text: "agrees with pachd" };
 }
 
 async function checkNamespaces(machine: Machine): Promise<Finding> {

@@ -348,6 +348,10 @@ export const taskOutputs: Procedure<
     outputs: rows.map((row) => ({ entries: row.entries, root: row.root })),
     ...(failed === undefined
       ? {}
-      : { error: `task ${failed.task} failed after ${failed.attempts} attempts: ${failed.error}` }),
+      : { error: `task ${failed.task} failed after ${times(failed.attempts)}: ${failed.error}` }),
   };
 };
+
+function times(attempts: number): string {
+  return attempts === 1 ? "1 attempt" : `${attempts} attempts`;
+}
