@@ -144,6 +144,10 @@ export const registry: Readonly<Record<string, Entry>> = {
     summary: "Print the logs of a job.",
     load: async () => (await import("./commands/get-logs.ts")).getLogs,
   },
+  "list-worker": {
+    summary: "List the workers that run tasks.",
+    load: async () => (await import("./commands/list-worker.ts")).listWorker,
+  },
   pipeline: { summary: "What a pipeline is.", load: () => topic("pipeline") },
   "create-pipeline": {
     summary: "Create pipelines from a spec.",

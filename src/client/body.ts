@@ -43,6 +43,8 @@ export async function sendBody(request: ClientRequest, body: Body | undefined): 
     await nextTurn();
     if (answered.signal.aborted) return;
     if (!request.write(chunk)) await drained(request, answered.signal);
+    // Not asked for more: what was given last may still be on its way out.
+    if (answered.signal.aborted) return;
   }
   request.removeListener("response", stop);
   request.removeListener("close", stop);

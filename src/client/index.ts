@@ -17,9 +17,11 @@ export type {
   PutOptions,
   ViewOptions,
 } from "./files.ts";
-export type { JobCalls, ListJobsOptions } from "./jobs.ts";
+export type { JobCalls, ListJobsOptions, LogOptions } from "./jobs.ts";
 export { openClient, type Client, type ClientOptions } from "./open-client.ts";
 export type { PipelineCalls } from "./pipelines.ts";
 export type { CommitStatus, RepoCalls } from "./repos.ts";
 export type { StoreCalls } from "./store.ts";
+export { RemoteWorkerHost } from "./worker-host.ts";
+export type { WorkerCalls } from "./workers.ts";
 export { packTar, unpackTar, type TarFile, type UnpackedFile } from "./tar.ts";

@@ -10,6 +10,18 @@ export interface ListJobsOptions extends CallOptions {
   readonly inputCommits?: readonly CommitName[];
 }
 
+export interface LogOptions extends CallOptions {
+  readonly follow?: boolean | undefined;
+  /** Only lines of one task. */
+  readonly task?: number | undefined;
+  /** Only lines of this try of each task, from 1. */
+  readonly attempt?: number | undefined;
+  /** Only lines that came since: `30s`, `10m`, `2h`, `1d`, or a time by RFC 3339. */
+  readonly since?: string | undefined;
+  /** A JSON object a line (LogLine) in place of text. */
+  readonly raw?: boolean | undefined;
+}
+
 export interface JobCalls {
   /**
    * Creates a job from a spec as a file holds it: of a pipeline, or of none.
@@ -30,10 +42,7 @@ export interface JobCalls {
   /** Waits, without limit, until the job has ended. */
   wait(id: string, options?: CallOptions): Promise<JobInfo>;
   /** Text of the job's logs; with `follow` it goes on until the job ends. */
-  logs(
-    id: string,
-    options?: { readonly follow?: boolean } & CallOptions,
-  ): Promise<AsyncIterable<Buffer>>;
+  logs(id: string, options?: LogOptions): Promise<AsyncIterable<Buffer>>;
 }
 
 const ended: readonly JobState[] = ["success", "failure", "empty"];
@@ -94,7 +103,12 @@ export function jobCalls(connection: Connection): JobCalls {
         if (ended.includes(job.state)) return job;
       }
     },
-    logs: (id, { follow, signal } = {}) =>
-      connection.bytes({ method: "GET", path: `${jobUrl(id)}/logs`, query: { follow }, signal }),
+    logs: (id, { signal, ...options } = {}) =>
+      connection.bytes({
+        method: "GET",
+        path: `${jobUrl(id)}/logs`,
+        query: { ...options },
+        signal,
+      }),
   };
 }

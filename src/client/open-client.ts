@@ -9,6 +9,7 @@ import { jobCalls, type JobCalls } from "./jobs.ts";
 import { pipelineCalls, type PipelineCalls } from "./pipelines.ts";
 import { repoCalls, type RepoCalls } from "./repos.ts";
 import { storeCalls, type StoreCalls } from "./store.ts";
+import { workerCalls, type WorkerCalls } from "./workers.ts";
 
 export interface ClientOptions {
   /** `host:port` of pachd. Default: 127.0.0.1:30650. */
@@ -38,6 +39,7 @@ export interface Client {
   readonly pipelines: PipelineCalls;
   readonly jobs: JobCalls;
   readonly store: StoreCalls;
+  readonly workers: WorkerCalls;
   /** The version of the daemon. */
   version(options?: CallOptions): Promise<string>;
   /** Closes idle connections; calls under way fail. */
@@ -72,6 +74,7 @@ export function openClient(options: ClientOptions = {}): Client {
     pipelines: pipelineCalls(connection),
     jobs: jobCalls(connection),
     store: storeCalls(connection),
+    workers: workerCalls(connection),
     async version({ signal } = {}) {
       const answer = await connection.json<{ version: string }>({
         method: "GET",

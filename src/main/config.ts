@@ -24,7 +24,7 @@ export interface PachdConfig {
   readonly objectCacheBytes: number;
   readonly host: string;
   readonly port: number;
-  /** Tasks that run at once. Default: one per CPU. */
+  /** Tasks that run at once; 0 leaves all to workers on other machines. Default: one per CPU. */
   readonly slots: number;
   /** What runs a pipeline whose spec names an image; one that names none runs as a process. */
   readonly runner: "process" | "docker";
@@ -40,6 +40,10 @@ export interface PachdConfig {
   readonly curlRepo: string;
   /** Garbage is collected this long after something was deleted; 0: only when asked. */
   readonly gcEveryMs: number;
+  /** What tasks printed is kept up to this, the oldest removed first. */
+  readonly logBytesMax: number;
+  /** After SIGTERM, requests and tasks under way get this long to end. */
+  readonly drainMs: number;
   readonly logLevel: string;
   /** Where tasks find the secrets that they name. */
   readonly secrets: SecretPlaces;
@@ -47,8 +51,10 @@ export interface PachdConfig {
 
 export const pachdHelp = `Usage: pachd [options]
        pachd recover [options]
+       pachd worker --address HOST:PORT [options]
 
 Runs the Mammoth daemon until SIGTERM or SIGINT. "recover" makes a lost database anew from the object store alone.
+"worker" runs tasks for a daemon on another machine: "pachd worker --help" lists its options.
 
 Options:
   --root DIR           where everything is kept (PACH_ROOT; default ~/.local/share/mammoth)
@@ -58,7 +64,7 @@ Options:
                        (PACH_OBJECT_STORE)
   --object-cache SIZE  how much of an s3:// store is kept below DIR (default 10GiB; 0 = nothing)
   --address HOST:PORT  where to listen (PACH_ADDRESS; default 127.0.0.1:30650; port 0 takes a free one)
-  --slots N            tasks that run at once (default: one per CPU)
+  --slots N            tasks that run at once (default: one per CPU); 0 leaves all to workers on other machines
   --runner KIND        process: commands run on this machine, images are not used; docker: those of a spec that
                        names an image run in it (PACH_RUNNER; default process; DOCKER_HOST says where Docker is)
   --no-sandbox         run commands without namespaces: root only, one at a time, nothing is read-only
@@ -67,6 +73,8 @@ Options:
   --allow-host NAME    answer requests to this host name too (repeatable)
   --curl-repo NAME     the repo that /file, /commit and /branch are about (default data)
   --gc-every DURATION  collect garbage so long after a deletion: 30s, 10m, 2h; 0 = only when asked (default 10m)
+  --keep-logs SIZE     how much is kept of what tasks print, the oldest goes first (default 1GiB)
+  --drain-timeout DURATION  how long requests and tasks may go on after SIGTERM (default 10s)
   --secrets-dir DIR    the secrets that specs name: DIR/NAME/FILE, or DIR/NAME (PACH_SECRETS_DIR); one may also be the
                        variable PACHD_SECRET_NAME
   --log-level LEVEL    debug, info, warn or error (LOG_LEVEL; default info)
@@ -88,6 +96,8 @@ const optionsOf = {
   "allow-host": { type: "string", multiple: true, default: [] as string[] },
   "curl-repo": { type: "string", default: "data" },
   "gc-every": { type: "string" },
+  "keep-logs": { type: "string", default: "1GiB" },
+  "drain-timeout": { type: "string", default: "10s" },
   "secrets-dir": { type: "string" },
   "log-level": { type: "string" },
   version: { type: "boolean", default: false },
@@ -125,7 +135,7 @@ export function parsePachdConfig(
     slots:
       values.slots === undefined
         ? Math.max(1, machine.cpus)
-        : wholeNumber("--slots", values.slots, 1),
+        : wholeNumber("--slots", values.slots, 0),
     runner: runnerKind(values.runner ?? (env["PACH_RUNNER"] || "process")),
     dockerAddress: env["DOCKER_HOST"] || defaultDockerAddress,
     sandbox: !values["no-sandbox"],
@@ -134,6 +144,8 @@ export function parsePachdConfig(
     allowedHosts: values["allow-host"],
     curlRepo: repoName("--curl-repo", values["curl-repo"]),
     gcEveryMs: durationMs("--gc-every", values["gc-every"] ?? "10m"),
+    logBytesMax: sizeBytes("--keep-logs", values["keep-logs"]),
+    drainMs: durationMs("--drain-timeout", values["drain-timeout"]),
     secrets: {
       directory: folder(
         machine.cwd,
@@ -147,7 +159,8 @@ export function parsePachdConfig(
   return config;
 }
 
-function folder(cwd: string, path: string | undefined): string | undefined {
+/** An absolute path. */
+export function folder(cwd: string, path: string | undefined): string | undefined {
   return path === undefined ? undefined : resolve(cwd, path);
 }
 
@@ -210,7 +223,8 @@ export function parseAddress(text: string): { host: string; port: number } {
   return { host: match[1].replace(/^\[|\]$/g, ""), port };
 }
 
-function wholeNumber(name: string, text: string, min: number): number {
+/** `0`, `4`. @throws CodedError `usage` */
+export function wholeNumber(name: string, text: string, min: number): number {
   if (/^\d{1,6}$/.test(text) && Number(text) >= min) return Number(text);
   throw new CodedError(
     "usage",
@@ -218,7 +232,8 @@ function wholeNumber(name: string, text: string, min: number): number {
   );
 }
 
-function runnerKind(text: string): PachdConfig["runner"] {
+/** @throws CodedError `usage` */
+export function runnerKind(text: string): PachdConfig["runner"] {
   if (text === "process" || text === "docker") return text;
   throw new CodedError("usage", `Cannot use --runner ${text}: give process or docker`);
 }
@@ -234,7 +249,7 @@ function repoName(option: string, name: string): string {
 const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** `30s`, `10m`, `2h` or `0`. */
-function durationMs(name: string, text: string): number {
+export function durationMs(name: string, text: string): number {
   const [, count = "", unit = ""] = /^(\d{1,6})([smh])$/.exec(text) ?? [];
   if (text === "0") return 0;
   if (unitMs[unit] !== undefined && Number(count) > 0) return Number(count) * unitMs[unit];
@@ -247,7 +262,7 @@ function durationMs(name: string, text: string): number {
 const unitBytes: Readonly<Record<string, number>> = { KiB, MiB, GiB };
 
 /** `512MiB`, `10GiB` or `0`. */
-function sizeBytes(name: string, text: string): number {
+export function sizeBytes(name: string, text: string): number {
   const [, count = "", unit = ""] = /^(\d{1,6})([KMG]iB)$/.exec(text) ?? [];
   if (text === "0") return 0;
   if (unitBytes[unit] !== undefined && Number(count) > 0) return Number(count) * unitBytes[unit];
@@ -259,7 +274,8 @@ function sizeBytes(name: string, text: string): number {
 
 const logLevels = ["debug", "info", "warn", "error"];
 
-function logLevel(text: string): string {
+/** @throws CodedError `usage` */
+export function logLevel(text: string): string {
   if (logLevels.includes(text)) return text;
   throw new CodedError(
     "usage",

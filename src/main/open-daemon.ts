@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { openHttpServer } from "../api/index.ts";
 import { systemClock } from "../base/clock.ts";
 import { CodedError } from "../base/errors.ts";
@@ -17,6 +16,7 @@ import { openObjectStore } from "./open-object-store.ts";
 import { openMetadata, type OpenedMetadata } from "./open-metadata.ts";
 import { openLocalWorkers } from "./open-local-workers.ts";
 import { openRunner } from "./open-runner.ts";
+import { readToken } from "./read-token.ts";
 
 export interface Daemon {
   readonly address: string;
@@ -68,7 +68,11 @@ async function openParts(
   const disowned = Promise.withResolvers<CodedError>();
   const loops = [
     runEventLoop(pps, stop.signal),
-    runMaintenance(pfs, disowned.resolve, stop.signal),
+    runMaintenance(
+      pfs,
+      { disowned: disowned.resolve, logBytesMax: config.logBytesMax },
+      stop.signal,
+    ),
     keepSession(pfs, facts, stop.signal),
     runGarbageCollection(pfs, config.gcEveryMs, stop.signal),
   ];
@@ -76,7 +80,7 @@ async function openParts(
     stop.abort();
     return Promise.all(loops);
   });
-  const workers = await openLocalWorkers(config, { pps, runner });
+  const workers = await openLocalWorkers(config, { pps, runner, version });
   let closing = AbortSignal.abort();
   opened.push(() => workers.close(closing));
   const { host, port, allowedHosts, tokenFile, curlRepo } = config;
@@ -106,6 +110,7 @@ async function openParts(
     async close(signal) {
       log.info({}, "pachd is stopping");
       closing = signal;
+      workers.drain();
       await closeInOrder(opened, log);
     },
   };
@@ -127,23 +132,6 @@ async function openPfs(
   opened.push(() => storage.close());
   const openRoots = new OpenRoots({ metadata, storage });
   return { metadata, storage, clock, random, hints, log, openRoots };
-}
-
-async function readToken(file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined;
-  const token = (
-    await readFile(file, "utf8").catch((error: unknown) => {
-      throw new CodedError(
-        "failed_precondition",
-        `Cannot read the token file ${file}: ${(error as Error).message.split(",")[0]}. Give --token-file a file that this user can read`,
-      );
-    })
-  ).trim();
-  if (token.length >= 16) return token;
-  throw new CodedError(
-    "failed_precondition",
-    `Cannot use the token in ${file}: it has fewer than 16 characters. Make one with "openssl rand -hex 16"`,
-  );
 }
 
 function portError(error: unknown, config: PachdConfig): unknown {

@@ -3,27 +3,30 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { GiB } from "../base/size.ts";
 import { openFileCache } from "../filecache/index.ts";
+import type { WorkerFacts } from "../model/worker.ts";
 import { openLocalPool } from "../pool/index.ts";
-import type { PpsDeps } from "../pps/index.ts";
-import { openWorker } from "../worker/index.ts";
+import { TaskHost, type PpsDeps } from "../pps/index.ts";
+import { keepRegistered, openWorker, type Worker } from "../worker/index.ts";
+import { readBootId } from "./boot-id.ts";
 import type { PachdConfig } from "./config.ts";
-import { embeddedWorkerHost } from "./embedded-worker-host.ts";
-import { openSecretSource } from "./secret-source.ts";
 import type { OpenedRunner } from "./open-runner.ts";
+import { openSecretSource } from "./secret-source.ts";
 
 /** Files of inputs kept on disk between jobs. */
 const cacheBytesMax = 20 * GiB;
 
 /** The slots of this machine. */
 export interface LocalWorkers {
-  /** Takes no more tasks, lets those under way end until the signal fires, then kills them. */
+  /** Takes no more tasks. */
+  drain(): void;
+  /** Drains, lets the tasks under way end until the signal fires, then kills them and hands them back. */
   close(signal: AbortSignal): Promise<void>;
 }
 
 /** Opens the worker of a daemon and keeps its slots busy. */
 export async function openLocalWorkers(
   config: PachdConfig,
-  { pps, runner }: { pps: PpsDeps; runner: OpenedRunner },
+  { pps, runner, version }: { pps: PpsDeps; runner: OpenedRunner; version: string },
 ): Promise<LocalWorkers> {
   const { clock, log, hints } = pps.pfs;
   const { secrets } = config;
@@ -33,8 +36,9 @@ export async function openLocalWorkers(
     bytesMax: cacheBytesMax,
     bootId: await readBootId(),
   });
-  const host = embeddedWorkerHost(pps);
-  const name = `${hostname()}-${pps.session.slice(0, 8)}`;
+  const host = new TaskHost(pps);
+  const { session: id } = pps;
+  const name = `${hostname()}-${id.slice(0, 8)}`;
   const worker = await openWorker({
     name,
     host,
@@ -48,33 +52,59 @@ export async function openLocalWorkers(
     secrets: openSecretSource(secrets),
     readOnlyInputs: config.sandbox,
   });
-  const work = async (signal: AbortSignal): Promise<boolean> => {
-    const claimedAtMs = clock.monotonicMs();
-    const [task] = await host.claim({ worker: name, count: 1, signal });
-    if (task === undefined) return false;
-    const gone = new AbortController();
-    const stop = hints.listen(`job:${task.jobId}`, () => {
-      gone.abort();
-    });
-    await worker.runTask(task, { claimedAtMs, signal: AbortSignal.any([signal, gone.signal]) });
-    stop();
-    await host.release(task);
-    return true;
-  };
+  const draining = new AbortController();
+  const work = async (signal: AbortSignal): Promise<boolean> =>
+    await workOnce({ pps, host, worker, name }, signal);
   const pool = openLocalPool({ slots: runner.slots, work, clock, log });
   const stop = hints.listen("tasks", () => {
     pool.hint();
   });
+  const facts = (): WorkerFacts => ({
+    id,
+    name,
+    machine: hostname(),
+    version,
+    runner: runner.kind,
+    slots: runner.slots,
+    state: draining.signal.aborted ? "draining" : "ready",
+  });
+  const gone = new AbortController();
+  const keeping =
+    runner.slots === 0
+      ? Promise.resolve()
+      : keepRegistered({ host, worker, clock, log }, facts, gone.signal);
+  const drain = (): void => {
+    draining.abort();
+    pool.drain();
+  };
   return {
+    drain,
     async close(signal) {
+      drain();
       stop();
       await pool.close({ signal });
+      gone.abort();
+      await keeping;
+      await host.leave({ id }).catch(() => undefined);
       await filecache.close(signal);
     },
   };
 }
 
-/** Undefined where the system has none. */
-async function readBootId(): Promise<string | undefined> {
-  return await fs.readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => undefined);
+/** Claims a task and runs it to its end, or until its job is gone; false when there is none. */
+async function workOnce(
+  parts: { pps: PpsDeps; host: TaskHost; worker: Worker; name: string },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { pps, host, worker, name } = parts;
+  const { clock, hints } = pps.pfs;
+  const claimedAtMs = clock.monotonicMs();
+  const [task] = await host.claim({ worker: name, count: 1, signal });
+  if (task === undefined) return false;
+  const stop = hints.listen(`job:${task.jobId}`, () => {
+    worker.drop(task.token);
+  });
+  await worker.runTask(task, { claimedAtMs, signal });
+  stop();
+  return true;
 }

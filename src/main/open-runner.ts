@@ -15,6 +15,8 @@ export interface OpenedRunner extends Runner {
   readonly imageLabel: string;
 }
 
+type RunnerConfig = Pick<PachdConfig, "root" | "sandbox" | "slots" | "runner" | "dockerAddress">;
+
 interface Deps {
   readonly random: Random;
   readonly log: Log;
@@ -26,7 +28,7 @@ interface Deps {
  *
  * @throws CodedError `failed_precondition` when Docker was asked for and does not answer
  */
-export async function openRunner(config: PachdConfig, deps: Deps): Promise<OpenedRunner> {
+export async function openRunner(config: RunnerConfig, deps: Deps): Promise<OpenedRunner> {
   const scratch = join(config.root, "run");
   const mode = config.sandbox ? "namespaces" : "bare";
   const processes = await openProcessRunner({ ...deps, fs, scratch, mode });
@@ -39,13 +41,13 @@ export async function openRunner(config: PachdConfig, deps: Deps): Promise<Opene
     close: async () => {
       await Promise.all([processes.close(), containers.close()]);
     },
-    slots: config.sandbox ? config.slots : 1,
+    slots: config.sandbox ? config.slots : Math.min(1, config.slots),
     label,
     imageLabel: containers === processes ? label : containers.kind,
   };
 }
 
-async function openDocker(config: PachdConfig, deps: Deps): Promise<Runner> {
+async function openDocker(config: RunnerConfig, deps: Deps): Promise<Runner> {
   const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
   return await openDockerRunner({
     ...deps,

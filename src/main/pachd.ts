@@ -1,20 +1,22 @@
 import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { codedErrorFrom, errorCodes } from "../base/errors.ts";
-import { openDaemon, type Daemon } from "./open-daemon.ts";
-import { recover } from "./recover.ts";
 import { openLogger } from "./logger.ts";
 import { pachdHelp, parsePachdConfig, type PachdConfig } from "./config.ts";
+import type { Daemon } from "./open-daemon.ts";
+import { stopSignal } from "./stop-signals.ts";
 import { packageVersion } from "./version.ts";
-
-/** Requests under way and running commands get this long to end after SIGTERM. */
-const graceMs = 10_000;
 
 /** Runs pachd; resolves with the exit code. */
 async function main(): Promise<number> {
   let daemon: Daemon | undefined;
   let isTrusted = true;
+  let drainMs = 0;
   try {
+    if (process.argv[2] === "worker") {
+      await (await import("./run-worker.ts")).runWorker(process.argv.slice(3));
+      return 0;
+    }
     const config = parsePachdConfig(process.argv.slice(2), process.env, {
       cpus: availableParallelism(),
       cwd: process.cwd(),
@@ -22,7 +24,8 @@ async function main(): Promise<number> {
     if (config === "help") return say(pachdHelp);
     if (config === "version") return say(`${packageVersion()}\n`);
     if (config.command === "recover")
-      return say(await recover(config, openLogger(config.logLevel)));
+      return say(await (await import("./recover.ts")).recover(config, openLogger(config.logLevel)));
+    ({ drainMs } = config);
     daemon = await start(config);
     const death = await Promise.race([stopSignal(), daemon.died]);
     if (death?.details["trusted"] === 0) isTrusted = false;
@@ -39,7 +42,7 @@ async function main(): Promise<number> {
       process.stderr.write(`${coded.cause.stack}\n`);
     return errorCodes[coded.code].exit;
   } finally {
-    await daemon?.close(AbortSignal.timeout(graceMs));
+    await daemon?.close(AbortSignal.timeout(drainMs));
     // SQLite would write back what it has, as if the disk had kept it.
     if (!isTrusted) process.kill(process.pid, "SIGKILL");
   }
@@ -47,6 +50,7 @@ async function main(): Promise<number> {
 
 async function start(config: PachdConfig): Promise<Daemon> {
   const log = openLogger(config.logLevel);
+  const { openDaemon } = await import("./open-daemon.ts");
   const daemon = await openDaemon(config, {
     log,
     version: packageVersion(),
@@ -56,15 +60,6 @@ async function start(config: PachdConfig): Promise<Daemon> {
     `pachd ${packageVersion()} is ready at ${daemon.address} (root ${config.root})\n`,
   );
   return daemon;
-}
-
-async function stopSignal(): Promise<void> {
-  await new Promise<void>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const)
-      process.once(signal, () => {
-        resolve();
-      });
-  });
 }
 
 function say(text: string): number {

@@ -93,3 +93,15 @@ export interface PipelineInfo {
   /** Jobs by state; only in an inspection. */
   readonly jobCounts?: Readonly<Partial<Record<JobState, number>>>;
 }
+
+/** A line that a task printed. */
+export interface LogLine {
+  readonly job: string;
+  readonly task: number;
+  /** Which try of the task printed it, from 1. */
+  readonly attempt: number;
+  /** When it reached the daemon, microseconds since 1970: up to a fifth of a second after it was printed. */
+  readonly timeMicros: number;
+  /** Without its end. */
+  readonly text: string;
+}

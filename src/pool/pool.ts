@@ -7,6 +7,8 @@ export interface Pool {
   readonly slots: number;
   /** Says that there may be work; a hint, which may come too often or get lost. */
   hint(): void;
+  /** Stops taking work. */
+  drain(): void;
   /** Stops taking work and waits for what runs, at most until the signal fires. */
   close(options: { signal: AbortSignal }): Promise<void>;
 }

@@ -2,7 +2,7 @@ export { createJob } from "./create-job.ts";
 export { deleteJob, restartJob, stopJob } from "./job-verbs.ts";
 export { startPipeline, stopPipeline, updatePipeline } from "./pipeline-verbs.ts";
 export { runEventLoop } from "./event-loop.ts";
-export { appendTaskLog, readLogs } from "./logs.ts";
+export { readLogRecords, readLogs, type LogQuery } from "./logs.ts";
 export {
   createPipeline,
   deleteAllPipelines,
@@ -13,13 +13,7 @@ export {
   listPipelines,
 } from "./pipelines.ts";
 export type { PpsDeps } from "./pps-deps.ts";
-export {
-  claimTasks,
-  releaseTask,
-  renewTask,
-  reportTask,
-  storeTaskOutput,
-  taskLeaseMs,
-  type Assignment,
-} from "./tasks.ts";
+export { TaskHost, type ClaimRequest } from "./task-host.ts";
+export { claimedMax } from "./tasks.ts";
+export { listWorkers } from "./workers.ts";
 export { watchJob, watchJobs } from "./watch-jobs.ts";

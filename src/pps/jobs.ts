@@ -7,6 +7,7 @@ import { inputView } from "./job-views.ts";
 import { moduliFor, type DividedInput } from "./partition.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 import { entriesOf } from "./shares.ts";
+import { countWorkers } from "./workers.ts";
 
 /**
  * Starts a job whose predecessor has ended: opens its output commit and divides its inputs into
@@ -73,7 +74,7 @@ async function divide(
   tasks: number;
   entries: { position: number; names: string[] }[];
 }> {
-  const workers = workersOf(deps, job.info.parallelismSpec);
+  const workers = workersOf(await countWorkers(deps), job.info.parallelismSpec);
   // Without inputs there is nothing to divide, and each worker does the same.
   if (inputs.length === 0) return { moduli: [], tasks: workers, entries: [] };
   const entries: { position: number; names: string[] }[] = [];
@@ -124,12 +125,12 @@ function dividedInputs(job: JobDetail, fromUids: readonly (string | null)[]): Di
 
 /** A constant of 0 means one per slot; a coefficient counts machines. */
 export function workersOf(
-  deps: Pick<PpsDeps, "slots" | "machines">,
+  there: { readonly machines: number; readonly slots: number },
   spec: ParallelismSpec,
 ): number {
   if (spec.strategy === "COEFFICIENT")
-    return Math.max(1, Math.floor(spec.coefficient * (deps.machines?.() ?? 1)));
-  return spec.constant === 0 ? deps.slots : spec.constant;
+    return Math.max(1, Math.floor(spec.coefficient * there.machines));
+  return spec.constant === 0 ? there.slots : spec.constant;
 }
 
 /**

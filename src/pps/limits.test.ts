@@ -32,8 +32,8 @@ describe("limits of a job", () => {
     });
   }
 
-  it("a worker that is lost counts as a failure, and is told apart", async (t) => {
-    const pps = await openFailing(t, { retries: 1 });
+  it("a worker that is lost is told apart, and is no failure of the command", async (t) => {
+    const pps = await openFailing(t, { retries: 0 });
     for (let lost = 0; lost < 2;) {
       await handleEvents(pps.deps, never);
       if ((await claimTasks(pps.deps, { worker: "w", count: 1 })).length > 0) lost++;
@@ -41,7 +41,12 @@ describe("limits of a job", () => {
     }
     await pps.settle();
     const [job] = await pps.jobs("p");
-    assert.match(job!.error ?? "", /after 2 attempts: lost: its worker stopped renewing/);
+    const { tasks } = await pps.job(job!.id);
+    assert.deepEqual(
+      tasks![0]!.attempts.map(({ error = "" }) => error.startsWith("lost: its worker stopped")),
+      [true, true, false],
+    );
+    assert.match(job!.error ?? "", /after 3 attempts: no/);
   });
 
   it("a job that has not ended in its time is ended, and the next one runs", async (t) => {

@@ -1,19 +1,35 @@
 import { CodedError, isCoded } from "../base/errors.ts";
-import type { JobInfo } from "../model/job.ts";
+import type { JobInfo, LogLine } from "../model/job.ts";
 import type { Principal } from "../model/principal.ts";
 import type { LogPiece, TaskClaim } from "../metadata/index.ts";
 import { inspectJob } from "./pipelines.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 
-/** Adds to the log of an attempt. */
-export async function appendTaskLog(deps: PpsDeps, claim: TaskClaim, bytes: Buffer): Promise<void> {
-  await deps.pfs.metadata.call("appendLog", { ...claim, bytes });
+/** Adds to the log of an attempt what stands at `offset` of it; what is there already is left. */
+export async function appendTaskLog(
+  deps: PpsDeps,
+  claim: TaskClaim,
+  { offset, bytes }: { offset: number; bytes: Buffer },
+): Promise<void> {
+  await deps.pfs.metadata.call("appendLog", { ...claim, offset, bytes });
   deps.pfs.hints.give(`log:${claim.jobId}`);
+}
+
+/** Which lines of a job's logs are read. */
+export interface LogQuery {
+  /** Goes on until the job has ended, in the order in which lines come. Default: false. */
+  readonly follow?: boolean;
+  /** Only those of one task. */
+  readonly task?: number;
+  /** Only those of this try of each task, from 1. */
+  readonly attempt?: number;
+  /** Only those that came at this time or later, microseconds since 1970. */
+  readonly sinceMicros?: number;
+  readonly signal: AbortSignal;
 }
 
 /**
  * The log of a job, attempt by attempt in task order, each line prefixed `<task> | ` (contract 3.7).
- * With `follow`, goes on until the job has ended, in the order in which lines come.
  *
  * @throws CodedError `not_found` when there is no such job, or it ran nothing
  */
@@ -21,9 +37,40 @@ export async function* readLogs(
   deps: PpsDeps,
   principal: Principal,
   id: string,
-  options: { follow: boolean; signal: AbortSignal },
+  query: LogQuery,
 ): AsyncGenerator<Buffer, void, void> {
-  const job = await findJob(deps, principal, id, options.signal);
+  for await (const { task, bytes } of readLogLines(deps, principal, id, query))
+    yield Buffer.concat([Buffer.from(`${task} | `), bytes, newline]);
+}
+
+/**
+ * The same for programs: every line with its job, task, attempt and time.
+ *
+ * @throws CodedError as readLogs()
+ */
+export async function* readLogRecords(
+  deps: PpsDeps,
+  principal: Principal,
+  id: string,
+  query: LogQuery,
+): AsyncGenerator<LogLine, void, void> {
+  for await (const { bytes, ...line } of readLogLines(deps, principal, id, query))
+    yield { ...line, text: bytes.toString("utf8") };
+}
+
+const newline = Buffer.from("\n");
+
+/** A line without its end. */
+type RawLine = Omit<LogLine, "text"> & { readonly bytes: Buffer };
+
+async function* readLogLines(
+  deps: PpsDeps,
+  principal: Principal,
+  id: string,
+  query: LogQuery,
+): AsyncGenerator<RawLine, void, void> {
+  const { signal, follow = false } = query;
+  const job = await findJob(deps, principal, id, signal);
   if (job.state === "empty") {
     throw new CodedError(
       "not_found",
@@ -31,20 +78,30 @@ export async function* readLogs(
       { details: { job: job.id, classic: `job ${job.id} not found` } },
     );
   }
-  const pieces = options.follow
-    ? followedPieces(deps, job.id, options.signal)
-    : storedPieces(deps, job.id);
-  const attempts = new Map<string, AttemptLog>();
-  for await (const { task, attempt, bytes } of pieces) {
-    const key = `${task}/${attempt}`;
-    const log = attempts.get(key) ?? new AttemptLog(task);
-    attempts.set(key, log);
-    yield* log.linesOf(bytes);
+  const open = new Map<string, AttemptLog>();
+  for await (const piece of follow
+    ? followedPieces(deps, job.id, query)
+    : storedPieces(deps, job.id, query)) {
+    if (query.task !== undefined && piece.task !== query.task) {
+      if (!follow) break;
+      continue;
+    }
+    if (query.attempt !== undefined && piece.attempt !== query.attempt) continue;
+    const key = `${piece.task}/${piece.attempt}`;
+    let log = open.get(key);
+    if (log === undefined) {
+      // Stored pieces come one attempt after the other: what was open is whole.
+      if (!follow) yield* rests(open);
+      open.set(key, (log = new AttemptLog(job.id, piece)));
+    }
+    yield* log.linesOf(piece);
   }
-  for (const log of attempts.values()) {
-    const rest = log.takeRest();
-    if (rest !== undefined) yield rest;
-  }
+  yield* rests(open);
+}
+
+function* rests(open: Map<string, AttemptLog>): Generator<RawLine, void, void> {
+  for (const log of open.values()) yield* log.takeRest();
+  open.clear();
 }
 
 /** To the 1.2 series a job that is not there has no logs, as one that ran nothing. */
@@ -63,10 +120,14 @@ async function findJob(
   }
 }
 
-async function* storedPieces(deps: PpsDeps, jobId: string): AsyncGenerator<LogPiece, void, void> {
-  let after = { task: -1, attempt: 0, number: 0 };
+async function* storedPieces(
+  deps: PpsDeps,
+  jobId: string,
+  { task = 0, sinceMicros: since = 0 }: LogQuery,
+): AsyncGenerator<LogPiece, void, void> {
+  let after = { task: task - 1, attempt: Number.MAX_SAFE_INTEGER, number: 0 };
   for (;;) {
-    const pieces = await deps.pfs.metadata.call("readLog", { jobId, after });
+    const pieces = await deps.pfs.metadata.call("readLog", { jobId, after, since });
     const last = pieces.at(-1);
     if (last === undefined) return;
     yield* pieces;
@@ -77,9 +138,9 @@ async function* storedPieces(deps: PpsDeps, jobId: string): AsyncGenerator<LogPi
 async function* followedPieces(
   deps: PpsDeps,
   jobId: string,
-  signal: AbortSignal,
+  { sinceMicros = 0, signal }: LogQuery,
 ): AsyncGenerator<LogPiece, void, void> {
-  let after = 0;
+  let after = Math.max(0, sinceMicros - 1);
   for (;;) {
     // Looked at before the pieces: what a job wrote last is there once it has ended.
     const isGoing = await deps.pfs.metadata.call("isJobGoing", { id: jobId });
@@ -111,16 +172,21 @@ async function somethingNew(deps: PpsDeps, id: string, signal: AbortSignal): Pro
 /** A line longer than this is cut: programs print megabytes without a newline. */
 const lineBytesMax = 64 * 1024;
 
-/** The log of one attempt, cut into prefixed lines as it comes. */
+/** The log of one attempt, cut into lines as it comes. */
 class AttemptLog {
-  private readonly prefix: Buffer;
+  private readonly jobId: string;
+  private readonly piece: LogPiece;
+  private micros = 0;
   private rest: Buffer = Buffer.alloc(0);
 
-  constructor(task: number) {
-    this.prefix = Buffer.from(`${task} | `);
+  constructor(jobId: string, piece: LogPiece) {
+    this.jobId = jobId;
+    this.piece = piece;
   }
 
-  *linesOf(bytes: Buffer): Generator<Buffer, void, void> {
+  /** The lines that a piece ends; each has the time of the piece that ends it. */
+  *linesOf({ bytes, number }: LogPiece): Generator<RawLine, void, void> {
+    this.micros = number;
     let open = this.rest.length === 0 ? bytes : Buffer.concat([this.rest, bytes]);
     for (
       let end = open.indexOf(0x0a);
@@ -128,15 +194,19 @@ class AttemptLog {
       end = open.indexOf(0x0a)
     ) {
       const cut = end < 0 ? lineBytesMax : Math.min(end, lineBytesMax);
-      yield Buffer.concat([this.prefix, open.subarray(0, cut), Buffer.from("\n")]);
+      yield this.line(open.subarray(0, cut));
       open = open.subarray(cut === end ? cut + 1 : cut);
     }
     this.rest = open;
   }
 
-  takeRest(): Buffer | undefined {
-    const { rest } = this;
+  *takeRest(): Generator<RawLine, void, void> {
+    if (this.rest.length > 0) yield this.line(this.rest);
     this.rest = Buffer.alloc(0);
-    return rest.length === 0 ? undefined : Buffer.concat([this.prefix, rest, Buffer.from("\n")]);
+  }
+
+  private line(bytes: Buffer): RawLine {
+    const { task, attempt } = this.piece;
+    return { job: this.jobId, task, attempt, timeMicros: this.micros, bytes };
   }
 }

@@ -8,8 +8,6 @@ export interface PpsDeps {
   readonly session: string;
   /** Tasks that can run at once: what a parallelism of 0 means. */
   readonly slots: number;
-  /** Machines that work on tasks now: what a coefficient is multiplied with. Default: this one alone. */
-  readonly machines?: () => number;
   /** What runs the tasks: shown with every job and pipeline. */
   readonly runner: string;
   /** What runs those whose transform names an image. Default: the same. */

@@ -1,4 +1,4 @@
-import { codedErrorFrom } from "../base/errors.ts";
+import { codedErrorFrom, isCoded } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
 import type { CommitName } from "../model/commit.ts";
 import type { Transform } from "../model/spec-schema.ts";
@@ -24,13 +24,19 @@ export interface Assignment {
   readonly timeoutMs: number;
 }
 
-/** Takes up to `count` tasks for a worker. */
+/** Tasks that one claim takes at most. */
+export const claimedMax = 256;
+/** A task whose inputs cannot be reached now rests so long. */
+const unreachableMs = 2_000;
+
+/** Takes up to `count` tasks for a worker; `tokens` fence them, made here when the worker gives none. */
 export async function claimTasks(
   deps: PpsDeps,
-  request: { worker: string; count: number },
+  request: { worker: string; count: number; tokens?: readonly string[] },
 ): Promise<Assignment[]> {
   const { metadata, random, hints } = deps.pfs;
-  const tokens = Array.from({ length: request.count }, () => randomHex(random));
+  const count = Math.min(request.count, claimedMax);
+  const tokens = [...(request.tokens ?? Array.from({ length: count }, () => randomHex(random)))];
   const claims = await metadata.call("claimTasks", {
     worker: request.worker,
     tokens,
@@ -42,11 +48,17 @@ export async function claimTasks(
       const assignment = await assign(deps, claim);
       if (assignment !== undefined) assignments.push(assignment);
     } catch (error) {
-      await reportTask(deps, claim, `its inputs cannot be read: ${codedErrorFrom(error).message}`);
+      await inputsFailed(deps, claim, error);
     }
   }
   if (claims.length > 0) hints.give("jobs");
   return assignments;
+}
+
+/** A task whose inputs cannot be read has failed, unless they only cannot be reached now. */
+export async function inputsFailed(deps: PpsDeps, claim: TaskClaim, error: unknown): Promise<void> {
+  if (isCoded(error, "unavailable")) return await unclaim(deps, [claim.token], unreachableMs);
+  await reportTask(deps, claim, `its inputs cannot be read: ${codedErrorFrom(error).message}`);
 }
 
 async function assign(deps: PpsDeps, claim: TaskClaim): Promise<Assignment | undefined> {
@@ -92,12 +104,12 @@ export async function renewTask(deps: PpsDeps, claim: TaskClaim): Promise<void> 
 /** Stores what an attempt wrote; it counts only if the attempt is then reported as a success. */
 export async function storeTaskOutput(
   deps: PpsDeps,
-  assignment: Assignment,
+  { claim, outputUid }: Pick<Assignment, "claim" | "outputUid">,
   changes: AsyncIterable<OutputChange>,
   signal: AbortSignal,
 ): Promise<void> {
-  const staged = await stageOutput(deps.pfs, assignment.outputUid, changes, signal);
-  await deps.pfs.metadata.call("storeOutput", { ...assignment.claim, ...staged });
+  const staged = await stageOutput(deps.pfs, outputUid, changes, signal);
+  await deps.pfs.metadata.call("storeOutput", { ...claim, ...staged });
 }
 
 /** Ends an attempt; without `error` it succeeded. */
@@ -121,4 +133,14 @@ export async function reportTask(
 export async function releaseTask(deps: PpsDeps, claim: TaskClaim): Promise<void> {
   await deps.pfs.metadata.call("releaseTask", claim);
   deps.pfs.hints.give("tasks");
+}
+
+/** Gives tasks back as if they had never been claimed, by their tokens. */
+export async function unclaim(
+  deps: PpsDeps,
+  tokens: readonly string[],
+  delayMs = 0,
+): Promise<void> {
+  const count = await deps.pfs.metadata.call("unclaimTasks", { tokens, delayMs });
+  if (count > 0) deps.pfs.hints.give("tasks");
 }

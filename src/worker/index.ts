@@ -1,3 +1,5 @@
+export { keepRegistered } from "./keep-registered.ts";
+export { openSlots, type Slots } from "./open-slots.ts";
 export { openWorker, type Worker } from "./open-worker.ts";
 export type { SecretSource } from "./stage-secrets.ts";
 export type { WorkerFs, WorkerOptions } from "./worker-options.ts";

@@ -8,6 +8,10 @@ import type { WorkerOptions } from "./worker-options.ts";
 export interface Worker {
   /** Claims a task and runs it to its end; false when there is none. For a slot of a pool. */
   work(signal: AbortSignal): Promise<boolean>;
+  /** The tokens of the tasks that are running. */
+  tokens(): string[];
+  /** Kills a task that is no longer this worker's. */
+  drop(token: string): void;
   /**
    * Runs a task that was claimed. Settles when it is reported, or given up because its lease is lost
    * or the signal fired; never rejects for what the task did.
@@ -28,12 +32,22 @@ export async function openWorker(options: WorkerOptions): Promise<Worker> {
     hardLinks: options.readOnlyInputs,
   });
   let attempts = 0;
+  const running = new Map<string, AbortController>();
   const run: Worker["runTask"] = async (task, { claimedAtMs, signal }) => {
     const directory = `${scratch}/tasks/${++attempts}`;
-    await runTask({ ...options, views }, { task, claimedAtMs, directory }, signal);
+    const dropped = new AbortController();
+    running.set(task.token, dropped);
+    const either = AbortSignal.any([signal, dropped.signal]);
+    try {
+      await runTask({ ...options, views }, { task, claimedAtMs, directory }, either);
+    } finally {
+      running.delete(task.token);
+    }
   };
   return {
     runTask: run,
+    tokens: () => [...running.keys()],
+    drop: (token) => running.get(token)?.abort(),
     async work(signal) {
       signal.throwIfAborted();
       const claimedAtMs = clock.monotonicMs();

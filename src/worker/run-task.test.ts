@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs/promises";
 import { after, before, describe, it } from "node:test";
+import { CodedError } from "../base/errors.ts";
 import { probeNamespaces } from "../runner/index.ts";
 import { openWorkerBench, type WorkerBench } from "./testing/worker-bench.ts";
 
@@ -190,6 +191,40 @@ describe("runTask()", { skip: probe.works ? false : probe.reason }, () => {
     await until(() => bench.host.attemptOf(task).log === "up\n");
     stop.abort();
     await working;
+    assert.equal(bench.host.attemptOf(task).outcome, undefined);
+    assert.equal(bench.host.attemptOf(task).released, true);
+  });
+  it("waits for a host that is away, for inputs, logs and outputs, and fails nothing", async () => {
+    const { host } = bench;
+    const view = host.addView({ x: "apple\n" });
+    const away = new Map<string, number>();
+    const fails = (what: string): void => {
+      const times = (away.get(what) ?? 0) + 1;
+      away.set(what, times);
+      if (times === 1) throw new CodedError("unavailable", "away");
+    };
+    const listView = host.listView.bind(host);
+    const writeOutput = host.writeOutput.bind(host);
+    const appendLog = host.appendLog.bind(host);
+    host.listView = (...args) => (fails("list"), listView(...args));
+    host.writeOutput = async (...args) => (fails("write"), await writeOutput(...args));
+    host.appendLog = async (...args) => (fails("log"), await appendLog(...args));
+    const attempt = await bench
+      .sh("echo hello; cat /pfs/fruit/x > /pfs/out/x", { inputs: [{ name: "fruit", view }] })
+      .finally(() => Object.assign(host, { listView, writeOutput, appendLog }));
+    assert.deepEqual(attempt.outcome, { kind: "success" });
+    assert.deepEqual(attempt.changes, [{ kind: "append", path: "x", content: "apple\n" }]);
+    assert.equal(attempt.log, "hello\n");
+    assert.deepEqual(Object.fromEntries(away), { list: 2, log: 2, write: 2 });
+  });
+  it("drop() kills a task that is no longer this worker's", async () => {
+    const task = bench.host.addTask({ cmd: ["sh", "-c", "echo up; sleep 60"] });
+    const working = bench.worker.work(never);
+    await until(() => bench.host.attemptOf(task).log === "up\n");
+    assert.deepEqual(bench.worker.tokens(), [task.token]);
+    bench.worker.drop(task.token);
+    await working;
+    assert.deepEqual(bench.worker.tokens(), []);
     assert.equal(bench.host.attemptOf(task).outcome, undefined);
   });
   it("removes what a task made unwritable", async () => {

@@ -1,11 +1,13 @@
 import { codedErrorFrom, isCoded } from "../base/errors.ts";
 import { removeTree } from "../base/remove-tree.ts";
+import type { OutputChange } from "../model/output-change.ts";
 import { collectOutput } from "./collect-output.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { runUserCode } from "./run-user-code.ts";
 import { stageInputs } from "./stage-inputs.ts";
 import { stageSecrets } from "./stage-secrets.ts";
 import { TaskLog } from "./task-log.ts";
+import { untilAvailable } from "./until-available.ts";
 import type { ViewStore } from "./view-store.ts";
 import type { ClaimedTask, TaskOutcome } from "./worker-host.ts";
 import type { WorkerOptions } from "./worker-options.ts";
@@ -21,8 +23,8 @@ export interface Attempt {
 
 /**
  * Runs one task: stage inputs, run the user's code, collect its output, report. Everything that goes
- * wrong on the way is reported as a failure of the attempt, but for two cases, which report nothing:
- * the lease is lost, and the signal fires. Leaves nothing on disk.
+ * wrong on the way is reported as a failure of the attempt, but for two cases, in which the task is handed
+ * back: the lease is lost, and the signal fires. Leaves nothing on disk.
  */
 export async function runTask(
   options: WorkerOptions & { readonly views: ViewStore },
@@ -35,13 +37,16 @@ export async function runTask(
   const either = AbortSignal.any([signal, heartbeat.lost]);
   try {
     const outcome = await outcomeOf(options, attempt, either);
-    await untilTaken(async () => await host.report(task, outcome), { clock, signal: either });
+    await untilAvailable(async () => await host.report(task, outcome), { clock, signal: either });
   } catch (error) {
     const { message } = codedErrorFrom(error);
     log.warn(
       { job: task.jobId, task: task.task, attempt: task.attempt, error: message },
       "A task was given up",
     );
+    // The command is dead, so another worker need not wait for the lease. One that is lost may be somebody
+    // else's by now: then nothing happens.
+    await host.release(task).catch(() => undefined);
   } finally {
     heartbeat.stop();
     await removeTree(fs, directory).catch((error: Error) => {
@@ -55,15 +60,18 @@ async function outcomeOf(
   { task, directory }: Attempt,
   signal: AbortSignal,
 ): Promise<TaskOutcome> {
-  const { fs, host, views } = options;
-  const taskLog = new TaskLog(options, task);
+  const { clock, fs, host, views } = options;
+  const taskLog = new TaskLog(options, task, signal);
   try {
     const secrets = await stageSecrets(
       { fs, source: options.secrets, directory: `${directory}/secrets` },
       task,
     );
     taskLog.hide(secrets.values);
-    const stage = await stageInputs({ fs, views, out: `${directory}/out` }, task, signal);
+    const stage = await untilAvailable(
+      async () => await stageInputs({ fs, views, out: `${directory}/out` }, task, signal),
+      { clock, signal },
+    );
     try {
       const hidden = [...options.hidden, options.scratch];
       const ended = await runUserCode(
@@ -73,7 +81,9 @@ async function outcomeOf(
         signal,
       );
       if (ended.kind === "success") {
-        await host.writeOutput(task, collectOutput(fs, stage, signal), signal);
+        const changes = (): AsyncIterable<OutputChange> => collectOutput(fs, stage, signal);
+        const store = async (): Promise<void> => await host.writeOutput(task, changes, signal);
+        await untilAvailable(store, { clock, signal });
       }
       return ended;
     } finally {
@@ -87,23 +97,5 @@ async function outcomeOf(
     return { kind: "failure", error: taskLog.hidden(message) };
   } finally {
     await taskLog.close();
-  }
-}
-
-const reportAgainMs = 1_000;
-
-/** A report is worth repeating as long as the lease holds: the work is done. */
-async function untilTaken(
-  report: () => Promise<void>,
-  { clock, signal }: { clock: WorkerOptions["clock"]; signal: AbortSignal },
-): Promise<void> {
-  for (;;) {
-    signal.throwIfAborted();
-    try {
-      return await report();
-    } catch (error) {
-      if (!isCoded(error, "unavailable")) throw error;
-      await clock.sleep(reportAgainMs, signal);
-    }
   }
 }

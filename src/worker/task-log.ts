@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { KiB, MiB } from "../base/size.ts";
 import { Redactor } from "./redactor.ts";
+import { untilAvailable } from "./until-available.ts";
 import type { ClaimedTask, WorkerHost } from "./worker-host.ts";
 
 const batchBytesMax = 64 * KiB;
@@ -16,6 +17,8 @@ const tailBytesMax = 2 * KiB;
 export class TaskLog {
   private readonly options: { readonly host: WorkerHost; readonly clock: Clock; readonly log: Log };
   private readonly task: ClaimedTask;
+  private readonly signal: AbortSignal;
+  private sentBytes = 0;
   private redactor = new Redactor([]);
   private batch: Buffer[] = [];
   private batchBytes = 0;
@@ -24,9 +27,15 @@ export class TaskLog {
   private sending: Promise<void> = Promise.resolve();
   private timer: AbortController | undefined;
 
-  constructor(options: { host: WorkerHost; clock: Clock; log: Log }, task: ClaimedTask) {
+  /** @param signal when it fires, a host that is away is not waited for any more */
+  constructor(
+    options: { host: WorkerHost; clock: Clock; log: Log },
+    task: ClaimedTask,
+    signal: AbortSignal,
+  ) {
     this.options = options;
     this.task = task;
+    this.signal = signal;
   }
 
   /** Takes a piece of the command's output; waits when the host is slow. */
@@ -107,8 +116,14 @@ export class TaskLog {
   private async send(bytes: Buffer): Promise<void> {
     const { host, log } = this.options;
     for (let at = 0; at < bytes.length; at += batchBytesMax) {
+      const part = bytes.subarray(at, at + batchBytesMax);
+      const offset = this.sentBytes;
+      this.sentBytes += part.length;
+      const append = async (): Promise<void> => await host.appendLog(this.task, offset, part);
       try {
-        await host.appendLog(this.task, bytes.subarray(at, at + batchBytesMax));
+        await (this.signal.aborted
+          ? append()
+          : untilAvailable(append, { clock: this.options.clock, signal: this.signal }));
       } catch (error) {
         log.warn(
           { job: this.task.jobId, task: this.task.task, error: String(error) },

@@ -62,7 +62,7 @@ export class SimDaemon {
     await this.pfs.storage.claimStore(this.stop.signal);
     await this.pfs.storage.renewSession(facts);
     const { signal } = this.stop;
-    void runMaintenance(this.pfs, () => undefined, signal);
+    void runMaintenance(this.pfs, { disowned: () => undefined, logBytesMax: Infinity }, signal);
     void keepSession(this.pfs, facts, signal);
     void runGarbageCollection(this.pfs, gcEveryMs, signal);
     if (this.world.isBusyCollecting) void this.collectAgainAndAgain(signal);

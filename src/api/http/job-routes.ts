@@ -1,12 +1,18 @@
 import { Readable } from "node:stream";
 import { z } from "zod";
+import { coalesce } from "../../base/coalesce.ts";
+import { KiB } from "../../base/size.ts";
 import type { JobInfo } from "../../model/job.ts";
+import { parseSince } from "../../model/since.ts";
 import {
   inspectJob,
   listJobs,
+  listWorkers,
+  readLogRecords,
   readLogs,
   watchJob,
   watchJobs,
+  type LogQuery,
   type PpsDeps,
 } from "../../pps/index.ts";
 import {
@@ -16,10 +22,10 @@ import {
   type EventStreams,
   type ServerEvent,
 } from "./event-streams.ts";
-import { countOr, flag, manyCommits } from "./json-body.ts";
+import { countOr, flag, manyCommits, optionalCount } from "./json-body.ts";
 import { commitNameOf, principalOf, signalOf } from "./request-context.ts";
-import { bytes, json, type RestCall, type RestRoutes } from "./route.ts";
-import { jobInfo } from "./shapes.ts";
+import { bytes, json, jsonLines, type RestCall, type RestRoutes } from "./route.ts";
+import { jobInfo, logLine, workerInfo } from "./shapes.ts";
 
 const listQuery = z.strictObject({
   pipeline: z.string().optional().describe("Only jobs of this pipeline."),
@@ -28,7 +34,16 @@ const listQuery = z.strictObject({
 const waitQuery = z.strictObject({
   waitMs: countOr(0).describe("Answers when the job has ended, or after this time."),
 });
-const logQuery = z.strictObject({ follow: flag.describe("Goes on until the job has ended.") });
+const logQuery = z.strictObject({
+  follow: flag.describe("Goes on until the job has ended, in the order in which lines come."),
+  raw: flag.describe("A JSON object a line."),
+  task: optionalCount.describe("Only lines of this task."),
+  attempt: optionalCount.describe("Only lines of this try of each task, from 1."),
+  since: z
+    .string()
+    .optional()
+    .describe("Only lines that came since: `30s`, `10m`, `2h`, `1d` ago, or a time by RFC 3339."),
+});
 
 /** Reading jobs and their logs. */
 export function registerJobRoutes(routes: RestRoutes, pps: PpsDeps, streams: EventStreams): void {
@@ -87,6 +102,16 @@ export function registerJobRoutes(routes: RestRoutes, pps: PpsDeps, streams: Eve
     },
   );
   registerLogRoute(routes, pps, streams);
+  routes.add(
+    {
+      method: "GET",
+      path: "/workers",
+      noun: "jobs",
+      summary: "Lists the workers that run tasks: on other machines, and inside daemons.",
+      answer: json(z.strictObject({ workers: z.array(workerInfo) }), "The workers, by name."),
+    },
+    async ({ request }) => ({ workers: [...(await listWorkers(pps, principalOf(request)))] }),
+  );
 }
 
 function registerLogRoute(routes: RestRoutes, pps: PpsDeps, streams: EventStreams): void {
@@ -100,6 +125,7 @@ function registerLogRoute(routes: RestRoutes, pps: PpsDeps, streams: EventStream
       query: logQuery,
       answer: bytes("text/plain; charset=utf-8", "The lines."),
       otherwise: [
+        jsonLines(logLine, "With `raw`: a line each."),
         events(
           { line: z.strictObject({ line: z.string() }) },
           "As events: the lines as they come, until the job has ended.",
@@ -112,12 +138,15 @@ function registerLogRoute(routes: RestRoutes, pps: PpsDeps, streams: EventStream
       const { request, reply, params, query } = call;
       if (wantsEvents(request))
         return await streams.send(call, (signal) => lineEvents(pps, call, signal));
-      const signal = signalOf(reply);
-      const lines = readLogs(pps, principalOf(request), params.job, { ...query, signal });
+      const wanted = logQueryOf(query, pps, signalOf(reply));
+      const read = query.raw ? rawLogs : readLogs;
+      const lines = read(pps, principalOf(request), params.job, wanted);
       // The first line is awaited here, so that an unknown job is an answer and not a broken stream.
       const first = await lines.next();
-      void reply.type("text/plain; charset=utf-8");
-      const text = first.done === true ? [] : prepended(first.value, lines);
+      void reply.type(query.raw ? "application/x-ndjson" : "text/plain; charset=utf-8");
+      const all = prepended(first, lines);
+      // Lines leave together where nobody waits for each.
+      const text = query.follow ? all : coalesce(all, sliceBytes);
       return await reply.send(Readable.from(text, { objectMode: false }));
     },
   );
@@ -148,10 +177,35 @@ async function* lineEvents(
   }
 }
 
+const sliceBytes = 64 * KiB;
+
+function logQueryOf(
+  { follow, task, attempt, since }: z.infer<typeof logQuery>,
+  { pfs }: PpsDeps,
+  signal: AbortSignal,
+): LogQuery {
+  return {
+    follow,
+    signal,
+    ...(task === undefined ? {} : { task }),
+    ...(attempt === undefined ? {} : { attempt }),
+    ...(since === undefined ? {} : { sinceMicros: parseSince(since, pfs.clock.nowMicros()) }),
+  };
+}
+
+/** One JSON object a line. */
+async function* rawLogs(
+  ...[pps, principal, id, query]: Parameters<typeof readLogRecords>
+): AsyncGenerator<Buffer, void, void> {
+  for await (const line of readLogRecords(pps, principal, id, query))
+    yield Buffer.from(`${JSON.stringify(line)}\n`);
+}
+
 async function* prepended(
-  first: Buffer,
+  first: IteratorResult<Buffer, void>,
   rest: AsyncIterable<Buffer>,
 ): AsyncGenerator<Buffer, void, void> {
-  yield first;
+  if (first.done === true) return;
+  yield first.value;
   yield* rest;
 }

@@ -93,3 +93,11 @@ export function countOr(byDefault: number): z.ZodType<number> {
     .transform(Number)
     .default(byDefault);
 }
+
+/** The same, where it makes a difference whether there is one. */
+export const optionalCount: z.ZodType<number | undefined> = z
+  .string()
+  .regex(/^\d{1,15}$/, "expected a whole number")
+  .meta({ openapi: { type: "integer", minimum: 0, maximum: 10 ** 15 - 1 } })
+  .transform(Number)
+  .optional();

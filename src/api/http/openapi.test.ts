@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { before, after, test } from "node:test";
 import { openTestGrpc, type TestGrpc } from "../grpc/testing/open-test-grpc.ts";
 import { isCurlPath } from "../curl/curl-door.ts";
+import { isWorkerPath } from "./worker-routes.ts";
 import { ApiDocument, type Exchange } from "./testing/api-document.ts";
 import { readDocument } from "./testing/read-document.ts";
 
@@ -47,7 +48,8 @@ test("openApiOf() has every route of the server, and no other", async () => {
   const heads = described
     .filter((name) => name.startsWith("GET "))
     .map((name) => name.replace("GET ", "HEAD "));
-  const rest = registered.filter((route) => !isCurlPath(route.split(" ")[1]!));
+  const isRest = (path: string): boolean => !isCurlPath(path) && !isWorkerPath(path);
+  const rest = registered.filter((route) => isRest(route.split(" ")[1]!));
   assert.deepEqual([...rest].sort(), [...described, ...heads].sort());
 });
 
@@ -182,6 +184,8 @@ const stepsWithJobs: readonly Step[] = [
   ["GET", "/jobs?pipeline=copy&inputCommit=data/master/0", 200],
   ["GET", "/jobs/JOB?waitMs=0", 200],
   ["GET", "/jobs/JOB/logs?follow=true", 200],
+  ["GET", "/jobs/JOB/logs?raw=true&task=0&attempt=1&since=1h", 200],
+  ["GET", "/workers", 200],
   ["GET", "/jobs/JOB", 200, undefined, events],
   ["GET", "/jobs/JOB/logs", 200, undefined, events],
   ["GET", "/jobs/nope/logs", 404, undefined, events],

@@ -21,6 +21,7 @@ import { registerRewriteRoutes } from "./rewrite-routes.ts";
 import { RestRoutes } from "./route.ts";
 import { registerStoreRoutes } from "./store-routes.ts";
 import { registerWaitRoutes } from "./wait-routes.ts";
+import { registerWorkerRoutes } from "./worker-routes.ts";
 
 export interface RoutesOptions extends DoorOptions {
   readonly pps: PpsDeps;
@@ -47,6 +48,7 @@ export async function registerRoutes(
   const routes = new RestRoutes(server);
   registerFrontPage(routes, version);
   registerRestRoutes(routes.below("/api/v1"), options);
+  registerWorkerRoutes(server, pps, options.stopping);
   await server.register(async (door) => {
     await Promise.resolve();
     registerCurlDoor(door, { pfs: pps.pfs, repo: curlRepo, log });

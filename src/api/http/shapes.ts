@@ -7,6 +7,7 @@ import type { GarbageReport } from "../../model/garbage.ts";
 import type { JobInfo, PipelineInfo } from "../../model/job.ts";
 import { defaultLimits } from "../../model/limits.ts";
 import type { RepoInfo } from "../../model/repo.ts";
+import type { WorkerInfo } from "../../model/worker.ts";
 
 // What goes over the wire, for the document. The types say that a shape fits its noun; a test compares
 // real answers with the document.
@@ -405,3 +406,37 @@ export const fsckLine: z.ZodType<FsckLine> = z
       },
     ],
   }) as z.ZodType<FsckLine>;
+
+/** A line of a log. */
+export const logLine = z
+  .strictObject({
+    job: z.string(),
+    task: count,
+    attempt: count.describe("Which try of the task printed it, from 1."),
+    timeMicros: micros,
+    text: z.string(),
+  })
+  .meta({
+    id: "LogLine",
+    examples: [
+      { job: "0f", task: 0, attempt: 1, timeMicros: 1_767_323_045_000_000, text: "hello" },
+    ],
+  });
+
+/** A worker. */
+export const workerInfo: z.ZodType<WorkerInfo> = z
+  .strictObject({
+    id: z.string(),
+    name: z.string(),
+    machine: z.string(),
+    version: z.string(),
+    runner: z.string(),
+    slots: count,
+    state: z
+      .enum(["ready", "draining", "silent"])
+      .describe("`silent`: nothing was heard of it for a while; it is soon forgotten."),
+    running: count.describe("Tasks that it holds."),
+    startedMicros: micros,
+    seenMicros: micros,
+  })
+  .meta({ id: "WorkerInfo" });

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from "fastify";
+import { freeBytes } from "../../base/free-bytes.ts";
 
 /** Bodies up to this length are read at once and stored inline with the acknowledgement. */
 const smallBytesMax = 256 * 1024;
@@ -19,8 +20,7 @@ export async function wholeBody(
 async function* freedSlices(body: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array, void, void> {
   for await (const slice of body) {
     yield slice;
-    const memory = slice.buffer;
-    if (memory instanceof ArrayBuffer && memory.byteLength === slice.length) memory.transfer(0);
+    freeBytes(slice);
   }
 }
 

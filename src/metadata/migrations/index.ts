@@ -3,6 +3,7 @@ import { putBlocks } from "./004-put-blocks.ts";
 import { journal } from "./003-journal.ts";
 import { jobVerbs } from "./005-job-verbs.ts";
 import { sessionsAndGarbage } from "./002-sessions-and-garbage.ts";
+import { workersAndLogs } from "./006-workers-and-logs.ts";
 
 /** One step of the schema. Never changed once released; the next step is a new file. */
 export interface Migration {
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   journal,
   putBlocks,
   jobVerbs,
+  workersAndLogs,
 ];

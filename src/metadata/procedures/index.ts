@@ -86,7 +86,7 @@ import { notePipelineError, setPipelineRunning, updatePipeline } from "./pipelin
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
 import { listRuns, stagedBytes, stageRun, startClosing } from "./staging.ts";
-import { appendLog, followLog, readLog } from "./task-logs.ts";
+import { appendLog, followLog, readLog, trimLogs } from "./task-logs.ts";
 import {
   claimTasks,
   releaseTask,
@@ -94,8 +94,10 @@ import {
   reportTask,
   storeOutput,
   taskOutputs,
+  unclaimTasks,
 } from "./tasks.ts";
 import { createJobs, lastTriggers, nextTriggers } from "./trigger.ts";
+import { countWorkers, forgetWorker, keepWorker, listWorkers } from "./workers.ts";
 
 import {
   endJournalBatch,
@@ -245,6 +247,12 @@ export const procedures = {
   storeOutput,
   takeInlineBatch,
   taskOutputs,
+  trimLogs,
+  unclaimTasks,
+  countWorkers,
+  forgetWorker,
+  keepWorker,
+  listWorkers,
   deleteBlock,
   deleteSomeBlocks,
   findBlock,
@@ -269,13 +277,16 @@ export const relaxed: readonly (keyof Procedures)[] = [
   "finishEvent",
   "forgetRequests",
   "indexPackSlice",
+  "forgetWorker",
   "keepBlockIds",
+  "keepWorker",
   "postponeEvent",
   "renewEvent",
   "renewFinish",
   "renewSession",
   "renewTask",
   "takeInlineBatch",
+  "unclaimTasks",
 ];
 
 /** What only reads, and is often asked by many at the same moment: one answer may serve them all. */
@@ -303,4 +314,5 @@ export const freeing: readonly (keyof Procedures)[] = [
   "moveChunks",
   "pardonPacks",
   "raiseEpoch",
+  "trimLogs",
 ];

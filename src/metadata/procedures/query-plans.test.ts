@@ -15,6 +15,9 @@ const mayScan = [
   "SUM(chunks) AS chunks",
   "DELETE FROM block_ids",
   "FROM sessions", // a handful
+  "FROM workers", // a handful
+  "SUM(size) AS total", // every few minutes, from its index
+  "SELECT job_id, number, size FROM log_pieces ORDER BY number", // the first thousand, from its index
   "FROM repos ORDER BY name", // list-repo shows them all
   "FROM pipelines ORDER BY name", // list-pipeline shows them all
   "FROM jobs ORDER BY number DESC", // list-job shows them all

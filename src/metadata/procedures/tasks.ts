@@ -7,10 +7,10 @@ import { recordSealed } from "./packs.ts";
 import type { NewRun } from "./staging.ts";
 
 /**
- * Attempts that end because the whole daemon dies are nobody's failure; but a task that keeps taking
- * its daemon along must end some time.
+ * Attempts that end because their worker is gone are nobody's failure; but a task that keeps taking its
+ * worker along must end some time.
  */
-const attemptsMax = 20;
+const lostMax = 20;
 
 /** A claimed task; `token` fences the attempt. */
 export interface TaskClaim {
@@ -40,11 +40,10 @@ export const claimTasks: Procedure<
   const due = await dueTasks(tx, "assigned", input.tokens.length);
   due.push(...(await dueTasks(tx, "unassigned", input.tokens.length - due.length)));
   for (const row of due) {
-    const failures = row.failures + (row.state === "assigned" ? 1 : 0);
     const last = { jobId: row.job_id, task: row.task, attempt: row.attempts };
     if (row.state === "assigned")
       await endAttempt(tx, last, "lost: its worker stopped renewing the lease");
-    if (row.attempts > 0 && (await isSpent(tx, { ...last, failures }))) {
+    if (row.attempts > 0 && (await isSpent(tx, { ...last, failures: row.failures }))) {
       await endTask(tx, last, "failure");
       continue;
     }
@@ -52,14 +51,14 @@ export const claimTasks: Procedure<
     for (const task of await takeTasks(tx, row, room)) {
       const token = input.tokens[claims.length]!;
       const claim = { jobId: row.job_id, task, attempt: row.attempts + 1, token };
-      await beginAttempt(tx, claim, { ...input, failures });
+      await beginAttempt(tx, claim, input);
       claims.push(claim);
     }
   }
   return claims;
 };
 
-/** Whether a task has failed or been tried as often as it may, since its job was last started. */
+/** Whether a task has failed, or lost its worker, as often as it may, since its job was last started. */
 async function isSpent(
   tx: Tx,
   { jobId, task, attempt, failures }: AttemptName & { failures: number },
@@ -69,14 +68,14 @@ async function isSpent(
     jobId,
   );
   if (failures > limitsOf({ limits: job?.limits ?? "{}" }).retries) return true;
-  if (attempt < attemptsMax) return false;
-  const tried = await tx.get<{ count: number }>(
-    `SELECT COUNT(*) AS count FROM attempts WHERE job_id = ? AND task = ? AND started_micros >= ?`,
+  if (attempt < lostMax) return false;
+  const lost = await tx.get<{ count: number }>(
+    `SELECT COUNT(*) AS count FROM attempts WHERE job_id = ? AND task = ? AND started_micros >= ? AND error LIKE 'lost: %'`,
     jobId,
     task,
     job?.tasks_micros ?? 0,
   );
-  return Number(tried?.count ?? 0) >= attemptsMax;
+  return Number(lost?.count ?? 0) >= lostMax;
 }
 
 /** Up to `count` tasks of a row, each in a row of its own; the rest of a range stays one row. */
@@ -115,14 +114,13 @@ async function dueTasks(
 async function beginAttempt(
   tx: Tx,
   claim: TaskClaim,
-  { worker, leaseMs, failures }: { worker: string; leaseMs: number; failures: number },
+  { worker, leaseMs }: { worker: string; leaseMs: number },
 ): Promise<void> {
   const { jobId, task, attempt, token } = claim;
   await tx.run(
-    `UPDATE tasks SET state = 'assigned', due_micros = ?, attempts = ?, failures = ?, token = ? WHERE job_id = ? AND task = ?`,
+    `UPDATE tasks SET state = 'assigned', due_micros = ?, attempts = ?, token = ? WHERE job_id = ? AND task = ?`,
     tx.nowMicros + leaseMs * 1_000,
     attempt,
-    failures,
     token,
     jobId,
     task,
@@ -188,6 +186,7 @@ export const reportTask: Procedure<TaskClaim & { error?: string; delayMs: number
   tx,
   input,
 ) => {
+  if (await isReported(tx, input)) return;
   await requireHeld(tx, input);
   await endAttempt(tx, input, input.error);
   if (input.error === undefined) return await endTask(tx, input, "success");
@@ -200,16 +199,67 @@ export const reportTask: Procedure<TaskClaim & { error?: string; delayMs: number
   if (await isSpent(tx, { ...input, failures })) await endTask(tx, input, "failure");
 };
 
+/** Whether this very report has come before: its answer was lost. */
+async function isReported(tx: Tx, input: TaskClaim & { error?: string }): Promise<boolean> {
+  const attempt = await tx.get<{ token: string; state: string; error: string }>(
+    `SELECT token, state, error FROM attempts WHERE job_id = ? AND task = ? AND attempt = ?`,
+    input.jobId,
+    input.task,
+    input.attempt,
+  );
+  return (
+    attempt?.token === input.token &&
+    attempt.state === (input.error === undefined ? "success" : "failure") &&
+    attempt.error === (input.error ?? "")
+  );
+}
+
+/**
+ * Gives tasks back as if they had never been claimed: nothing of the attempts has happened. Those that are
+ * not held with one of the tokens stay as they are.
+ */
+export const unclaimTasks: Procedure<
+  { tokens: readonly string[]; delayMs: number },
+  number
+> = async (tx, { tokens, delayMs }) => {
+  const unclaimed = new Set(tokens);
+  const held = await tx.all<{ job_id: string; task: number; attempts: number; token: string }>(
+    `SELECT job_id, task, attempts, token FROM tasks WHERE state = 'assigned'`,
+  );
+  let count = 0;
+  for (const row of held.filter(({ token }) => unclaimed.has(token))) {
+    await tx.run(
+      `DELETE FROM attempts WHERE job_id = ? AND task = ? AND attempt = ?`,
+      row.job_id,
+      row.task,
+      row.attempts,
+    );
+    await tx.run(
+      `UPDATE tasks SET state = 'unassigned', token = '', attempts = attempts - 1, due_micros = ? WHERE job_id = ? AND task = ?`,
+      tx.nowMicros + delayMs * 1_000,
+      row.job_id,
+      row.task,
+    );
+    count++;
+  }
+  return count;
+};
+
 /** Gives a task back: its worker is shutting down, which is not the task's failure. */
 export const releaseTask: Procedure<TaskClaim, void> = async (tx, claim) => {
   await requireHeld(tx, claim);
   await release(tx, claim, "stopped with its worker");
 };
 
-/** Gives back every task at once. Only for the sole owner of an embedded store, whose workers are dead. */
-export async function releaseAllTasks(tx: Tx): Promise<void> {
+/**
+ * Gives back the tasks of workers that are not registered. Only for the sole owner of an embedded store, whose
+ * own worker is dead.
+ */
+export async function releaseOwnTasks(tx: Tx): Promise<void> {
   for (const row of await tx.all<DueTask>(
-    `SELECT job_id, task, span, state, due_micros, attempts, failures FROM tasks WHERE state = 'assigned'`,
+    `SELECT t.job_id, t.task, t.span, t.state, t.due_micros, t.attempts, t.failures FROM tasks t
+     JOIN attempts a ON a.job_id = t.job_id AND a.task = t.task AND a.attempt = t.attempts
+     WHERE t.state = 'assigned' AND a.worker NOT IN (SELECT name FROM workers)`,
   )) {
     await release(
       tx,

@@ -39,8 +39,12 @@ class LocalPool implements Pool {
     for (const sleeper of this.sleeping) sleeper.abort();
   }
 
-  async close({ signal }: { signal: AbortSignal }): Promise<void> {
+  drain(): void {
     this.draining.abort();
+  }
+
+  async close({ signal }: { signal: AbortSignal }): Promise<void> {
+    this.drain();
     const stop = (): void => this.stopping.abort();
     if (signal.aborted) stop();
     signal.addEventListener("abort", stop, { once: true });

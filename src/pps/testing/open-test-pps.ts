@@ -82,6 +82,11 @@ export class TestPps {
     }
   }
 
+  /** Handles the events that are due now. */
+  async events(): Promise<void> {
+    while ((await handleEvents(this.deps, never)) > 0);
+  }
+
   /** Runs the tasks that are due now. */
   async work(): Promise<number> {
     const assignments = await claimTasks(this.deps, { worker: "w", count: 64 });

@@ -3,6 +3,7 @@ import { present } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import { CodedError } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
+import type { WorkerFacts } from "../../model/worker.ts";
 import type { ClaimedTask, TaskOutcome, ViewFile, ViewRef, WorkerHost } from "../worker-host.ts";
 
 /** Paths without leading slash to content; `null` is a directory. */
@@ -20,6 +21,7 @@ export interface MemAttempt {
   readonly task: ClaimedTask;
   leaseEndsMs: number;
   revoked: boolean;
+  released: boolean;
   log: string;
   changes: MemChange[] | undefined;
   outcome: TaskOutcome | undefined;
@@ -122,6 +124,7 @@ export class MemWorkerHost implements WorkerHost {
         task,
         leaseEndsMs,
         revoked: false,
+        released: false,
         log: "",
         changes: undefined,
         outcome: undefined,
@@ -157,15 +160,31 @@ export class MemWorkerHost implements WorkerHost {
     yield present(this.treeOf(view).get(path), path);
   }
 
-  async writeOutput(task: ClaimedTask, changes: AsyncIterable<OutputChange>): Promise<void> {
+  async keep(_facts: WorkerFacts, tokens: readonly string[]): Promise<string[]> {
+    const isGone = (token: string): boolean =>
+      this.attempts.some((attempt) => attempt.task.token === token && attempt.revoked);
+    return await Promise.resolve(tokens.filter(isGone));
+  }
+
+  async leave(): Promise<void> {
+    await Promise.resolve();
+  }
+
+  async release(task: ClaimedTask): Promise<void> {
+    const attempt = await this.held(task);
+    attempt.released = true;
+  }
+
+  async writeOutput(task: ClaimedTask, changes: () => AsyncIterable<OutputChange>): Promise<void> {
     const attempt = await this.held(task);
     const written: MemChange[] = [];
-    for await (const change of changes) written.push(await readChange(change));
+    for await (const change of changes()) written.push(await readChange(change));
     attempt.changes = written;
   }
 
-  async appendLog(task: ClaimedTask, bytes: Uint8Array): Promise<void> {
+  async appendLog(task: ClaimedTask, offset: number, bytes: Uint8Array): Promise<void> {
     const attempt = await this.held(task);
+    if (offset < Buffer.byteLength(attempt.log)) return;
     attempt.log += Buffer.from(bytes).toString();
   }
 
@@ -178,6 +197,7 @@ export class MemWorkerHost implements WorkerHost {
     const attempt = await Promise.resolve(this.attemptOf(task));
     const isOver =
       attempt.revoked ||
+      attempt.released ||
       attempt.outcome !== undefined ||
       this.clock.monotonicMs() > attempt.leaseEndsMs;
     if (isOver) throw new CodedError("aborted", `The lease ${task.token} is over`);

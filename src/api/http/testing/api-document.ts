@@ -117,7 +117,8 @@ export class ApiDocument {
       return [...received.matchAll(/^event: (\w+)\ndata: (.*)$/gm)].flatMap(([, name, data]) =>
         this.faults(`${place}/content/${pointer(declared)}/x-events/${name}`, parse(data)),
       );
-    const values = declared.includes("ndjson") ? received.trimEnd().split("\n") : [received];
+    const lines = received === "" ? [] : received.trimEnd().split("\n");
+    const values = declared.includes("ndjson") ? lines : [received];
     return values.flatMap((value) => this.faults(schema, parse(value)));
   }
 

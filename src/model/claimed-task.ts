@@ -1,0 +1,57 @@
+import type { Demands } from "./demands.ts";
+
+/** An input or previous output, as a worker can list and read it. Opaque to the worker. */
+export interface ViewRef {
+  /** Equal for equal content: a worker stages each once. */
+  readonly digest: string;
+  /** What the host needs to open it again; plain data. */
+  readonly token: string;
+}
+
+/** A file of a view. */
+export interface ViewFile {
+  /** Without leading slash. */
+  readonly path: string;
+  readonly type: "file" | "dir";
+  readonly bytes: number;
+  /** Hex; equal for equal content. Empty for a directory. */
+  readonly digest: string;
+}
+
+/** One try of a task in a worker's hands. */
+export interface HeldTask {
+  readonly jobId: string;
+  readonly task: number;
+  readonly attempt: number;
+  /** Fences this attempt: a call with an old token is refused with `aborted`. */
+  readonly token: string;
+}
+
+/** A task in the worker's hands, with all that it must know. Times count from before the claim was sent, on a monotonic clock. */
+export interface ClaimedTask extends HeldTask {
+  readonly leaseMs: number;
+  readonly image: string;
+  readonly cmd: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly stdin: readonly string[];
+  readonly acceptReturnCode: readonly number[];
+  /** Shown read-only at their paths; the worker's machine knows what is in them. Default: none. */
+  readonly secrets?: readonly { readonly name: string; readonly mountPath: string }[];
+  /** The command is killed when it runs for longer, and the attempt has failed. Default: as long as it takes. */
+  readonly timeoutMs?: number;
+  readonly demands?: Demands;
+  /** Shown read-only at `/pfs/<name>`. */
+  readonly inputs: readonly { readonly name: string; readonly view: ViewRef }[];
+  /** The output of the job before, shown read-only at `/pfs/prev` and as the start of `/pfs/out`. */
+  readonly parentOutput?: ViewRef;
+}
+
+/** How an attempt ended. */
+export type TaskOutcome =
+  | { readonly kind: "success" }
+  | { readonly kind: "failure"; readonly error: string; readonly exitCode?: number };
+
+/** Names an attempt and nothing else of it. */
+export function heldTaskOf({ jobId, task, attempt, token }: HeldTask): HeldTask {
+  return { jobId, task, attempt, token };
+}

@@ -1,0 +1,220 @@
+import { CodedError } from "../base/errors.ts";
+import {
+  heldTaskOf,
+  type ClaimedTask,
+  type HeldTask,
+  type TaskOutcome,
+  type ViewFile,
+  type ViewRef,
+} from "../model/claimed-task.ts";
+import type { Demands } from "../model/demands.ts";
+import type { OutputChange } from "../model/output-change.ts";
+import type { WorkerFacts } from "../model/worker.ts";
+import { appendTaskLog } from "./logs.ts";
+import type { PpsDeps } from "./pps-deps.ts";
+import { RecentViews } from "./recent-views.ts";
+import {
+  claimTasks,
+  inputsFailed,
+  releaseTask,
+  renewTask,
+  reportTask,
+  storeTaskOutput,
+  taskLeaseMs,
+  unclaim,
+  type Assignment,
+} from "./tasks.ts";
+
+/** A claim, as a worker on another machine makes it. */
+export interface ClaimRequest {
+  readonly worker: string;
+  readonly count: number;
+  readonly signal: AbortSignal;
+  /** Fence the tasks: one for each, which nobody else can guess. Default: made here. */
+  readonly tokens?: readonly string[];
+  /** Waits so long for a task when there is none. Default: not at all. */
+  readonly waitMs?: number;
+}
+
+/** Jobs whose output is remembered: the worker of a task stores its output where it was claimed, most times. */
+const outputsMax = 1_024;
+
+/**
+ * All that workers ask of the rest: claims, inputs, outputs, logs, reports. The worker inside a daemon calls it
+ * as it is, those on other machines through the API. Knows nothing that a task's token does not say, so any
+ * daemon answers for a task that another one gave out.
+ */
+export class TaskHost {
+  private readonly pps: PpsDeps;
+  private readonly views: RecentViews;
+  /** By job, the oldest first. */
+  private readonly outputUids = new Map<string, string>();
+
+  constructor(pps: PpsDeps) {
+    this.pps = pps;
+    this.views = new RecentViews(pps);
+  }
+
+  /** Says that a worker is here; gives back the tokens of tasks that it holds no more. */
+  async keep(facts: WorkerFacts, tokens: readonly string[]): Promise<string[]> {
+    return await this.pps.pfs.metadata.call("keepWorker", { facts, tokens });
+  }
+
+  /** Says that a worker goes. */
+  async leave({ id }: Pick<WorkerFacts, "id">): Promise<void> {
+    await this.pps.pfs.metadata.call("forgetWorker", { id });
+  }
+
+  /** Takes tasks for a worker. Those that it does not get any more, because the signal fired, are not taken. */
+  async claim(request: ClaimRequest): Promise<ClaimedTask[]> {
+    const { signal, waitMs = 0 } = request;
+    if (waitMs === 0) return await this.claimNow(request);
+    const { clock, hints } = this.pps.pfs;
+    const endMs = clock.monotonicMs() + waitMs;
+    const check = async (): Promise<ClaimedTask[] | undefined> => {
+      const tasks = await this.claimNow(request);
+      return tasks.length > 0 || clock.monotonicMs() >= endMs ? tasks : undefined;
+    };
+    return await hints.until("tasks", check, { clock, signal });
+  }
+
+  /** Gives tasks back whose worker never learned that it had them. */
+  async unclaim(tokens: readonly string[]): Promise<void> {
+    if (tokens.length > 0) await unclaim(this.pps, tokens);
+  }
+
+  /** Prolongs the lease of a task. @throws CodedError `aborted` when it is lost */
+  async renew(task: HeldTask): Promise<void> {
+    await renewTask(this.pps, heldTaskOf(task));
+  }
+
+  /** The files and directories of a view, in path order (parents before children). */
+  async *listView(ref: ViewRef, signal: AbortSignal): AsyncGenerator<ViewFile, void, void> {
+    const view = await this.views.open(ref);
+    for await (const file of view.below("")) {
+      signal.throwIfAborted();
+      yield {
+        path: file.path,
+        type: file.entry.type === "dir" ? "dir" : "file",
+        bytes: file.bytes,
+        digest: view.digestOf(file),
+      };
+    }
+  }
+
+  /** The content of a file of a view, as the view shows it. */
+  async *readFile(
+    ref: ViewRef,
+    path: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void, void> {
+    const file = await this.openFile(ref, path);
+    yield* file.read(0, signal);
+  }
+
+  /** A file of a view: how long it is, and its bytes from any place. */
+  async openFile(
+    ref: Pick<ViewRef, "token">,
+    path: string,
+  ): Promise<{ bytes: number; read(start: number, signal: AbortSignal): AsyncIterable<Buffer> }> {
+    const view = await this.views.open(ref);
+    const file = await view.find(path);
+    if (file === undefined)
+      throw new CodedError("not_found", `There is no file "${path}" in the view of this task`);
+    const { bytes } = file;
+    return { bytes, read: (start, signal) => view.read(file, { start, end: bytes }, signal) };
+  }
+
+  /** Stores what a task did to its output; it counts only if the task is then reported as a success. */
+  async writeOutput(
+    task: HeldTask,
+    changes: () => AsyncIterable<OutputChange>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const outputUid = this.outputUids.get(task.jobId) ?? (await this.outputOf(task));
+    await storeTaskOutput(this.pps, { claim: heldTaskOf(task), outputUid }, changes(), signal);
+  }
+
+  /** Adds to the log of an attempt what stands at `offset` of it; what is there already is left. */
+  async appendLog(task: HeldTask, offset: number, bytes: Uint8Array): Promise<void> {
+    await appendTaskLog(this.pps, heldTaskOf(task), { offset, bytes: Buffer.from(bytes) });
+  }
+
+  /** Ends an attempt. */
+  async report(task: HeldTask, outcome: TaskOutcome): Promise<void> {
+    const error = outcome.kind === "success" ? undefined : outcome.error;
+    await reportTask(this.pps, heldTaskOf(task), error);
+  }
+
+  /** Hands a task back, for another worker to take at once. */
+  async release(task: HeldTask): Promise<void> {
+    await releaseTask(this.pps, heldTaskOf(task));
+  }
+
+  private async claimNow(request: ClaimRequest): Promise<ClaimedTask[]> {
+    request.signal.throwIfAborted();
+    const { worker, count, tokens } = request;
+    const wanted = { worker, count, ...(tokens === undefined ? {} : { tokens }) };
+    const tasks: ClaimedTask[] = [];
+    for (const assignment of await claimTasks(this.pps, wanted)) {
+      try {
+        tasks.push(await this.claimed(assignment));
+      } catch (error) {
+        await inputsFailed(this.pps, assignment.claim, error);
+      }
+    }
+    if (!request.signal.aborted) return tasks;
+    await this.unclaim(tasks.map(({ token }) => token));
+    throw request.signal.reason;
+  }
+
+  private async claimed(assignment: Assignment): Promise<ClaimedTask> {
+    const { claim, transform, inputs, parentOutput } = assignment;
+    this.remember(claim.jobId, assignment.outputUid);
+    const shown: ClaimedTask["inputs"][number][] = [];
+    for (const input of inputs)
+      shown.push({ name: input.name, view: await this.views.refOf(input.view) });
+    return {
+      ...claim,
+      leaseMs: taskLeaseMs,
+      image: transform.image,
+      cmd: transform.cmd,
+      env: assignment.env,
+      stdin: transform.stdin,
+      acceptReturnCode: transform.acceptReturnCode,
+      secrets: transform.secrets,
+      timeoutMs: assignment.timeoutMs,
+      demands: demandsIn(transform),
+      inputs: shown,
+      ...(parentOutput === undefined ? {} : { parentOutput: await this.views.refOf(parentOutput) }),
+    };
+  }
+
+  /** Where a task that another daemon gave out writes to. */
+  private async outputOf(task: HeldTask): Promise<string> {
+    const job = await this.pps.pfs.metadata.call("jobDetail", { id: task.jobId });
+    const outputUid = job?.outputUid ?? undefined;
+    if (outputUid === undefined)
+      throw new CodedError("aborted", `Job ${task.jobId} is gone, and its tasks with it`);
+    this.remember(task.jobId, outputUid);
+    return outputUid;
+  }
+
+  private remember(jobId: string, outputUid: string): void {
+    this.outputUids.delete(jobId);
+    this.outputUids.set(jobId, outputUid);
+    for (const oldest of this.outputUids.keys()) {
+      if (this.outputUids.size <= outputsMax) break;
+      this.outputUids.delete(oldest);
+    }
+  }
+}
+
+function demandsIn({ user, workingDir, resources, network }: Demands): Demands {
+  return {
+    ...(user === undefined ? {} : { user }),
+    ...(workingDir === undefined ? {} : { workingDir }),
+    ...(resources === undefined ? {} : { resources }),
+    ...(network === undefined ? {} : { network }),
+  };
+}
