@@ -79,7 +79,8 @@ function routeOf(operation: Operation, document: Document, common: ReadonlySet<s
   if (requestBody !== undefined) {
     const [type, { schema }] = Object.entries(requestBody.content)[0]!;
     parts.push(`Body (\`${type}\`): ${requestBody.description}`);
-    if (schema !== undefined) parts.push(block(exampleOf(schema, schemas)));
+    if (type === "application/json" && schema !== undefined)
+      parts.push(block(exampleOf(schema, schemas)));
   }
   for (const [status, { $ref, description: text, content }] of Object.entries(
     operation.responses,

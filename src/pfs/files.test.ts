@@ -385,9 +385,9 @@ describe("openFile()", () => {
     await pfs.commit("r", { "d/f": "x" });
     await assert.rejects(pfs.get(head, "d"), {
       code: "failed_precondition",
-      message: /^file r\/master\/0\/\/d is directory/,
+      message: /^\/d of r\/master\/0 is a directory/,
     });
-    await assert.rejects(pfs.get(head, "/"), { message: /is directory/ });
+    await assert.rejects(pfs.get(head, "/"), { message: /^\/ of r\/master\/0 is a directory/ });
     for (const path of ["no", "d/no", "d/f/x"])
       await assert.rejects(pfs.get(head, path), {
         code: "not_found",

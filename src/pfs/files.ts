@@ -52,7 +52,7 @@ export async function openFile(
     const classic = `file ${name.repo}/${detail.info.id}//${path} is directory`;
     throw new CodedError(
       "failed_precondition",
-      `${classic}: list it with "pachctl list-file ${name.repo} ${detail.info.id} /${path}"`,
+      `/${path} of ${name.repo}/${detail.info.id} is a directory: list it with "pachctl list-file ${name.repo} ${detail.info.id} /${path}"`,
       { details: { path, classic } },
     );
   }

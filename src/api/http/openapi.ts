@@ -138,17 +138,20 @@ function headerParams({ isKeyed, isRanged, isResumed }: AnyRoute): Json[] {
   ];
 }
 
+/** As 3.0 wrote it: 3.1 may leave the schema out, but generators then leave the whole route out. */
+const anyBytes = { type: "string", format: "binary" };
+
 function bodyOf({ type, text, shape, shown }: Body<unknown>, named: Named): Json {
   const schema =
     shape === undefined
-      ? undefined
+      ? anyBytes
       : shown === undefined
         ? schemaOf(shape, "input", named)
         : withoutDialect(shown());
   return {
     description: text,
     required: shape !== undefined,
-    content: { [type]: schema === undefined ? {} : { schema } },
+    content: { [type]: { schema } },
   };
 }
 
