@@ -1,4 +1,5 @@
 import { codedErrorFrom, isCoded } from "../base/errors.ts";
+import type { PipelineState } from "../model/job.ts";
 import type { NewJob, PipelineDetail } from "../metadata/index.ts";
 import { inputSetsOf, type JobInputs } from "./dag.ts";
 import { jobIdOf } from "./job-id.ts";
@@ -13,24 +14,24 @@ const triggersMax = 50;
  * calls this, and however often.
  */
 export async function triggerPipeline(deps: PpsDeps, name: string): Promise<void> {
-  const { metadata } = deps.pfs;
-  let error = "";
+  const note = async (error: string): Promise<void> =>
+    await deps.pfs.metadata.call("notePipelineError", { name, error });
   try {
-    await createDueJobs(deps, name);
+    const state = await createDueJobs(deps, name);
+    if (state === "restarting") await note("");
   } catch (thrown) {
-    error = codedErrorFrom(thrown).message;
+    await note(codedErrorFrom(thrown).message);
     throw thrown;
-  } finally {
-    await metadata.call("notePipelineError", { name, error });
   }
 }
 
-async function createDueJobs(deps: PpsDeps, name: string): Promise<void> {
+/** Gives back what the pipeline's state was; undefined when it is gone. */
+async function createDueJobs(deps: PpsDeps, name: string): Promise<PipelineState | undefined> {
   const { metadata, hints } = deps.pfs;
   for (;;) {
     const pipeline = await metadata.call("pipelineDetail", { name });
-    if (pipeline === undefined || pipeline.state === "stopped") return;
-    if (pipeline.spec.inputs.length === 0) return;
+    if (pipeline === undefined || pipeline.state === "stopped") return pipeline?.state;
+    if (pipeline.spec.inputs.length === 0) return pipeline.state;
     const repos = sortedInputs(pipeline).map((input) => input.repo);
     const triggers = await metadata.call("nextTriggers", {
       pipeline: name,
@@ -39,7 +40,7 @@ async function createDueJobs(deps: PpsDeps, name: string): Promise<void> {
       limit: triggersMax,
     });
     const last = triggers.at(-1);
-    if (last === undefined) return;
+    if (last === undefined) return pipeline.state;
     const jobs = triggers.flatMap((trigger) =>
       inputSetsOf(trigger, repos).map((set) => newJob(pipeline, trigger.commit, set)),
     );

@@ -24,47 +24,49 @@ export interface TriggerCommit {
 export const nextTriggers: Procedure<
   { pipeline: string; repos: string[]; cursor: number; limit: number },
   TriggerCommit[]
-> = async (tx, input) => {
+> = async (tx, { repos, cursor, limit }) => {
   const rows: CommitRow[] = [];
-  for (const repo of input.repos) {
+  for (const repo of repos)
     rows.push(
       ...(await tx.all<CommitRow>(
         `SELECT * FROM commits WHERE repo = ? AND finish_number > ? AND state = 'finished' AND archived = 0 ORDER BY finish_number LIMIT ?`,
         repo,
-        input.cursor,
-        input.limit,
+        cursor,
+        limit,
       )),
     );
-  }
   rows.sort((a, b) => a.finish_number! - b.finish_number!);
-  const triggers: TriggerCommit[] = [];
-  for (const row of rows.slice(0, input.limit))
-    triggers.push(await triggerOf(tx, row, input.repos));
-  return triggers;
+  return await triggersOf(tx, rows.slice(0, limit), repos);
 };
 
 /** The finished commits on inputs of a pipeline, newest first, before a finish number. */
 export const lastTriggers: Procedure<
   { repos: string[]; before: number; limit: number },
   TriggerCommit[]
-> = async (tx, input) => {
+> = async (tx, { repos, before, limit }) => {
   const rows: CommitRow[] = [];
-  for (const repo of input.repos) {
+  for (const repo of repos)
     rows.push(
       ...(await tx.all<CommitRow>(
         `SELECT * FROM commits WHERE repo = ? AND finish_number < ? AND state = 'finished' AND archived = 0 ORDER BY finish_number DESC LIMIT ?`,
         repo,
-        input.before,
-        input.limit,
+        before,
+        limit,
       )),
     );
-  }
   rows.sort((a, b) => b.finish_number! - a.finish_number!);
-  const triggers: TriggerCommit[] = [];
-  for (const row of rows.slice(0, input.limit))
-    triggers.push(await triggerOf(tx, row, input.repos));
-  return triggers;
+  return await triggersOf(tx, rows.slice(0, limit), repos);
 };
+
+async function triggersOf(
+  tx: Tx,
+  rows: readonly CommitRow[],
+  repos: readonly string[],
+): Promise<TriggerCommit[]> {
+  const triggers: TriggerCommit[] = [];
+  for (const row of rows) triggers.push(await triggerOf(tx, row, repos));
+  return triggers;
+}
 
 async function triggerOf(tx: Tx, row: CommitRow, repos: readonly string[]): Promise<TriggerCommit> {
   const commit = await sourced(tx, row);
