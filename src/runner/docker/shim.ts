@@ -5,13 +5,13 @@ export const controlPath = "/dev/mammoth";
 
 /**
  * The first process of a warm container, in POSIX sh: takes one command a line, as shell code that
- * sets the search path `p`, the program `c` and the words of the whole command line; answers a
- * line for each. When the daemon is gone its line ends, and the container with it.
+ * sets the search path `p`, the program `c`, whether it is between two streams `s`, and the words of the
+ * whole command line; answers a line for each. When the daemon is gone its line ends, and the container with it.
  *
  * After each command it kills whatever is left. A process that is dead and waits to be reaped is
  * fine; many are not: they count as processes.
  *
- * Answers: `ready` once; `missing WHY`; `CODE ALIVE ZOMBIES IPC`.
+ * Answers: `ready` once; `missing WHY`; `open` when a stream can be written; `CODE ALIVE ZOMBIES IPC`.
  */
 export const shim = `set -f
 m=${controlPath}
@@ -66,8 +66,16 @@ echo ready >&4
 while IFS= read -r line <&3; do
   eval "$line"
   if found "$c"; then
-    "$@" <"$m/stdin" >"$m/output" 2>&1 3<&- 4>&-
-    code=$?
+    if [ -n "$s" ]; then
+      exec 5<"$m/stdin-pipe"
+      echo open >&4
+      "$@" <&5 >"$m/stdout-pipe" 2>"$m/output" 3<&- 4>&- 5<&-
+      code=$?
+      exec 5<&-
+    else
+      "$@" <"$m/stdin" >"$m/output" 2>&1 3<&- 4>&-
+      code=$?
+    fi
     tidy
     echo "$code $alive $zombies $ipc" >&4
   else
@@ -77,13 +85,17 @@ done
 `;
 
 /** The line that has the shim run a command. `environment` is all of it but HOME. */
-export function commandLine(spec: RunSpec, environment: readonly string[]): string {
+export function commandLine(
+  spec: RunSpec,
+  environment: readonly string[],
+  isPiped: boolean,
+): string {
   const path = environment.find((variable) => variable.startsWith("PATH="))?.slice("PATH=".length);
   const home = environment.some((variable) => variable.startsWith("HOME="))
     ? []
     : ['"HOME=${HOME:-/}"'];
   const words = ["env", "-i", ...home, ...[...environment, ...spec.cmd].map(quoted)];
-  return `p=${quoted(path ?? "")} c=${quoted(spec.cmd[0] ?? "")}; set -- ${words.join(" ")}\n`;
+  return `p=${quoted(path ?? "")} c=${quoted(spec.cmd[0] ?? "")} s=${isPiped ? 1 : ""}; set -- ${words.join(" ")}\n`;
 }
 
 /** On one line: `$n` is a newline. */

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import { CodedError } from "../../base/errors.ts";
+import { openInputPipe } from "../process/input-pipe.ts";
 import { openOutputPipe } from "../process/output-pipe.ts";
 import { findTool, standardPath } from "../process/tools.ts";
 import type { RunOptions, RunOutcome, RunSpec } from "../runner.ts";
@@ -83,28 +84,26 @@ export class WarmContainer {
   }
 
   /** Runs a command; afterwards everything that it started is dead. */
-  async run(spec: RunSpec, { signal, output }: RunOptions): Promise<WarmOutcome> {
+  async run(spec: RunSpec, options: RunOptions): Promise<WarmOutcome> {
     const { fs } = this.deps;
+    const { signal, piped } = options;
     await fs.writeFile(`${this.place.control}/stdin`, spec.stdin);
     await this.shown.show(spec.mounts);
     const limited = spec.limits?.memoryBytes !== undefined;
     const killsBefore = limited ? await outOfMemoryKills(fs, this.pid) : 0;
     signal.throwIfAborted();
-    const pipe = openOutputPipe(`${this.place.control}/output`);
+    const ends = openEnds(this.place.control, options);
     const killNow = (): void => void this.remove().catch(() => undefined);
     signal.addEventListener("abort", killNow, { once: true });
     try {
-      const pumped = pipe.pump(output).then(
-        () => undefined,
-        (error: unknown) => {
-          killNow();
-          return { error };
-        },
-      );
-      writeSync(this.tasks, commandLine(spec, wholeEnvironment(spec, this.image)));
-      const answer = await this.answers.next();
-      pipe.closeWriter();
-      const failed = await pumped;
+      const pumped = ends.pump(killNow);
+      const environment = wholeEnvironment(spec, this.image);
+      writeSync(this.tasks, commandLine(spec, environment, piped !== undefined));
+      let answer = await this.answers.next();
+      const fed = answer === "open" ? ends.feed(killNow) : undefined;
+      if (answer === "open") answer = await this.answers.next();
+      ends.closeOurs();
+      const failed = (await pumped) ?? (await fed);
       signal.throwIfAborted();
       if (failed !== undefined) throw failed.error;
       if (answer === undefined) return await this.ending(spec);
@@ -122,7 +121,7 @@ export class WarmContainer {
       };
     } finally {
       signal.removeEventListener("abort", killNow);
-      pipe.close();
+      ends.close();
       if (signal.aborted) await this.remove();
     }
   }
@@ -165,6 +164,57 @@ export interface WarmOutcome {
   readonly isReusable: boolean;
 }
 
+interface Failed {
+  readonly error: unknown;
+}
+
+/** Our ends of what one command reads and writes. */
+interface Ends {
+  /** Hands on what comes until the command and ours are closed; gives back the first failure. */
+  pump(onFailure: () => void): Promise<Failed | undefined>;
+  feed(onFailure: () => void): Promise<Failed | undefined>;
+  /** The command has ended. */
+  closeOurs(): void;
+  /** Safe at any time. */
+  close(): void;
+}
+
+function openEnds(control: string, { output, piped }: RunOptions): Ends {
+  const errors = openOutputPipe(`${control}/output`);
+  const results = piped && openOutputPipe(`${control}/stdout-pipe`);
+  const input = piped && openInputPipe(`${control}/stdin-pipe`);
+  const watched = async (
+    work: Promise<void> | undefined,
+    onFailure: () => void,
+  ): Promise<Failed | undefined> => {
+    try {
+      await work;
+      return undefined;
+    } catch (error) {
+      onFailure();
+      return { error };
+    }
+  };
+  return {
+    async pump(onFailure) {
+      const both = [errors.pump(output), results?.pump(piped!.stdout)];
+      const failures = await Promise.all(both.map(async (work) => await watched(work, onFailure)));
+      return failures.find((failure) => failure !== undefined);
+    },
+    feed: async (onFailure) => await watched(input?.feed(piped!.stdin), onFailure),
+    closeOurs() {
+      errors.closeWriter();
+      results?.closeWriter();
+      input?.close();
+    },
+    close() {
+      errors.close();
+      results?.close();
+      input?.close();
+    },
+  };
+}
+
 /** A few processes that wait for their end to be noticed do no harm. */
 const zombiesMax = 50;
 
@@ -197,7 +247,9 @@ async function startContainer(
     await fs.mkdir(directory, { recursive: true });
     await fs.chmod(directory, 0o755);
   }
-  const pipes = ["tasks", "answers", "output"].map((name) => `${control}/${name}`);
+  const pipes = ["tasks", "answers", "output", "stdin-pipe", "stdout-pipe"].map(
+    (name) => `${control}/${name}`,
+  );
   await promisify(execFile)(findTool("mkfifo"), ["-m", "666", ...pipes], {
     env: { PATH: standardPath },
   });
