@@ -1,5 +1,12 @@
 import type { NewRun, Sealed, StagedRun } from "../metadata/index.ts";
-import { buildTree, encodeTreeRef, foldDeltas, stampDelta } from "../storage/index.ts";
+import {
+  buildTree,
+  emptyContent,
+  encodeTreeRef,
+  foldDeltas,
+  stampDelta,
+  type Entry,
+} from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
 import { ingesting } from "./ingest-files.ts";
 import { runEntries } from "./open-roots.ts";
@@ -7,8 +14,8 @@ import type { PfsDeps } from "./pfs-deps.ts";
 
 /**
  * Stages several deltas in an open commit as one: contents are concatenated per path in the order
- * given, and where any of them replaced a file, what the parent had goes (contract 2.8). Repeating
- * it with the same key does nothing.
+ * given, and where any of them replaced a file, what the parent had goes (contract 2.8); with `replacing`, all
+ * that the parent had goes. Repeating it with the same key does nothing.
  *
  * @throws CodedError `failed_precondition` when one path is a file in one and a directory in another
  */
@@ -19,6 +26,7 @@ export async function stageSquash(
     key: string;
     /** The job whose output this is, if it is one. */
     jobId?: string;
+    replacing?: boolean;
     deltas: readonly Pick<StagedRun, "entries" | "root">[];
   },
 ): Promise<void> {
@@ -36,13 +44,22 @@ export async function stageSquash(
 
 async function squash(
   deps: PfsDeps,
-  { deltas, uid }: { deltas: readonly Pick<StagedRun, "entries" | "root">[]; uid: string },
+  {
+    deltas,
+    uid,
+    replacing = false,
+  }: {
+    deltas: readonly Pick<StagedRun, "entries" | "root">[];
+    uid: string;
+    replacing?: boolean;
+  },
 ): Promise<{ run: NewRun; sealed: Sealed }> {
   return await ingesting(deps.storage, async (ingest) => {
     const commit = Buffer.from(uid, "hex");
-    const streams = deltas.map((delta) =>
+    const streams: (AsyncIterable<Entry> | Iterable<Entry>)[] = deltas.map((delta) =>
       stampDelta(runEntries(delta, deps.storage.nodes), commit),
     );
+    if (replacing) streams.unshift([clearOfAll(commit, deps.clock.nowMicros())]);
     const tree = await buildTree(
       foldDeltas(streams, "squash", deps.storage.nodes, ingest.nodes),
       ingest.nodes,
@@ -52,4 +69,17 @@ async function squash(
       sealed: await ingest.seal(),
     };
   });
+}
+
+/** Says that nothing the parent had is left. */
+function clearOfAll(commit: Buffer, modifiedMicros: number): Entry {
+  return {
+    key: Buffer.alloc(0),
+    type: "none",
+    reset: false,
+    clear: true,
+    content: emptyContent,
+    modifiedMicros,
+    commit,
+  };
 }

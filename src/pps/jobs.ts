@@ -7,6 +7,7 @@ import { inputView } from "./job-views.ts";
 import { moduliFor, type DividedInput } from "./partition.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 import { entriesOf } from "./shares.ts";
+import { plannerOf, startNextStage } from "./stages.ts";
 import { countWorkers } from "./workers.ts";
 
 /**
@@ -42,9 +43,14 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
   const fromUids = job.inputs.map((input, i) => fromUidOf(job, input, i));
   const empty = job.inputs.some((input, i) => isEmptyInput(job, input, i));
   const inputs = dividedInputs(job, fromUids);
-  const division = empty
-    ? { moduli: job.inputs.map(() => 1), tasks: 0, entries: [] }
-    : await divide(deps, job, inputs, signal);
+  const stage =
+    job.info.transform.mapReduce === undefined
+      ? undefined
+      : await plannerOf(deps).next(job, signal);
+  const division =
+    empty || stage !== undefined
+      ? { moduli: job.inputs.map(() => 1), tasks: stage?.tasks ?? 0, entries: [] }
+      : await divide(deps, job, inputs, signal);
   await metadata.call("startJob", {
     id,
     outputUid: randomHex(random),
@@ -53,6 +59,7 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
     empty,
     tasks: division.tasks,
     entries: division.entries,
+    ...(stage === undefined ? {} : { stage }),
     plan: {
       moduli: division.moduli,
       fromUids,
@@ -140,10 +147,14 @@ export function workersOf(
  */
 export async function publishJob(deps: PpsDeps, id: string, signal: AbortSignal): Promise<void> {
   const { metadata } = deps.pfs;
-  const { outputUid, outputs, error } = await metadata.call("taskOutputs", { jobId: id });
-  if (outputUid === null) return;
+  const ended = await metadata.call("taskOutputs", { jobId: id });
+  const { outputUid, outputs, error, hasStages } = ended;
+  // The event of a stage may come again when the next one goes on.
+  if (outputUid === null || ended.tasksLeft > 0) return;
   try {
-    const conflict = await stage(deps, outputUid, id, outputs);
+    if (error === undefined && hasStages && (await startNextStage(deps, id, signal))) return;
+    const replacing = hasStages && error === undefined;
+    const conflict = await stage(deps, { uid: outputUid, id, replacing }, outputs);
     const failure = error ?? conflict;
     if (failure !== undefined) await metadata.call("noteJobError", { id, error: failure });
     const how = failure === undefined ? "finish" : "cancel";
@@ -165,8 +176,7 @@ function giveEndHints(deps: PpsDeps, id: string): void {
 /** Stages what the tasks wrote; gives back why that cannot be a commit, if so. */
 async function stage(
   deps: PpsDeps,
-  uid: string,
-  id: string,
+  { uid, id, replacing }: { uid: string; id: string; replacing: boolean },
   outputs: { entries: Buffer | null; root: Buffer | null }[],
 ): Promise<string | undefined> {
   try {
@@ -175,6 +185,7 @@ async function stage(
       jobId: id,
       // The output commit is new each time a job of this id is started.
       key: `publish:${uid}`,
+      replacing,
       deltas: outputs.filter((output) => output.entries !== null || output.root !== null),
     });
   } catch (error) {

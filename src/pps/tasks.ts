@@ -2,12 +2,14 @@ import { codedErrorFrom, isCoded } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
 import type { CommitName } from "../model/commit.ts";
 import type { Transform } from "../model/spec-schema.ts";
+import type { StageWork, TaskFacts } from "../model/stage-work.ts";
 import type { JobDetail, TaskClaim } from "../metadata/index.ts";
 import { stageOutput, type ViewSpec } from "../pfs/index.ts";
 import type { OutputChange } from "../model/output-change.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 import { retryDelayMs } from "./retry-policy.ts";
 import { shareText, sharesOf } from "./shares.ts";
+import { plannerOf } from "./stages.ts";
 
 /** A worker that has not renewed for this long has lost its task (contract 3.7). */
 export const taskLeaseMs = 20_000;
@@ -22,6 +24,8 @@ export interface Assignment {
   readonly outputUid: string;
   /** How long the command may run; 0: as long as it takes. */
   readonly timeoutMs: number;
+  /** In place of the transform's command, of a task in a stage. */
+  readonly work?: StageWork;
 }
 
 /** Tasks that one claim takes at most. */
@@ -64,14 +68,22 @@ export async function inputsFailed(deps: PpsDeps, claim: TaskClaim, error: unkno
 async function assign(deps: PpsDeps, claim: TaskClaim): Promise<Assignment | undefined> {
   const job = await deps.pfs.metadata.call("jobDetail", { id: claim.jobId });
   if (job?.plan === undefined || job.outputUid === null) return undefined;
-  return {
+  const common = {
     claim,
     transform: job.info.transform,
-    env: environmentOf(job, claim),
-    inputs: await sharesOf(deps, job, job.plan, claim.task),
-    parentOutput: await parentOutputOf(deps, job.outputUid),
     outputUid: job.outputUid,
     timeoutMs: job.info.limits.taskTimeoutMs,
+  };
+  const env = environmentOf(job, claim);
+  if (job.stages.length > 0) {
+    const { env: own, ...staged } = await plannerOf(deps).assign(job, claim.task);
+    return { ...common, ...staged, env: { ...own, ...env }, parentOutput: undefined };
+  }
+  return {
+    ...common,
+    env,
+    inputs: await sharesOf(deps, job, job.plan, claim.task),
+    parentOutput: await parentOutputOf(deps, job.outputUid),
   };
 }
 
@@ -112,16 +124,18 @@ export async function storeTaskOutput(
   await deps.pfs.metadata.call("storeOutput", { ...claim, ...staged });
 }
 
-/** Ends an attempt; without `error` it succeeded. */
+/** Ends an attempt; without `error` it succeeded. `facts`: what it has counted. */
 export async function reportTask(
   deps: PpsDeps,
   claim: TaskClaim,
   error: string | undefined,
+  facts?: TaskFacts,
 ): Promise<void> {
   const { hints, metadata, random } = deps.pfs;
   await metadata.call("reportTask", {
     ...claim,
     delayMs: retryDelayMs(claim.attempt, random),
+    ...(facts === undefined ? {} : { facts }),
     ...(error === undefined ? {} : { error: `${error}${await shareText(deps, claim)}` }),
   });
   hints.give("events");

@@ -3,6 +3,7 @@ import { putBlocks } from "./004-put-blocks.ts";
 import { journal } from "./003-journal.ts";
 import { jobVerbs } from "./005-job-verbs.ts";
 import { sessionsAndGarbage } from "./002-sessions-and-garbage.ts";
+import { stages } from "./008-stages.ts";
 import { workersAndLogs } from "./006-workers-and-logs.ts";
 
 /** One step of the schema. Never changed once released; the next step is a new file. */
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   putBlocks,
   jobVerbs,
   workersAndLogs,
+  stages,
 ];

@@ -83,6 +83,7 @@ import { createJob, findJobParts } from "./create-job.ts";
 import { jobEntry } from "./job-entries.ts";
 import { deleteJob, deleteLooseJobs, endOverdueJob, restartJob, stopJob } from "./job-verbs.ts";
 import { notePipelineError, setPipelineRunning, updatePipeline } from "./pipeline-verbs.ts";
+import { jobSplit, stageOutputs, startStage } from "./stages.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
 import { listRuns, stagedBytes, stageRun, startClosing } from "./staging.ts";
@@ -127,6 +128,9 @@ export const procedures = {
   createJob,
   findJobParts,
   jobEntry,
+  jobSplit,
+  stageOutputs,
+  startStage,
   deleteJob,
   deleteLooseJobs,
   endOverdueJob,

@@ -147,7 +147,7 @@ async function runFailedTasks(
 async function runAllTasks(tx: Tx, row: JobRow): Promise<void> {
   await removeTasks(tx, row.id);
   await tx.run(
-    `UPDATE jobs SET state = 'creating', error = '', finished_micros = NULL, output_uid = NULL, plan = '', tasks_left = 0, tasks_total = 0, tasks_micros = NULL, output_bytes = 0 WHERE id = ?`,
+    `UPDATE jobs SET state = 'creating', error = '', finished_micros = NULL, output_uid = NULL, plan = '', tasks_left = 0, tasks_total = 0, tasks_micros = NULL, output_bytes = 0, stages = CASE WHEN stages = '' THEN '' ELSE '[]' END WHERE id = ?`,
     row.id,
   );
   await emit(tx, "job_created", row.id);
@@ -157,6 +157,7 @@ async function removeTasks(tx: Tx, jobId: string): Promise<void> {
   await discardJobAttempts(tx, jobId);
   await tx.run(`DELETE FROM log_pieces WHERE job_id = ?`, jobId);
   await tx.run(`DELETE FROM job_entries WHERE job_id = ?`, jobId);
+  await tx.run(`DELETE FROM job_splits WHERE job_id = ?`, jobId);
   await tx.run(`DELETE FROM attempts WHERE job_id = ?`, jobId);
   await tx.run(`DELETE FROM tasks WHERE job_id = ?`, jobId);
 }

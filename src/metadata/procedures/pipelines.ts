@@ -180,6 +180,7 @@ export const deletePipeline: Procedure<{ name: string; key?: string }, { jobs: s
   await tx.run(`DELETE FROM attempts WHERE job_id IN (${jobs})`, name);
   await tx.run(`DELETE FROM tasks WHERE job_id IN (${jobs})`, name);
   await tx.run(`DELETE FROM job_entries WHERE job_id IN (${jobs})`, name);
+  await tx.run(`DELETE FROM job_splits WHERE job_id IN (${jobs})`, name);
   await tx.run(`DELETE FROM job_inputs WHERE job_id IN (${jobs})`, name);
   await tx.run(`DELETE FROM jobs WHERE pipeline = ?`, name);
   await tx.run(`DELETE FROM pipeline_inputs WHERE pipeline = ?`, name);

@@ -1,9 +1,11 @@
 import { CodedError } from "../../base/errors.ts";
+import type { TaskFacts } from "../../model/stage-work.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import type { Sealed } from "../sealed.ts";
-import { limitsOf } from "./job-rows.ts";
+import { limitsOf, stagesOf } from "./job-rows.ts";
 import { emit } from "./outbox.ts";
 import { recordSealed } from "./packs.ts";
+import { keepFacts } from "./stages.ts";
 import type { NewRun } from "./staging.ts";
 
 /**
@@ -182,12 +184,13 @@ export const storeOutput: Procedure<TaskClaim & { run: NewRun; sealed: Sealed },
 };
 
 /** Ends an attempt: a failed one is tried again after `delayMs`, as often as the job says. */
-export const reportTask: Procedure<TaskClaim & { error?: string; delayMs: number }, void> = async (
-  tx,
-  input,
-) => {
+export const reportTask: Procedure<
+  TaskClaim & { error?: string; delayMs: number; facts?: TaskFacts },
+  void
+> = async (tx, input) => {
   if (await isReported(tx, input)) return;
   await requireHeld(tx, input);
+  if (input.facts !== undefined) await keepFacts(tx, input, input.facts);
   await endAttempt(tx, input, input.error);
   if (input.error === undefined) return await endTask(tx, input, "success");
   const { failures } = (await tx.get<{ failures: number }>(
@@ -317,19 +320,26 @@ async function endTask(
   if (job?.tasks_left === 0) await emit(tx, "tasks_done", jobId);
 }
 
-/** Where a job's output goes, the output of the last attempt of each task in task order, and the first error. */
+/**
+ * Where a job's output goes, that of the last attempt of each task, of its last stage if it has any, in task order, and
+ * the first error.
+ */
 export const taskOutputs: Procedure<
   { jobId: string },
   {
     outputUid: string | null;
+    tasksLeft: number;
+    hasStages: boolean;
     outputs: { entries: Buffer | null; root: Buffer | null }[];
     error?: string;
   }
 > = async (tx, { jobId }) => {
-  const job = await tx.get<{ output_uid: string | null }>(
-    `SELECT output_uid FROM jobs WHERE id = ?`,
+  const job = await tx.get<{ output_uid: string | null; tasks_left: number; stages: string }>(
+    `SELECT output_uid, tasks_left, stages FROM jobs WHERE id = ?`,
     jobId,
   );
+  const stages = job === undefined ? [] : stagesOf(job);
+  const from = stages.at(-1)?.first ?? 0;
   const rows = await tx.all<{
     task: number;
     state: string;
@@ -339,13 +349,18 @@ export const taskOutputs: Procedure<
     attempts: number;
   }>(
     `SELECT t.task, t.state, t.attempts, a.entries, a.root, a.error FROM tasks t
-     JOIN attempts a ON a.job_id = t.job_id AND a.task = t.task AND a.attempt = t.attempts WHERE t.job_id = ? ORDER BY t.task`,
+     JOIN attempts a ON a.job_id = t.job_id AND a.task = t.task AND a.attempt = t.attempts WHERE t.job_id = ? AND (t.task >= ? OR t.state = 'failure') ORDER BY t.task`,
     jobId,
+    from,
   );
   const failed = rows.find((row) => row.state === "failure");
   return {
     outputUid: job?.output_uid ?? null,
-    outputs: rows.map((row) => ({ entries: row.entries, root: row.root })),
+    tasksLeft: job?.tasks_left ?? 0,
+    hasStages: stages.length > 0,
+    outputs: rows
+      .filter(({ task }) => task >= from)
+      .map((row) => ({ entries: row.entries, root: row.root })),
     ...(failed === undefined
       ? {}
       : { error: `task ${failed.task} failed after ${times(failed.attempts)}: ${failed.error}` }),
