@@ -1,11 +1,13 @@
 import * as fs from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { fetchUrl } from "../base/fetch-url.ts";
 import { GiB } from "../base/size.ts";
 import { openFileCache } from "../filecache/index.ts";
 import type { WorkerFacts } from "../model/worker.ts";
 import { openLocalPool } from "../pool/index.ts";
 import { TaskHost, type PpsDeps } from "../pps/index.ts";
+import { openThreadShuffleCompute } from "../shuffle/index.ts";
 import { keepRegistered, openWorker, type Worker } from "../worker/index.ts";
 import { readBootId } from "./boot-id.ts";
 import type { PachdConfig } from "./config.ts";
@@ -37,6 +39,7 @@ export async function openLocalWorkers(
     bootId: await readBootId(),
   });
   const host = new TaskHost(pps);
+  const shuffle = openThreadShuffleCompute();
   const { session: id } = pps;
   const name = `${hostname()}-${id.slice(0, 8)}`;
   const worker = await openWorker({
@@ -51,6 +54,8 @@ export async function openLocalWorkers(
     hidden: [config.root, ...(secrets.directory === undefined ? [] : [secrets.directory])],
     secrets: openSecretSource(secrets),
     readOnlyInputs: config.sandbox,
+    shuffle,
+    fetchUrl,
   });
   const draining = new AbortController();
   const work = async (signal: AbortSignal): Promise<boolean> =>
@@ -86,6 +91,7 @@ export async function openLocalWorkers(
       gone.abort();
       await keeping;
       await host.leave({ id }).catch(() => undefined);
+      await shuffle.close();
       await filecache.close(signal);
     },
   };

@@ -4,11 +4,13 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { CodedError, codedErrorFrom, isCoded } from "../base/errors.ts";
+import { fetchUrl } from "../base/fetch-url.ts";
 import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { RemoteWorkerHost } from "../client/index.ts";
 import { openFileCache } from "../filecache/index.ts";
 import type { WorkerFacts } from "../model/worker.ts";
+import { openThreadShuffleCompute } from "../shuffle/index.ts";
 import { keepRegistered, openSlots, openWorker } from "../worker/index.ts";
 import { readBootId } from "./boot-id.ts";
 import { lockFolder } from "./lock-folder.ts";
@@ -75,6 +77,7 @@ async function openRemoteWorker(config: WorkerConfig, log: Log): Promise<RemoteW
     bytesMax: config.cacheBytesMax,
     bootId: await readBootId(),
   });
+  const shuffle = openThreadShuffleCompute();
   const worker = await openWorker({
     name,
     host,
@@ -87,6 +90,8 @@ async function openRemoteWorker(config: WorkerConfig, log: Log): Promise<RemoteW
     hidden: [config.root, ...(secrets.directory === undefined ? [] : [secrets.directory])],
     secrets: openSecretSource(secrets),
     readOnlyInputs: config.sandbox,
+    shuffle,
+    fetchUrl,
   });
   const gone = new AbortController();
   let slots: ReturnType<typeof openSlots> | undefined;
@@ -119,6 +124,7 @@ async function openRemoteWorker(config: WorkerConfig, log: Log): Promise<RemoteW
       await keeping;
       await host.leave(facts()).catch(() => undefined);
       await runner.close();
+      await shuffle.close();
       await filecache.close(AbortSignal.timeout(endMs));
       host.close();
     },

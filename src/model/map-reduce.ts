@@ -166,3 +166,18 @@ export const mapReduceKnown: Readonly<Record<string, readonly string[]>> = {
   "transform.mapReduce": Object.keys(mapReduceFields.shape),
   "transform.mapReduce.files[]": ["name", "text", "base64"],
 };
+
+/** What a sorted run of one partition is called. */
+export function runFileName(partition: number): string {
+  return `part-${String(partition).padStart(5, "0")}.run`;
+}
+
+/** How the records of a spec are sorted. */
+export function keyRulesOf({ separator, keyFields, order: { numeric, reverse } }: MapReduce): {
+  separator: Uint8Array;
+  keyFields: number;
+  numeric: boolean;
+  reverse: boolean;
+} {
+  return { separator: Buffer.from(separator), keyFields, numeric, reverse };
+}

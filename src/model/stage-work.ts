@@ -24,17 +24,26 @@ export type StageWork =
       /** Where its output goes when there is no other stage; else it writes a run per partition. */
       readonly output?: string;
     }
+  /** It merges all files of its one input, which are sorted runs. */
   | {
       readonly kind: "reduce";
       readonly spec: MapReduce;
-      /** From 0. Of the input `runs` it reads all files below this partition's directory, or its range of all. */
+      /** From 0. */
       readonly partition: number;
-      /** Base64 of a key, the first that is in; absent: from the beginning. By range only. */
-      readonly from?: string;
-      /** Base64 of a key, the first that is not in; absent: to the end. */
-      readonly to?: string;
+      /** Of a partition by range. */
+      readonly range?: WorkRange;
       readonly output: string;
     };
+
+/** Which keys; they are in Base64. */
+export interface WorkRange {
+  /** The first that is in; absent: from the beginning. */
+  readonly from?: string;
+  /** The first that is not in; absent: to the end. */
+  readonly to?: string;
+  /** There were fewer different keys than partitions: none are left for this one. */
+  readonly isEmpty?: boolean;
+}
 
 /** What a task in a stage has counted, of the attempt that won. */
 export interface TaskFacts {

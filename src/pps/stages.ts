@@ -1,6 +1,6 @@
 import { CodedError } from "../base/errors.ts";
 import type { Transform } from "../model/spec-schema.ts";
-import type { StageWork } from "../model/stage-work.ts";
+import type { SplitPart, StageWork } from "../model/stage-work.ts";
 import type { JobDetail, NewStage } from "../metadata/index.ts";
 import type { ViewSpec } from "../pfs/index.ts";
 import type { PpsDeps } from "./pps-deps.ts";
@@ -24,8 +24,6 @@ export interface StagePlanner {
 export interface StageTask {
   readonly work: StageWork;
   readonly inputs: readonly { readonly name: string; readonly view: ViewSpec }[];
-  /** Beside what every task has in its environment. */
-  readonly env: Readonly<Record<string, string>>;
 }
 
 /** @throws CodedError `failed_precondition` for MapReduce where nothing plans it */
@@ -62,17 +60,7 @@ export async function stageText(deps: PpsDeps, job: JobDetail, task: number): Pr
   return `${names.join(", ")}${work.split.parts.length > names.length ? " …" : ""}`;
 }
 
-function partText({
-  input,
-  path,
-  start,
-  end,
-}: {
-  input?: string;
-  path: string;
-  start?: number;
-  end?: number;
-}): string {
+function partText({ input, path, start, end }: SplitPart): string {
   const range = start === undefined || end === undefined ? "" : ` bytes ${start} to ${end}`;
   return `${input === undefined ? path : `${input}/${path}`}${range}`;
 }

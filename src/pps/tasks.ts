@@ -76,8 +76,8 @@ async function assign(deps: PpsDeps, claim: TaskClaim): Promise<Assignment | und
   };
   const env = environmentOf(job, claim);
   if (job.stages.length > 0) {
-    const { env: own, ...staged } = await plannerOf(deps).assign(job, claim.task);
-    return { ...common, ...staged, env: { ...own, ...env }, parentOutput: undefined };
+    const task = await plannerOf(deps).assign(job, claim.task);
+    return { ...common, ...task, env, parentOutput: undefined };
   }
   return {
     ...common,

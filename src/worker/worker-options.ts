@@ -3,6 +3,8 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { FileCache } from "../filecache/index.ts";
 import type { Runner } from "../runner/index.ts";
+import type { ShuffleCompute } from "../shuffle/index.ts";
+import type { FetchUrl } from "./read-split.ts";
 import type { SecretSource } from "./stage-secrets.ts";
 import type { WorkerHost } from "./worker-host.ts";
 
@@ -38,6 +40,10 @@ export interface WorkerOptions {
   readonly hidden: readonly string[];
   /** Where this machine keeps secrets. Default: it has none. */
   readonly secrets?: SecretSource;
+  /** Where what mappers print is sorted. */
+  readonly shuffle: ShuffleCompute;
+  /** Fetches what mappers read of the web. Default: nothing is fetched. */
+  readonly fetchUrl?: FetchUrl;
   /** False when the runner cannot show inputs read-only; they are then never hard links into the cache. */
   readonly readOnlyInputs: boolean;
 }
