@@ -1,0 +1,58 @@
+import { BatchSorter, type BatchSorterOptions, type Sorted } from "./batch-sorter.ts";
+import { type Fed, type Merged, Merger, type MergerOptions } from "./merger.ts";
+
+/** Sorts memory full of lines; buffers given to it are given away, and it gives away those that it answers with. */
+export interface SorterPort {
+  /** Takes an arena whose first `end` bytes are whole lines. */
+  load(arena: Buffer, end: number): Promise<void>;
+  /** The next blocks of what was loaded, at least one and about `bytesMax` bytes. */
+  take(bytesMax: number): Promise<Sorted>;
+  /** Gives its memory back; calls under way may fail. */
+  close(): Promise<void>;
+}
+
+/** Merges sorted streams, fed block by block; buffers are given away as by a sorter. */
+export interface MergerPort {
+  step(fed: readonly Fed[]): Promise<Merged>;
+  /** Gives its memory back; calls under way may fail. */
+  close(): Promise<void>;
+}
+
+/** Where the arithmetic of the shuffle is done. Sorters and mergers never wait for one another. */
+export interface ShuffleCompute {
+  /** How many sorters or mergers really work at the same time. */
+  readonly parallel: number;
+  openSorter(options: BatchSorterOptions): Promise<SorterPort>;
+  openMerger(options: MergerOptions): Promise<MergerPort>;
+  /** Ends the threads; what is open fails. */
+  close(): Promise<void>;
+}
+
+/** Does everything at once on the calling thread: for tests and small tools. */
+export function openInlineShuffleCompute(): ShuffleCompute {
+  return {
+    parallel: 1,
+    async openSorter(options) {
+      const sorter = new BatchSorter(options);
+      return {
+        async load(arena, end) {
+          sorter.load(arena, end);
+        },
+        async take(bytesMax) {
+          return sorter.take(bytesMax);
+        },
+        async close() {},
+      };
+    },
+    async openMerger(options) {
+      const merger = new Merger(options);
+      return {
+        async step(fed) {
+          return merger.step(fed);
+        },
+        async close() {},
+      };
+    },
+    async close() {},
+  };
+}
