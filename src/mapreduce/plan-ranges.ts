@@ -31,7 +31,7 @@ export async function planRanges(
     return { value, bytes: 0 };
   };
   for await (const index of ahead(sources, begin, { countMax: fetchedMax, bytesMax: 1 }))
-    indexes.push(await index);
+    indexes.push(index);
   const keys = boundariesOf(indexes, spec.partitions, keyRulesOf(spec));
   return keys.map((key) => Buffer.from(key).toString("base64"));
 }

@@ -45,14 +45,14 @@ export interface WorkRange {
   readonly isEmpty?: boolean;
 }
 
+/** What commands have counted, by group and name. */
+export type Counters = Record<string, Record<string, number>>;
+
 /** What a task in a stage has counted, of the attempt that won. */
 export interface TaskFacts {
-  /** By `group` and `name`, as the command reported them. */
-  readonly counters?: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  /** The last status that the command reported. */
-  readonly status?: string;
+  /** As the commands reported them. */
+  readonly counters?: Counters;
   readonly inputBytes?: number;
-  readonly inputRecords?: number;
   readonly outputBytes?: number;
   readonly outputRecords?: number;
 }

@@ -1,21 +1,18 @@
 import { KiB } from "../base/size.ts";
+import type { Counters } from "../model/stage-work.ts";
 
 /** A longer line is no report. */
 const lineBytesMax = 4 * KiB;
-const statusCharsMax = 500;
 /** Different counters of one attempt; others are not kept. */
 const countersMax = 1_000;
 const nameCharsMax = 200;
 
 const newline = 0x0a;
-const prefix = Buffer.from("reporter:");
-
-type Counters = Record<string, Record<string, number>>;
+const prefix = Buffer.from("reporter:counter:");
 
 /** What the commands of one attempt have reported together. */
 export class Reports {
   readonly counters: Counters = {};
-  status: string | undefined;
   private count = 0;
 
   /** Adds to a counter; a name that is one too many is not kept. */
@@ -29,8 +26,8 @@ export class Reports {
 }
 
 /**
- * Finds the lines in which a command reports, as with Hadoop Streaming: `reporter:counter:GROUP,NAME,AMOUNT` and
- * `reporter:status:TEXT`. All else is passed on as it is.
+ * Takes the lines in which a command counts out of its stderr, as with Hadoop Streaming:
+ * `reporter:counter:GROUP,NAME,AMOUNT`. All else is passed on as it is.
  */
 export class ReporterLines {
   private readonly reports: Reports;
@@ -84,11 +81,6 @@ export class ReporterLines {
 
   /** Whether the line was a report. */
   private take(line: string): boolean {
-    const [, text] = /^reporter:status:(.*)$/s.exec(line) ?? [];
-    if (text !== undefined) {
-      this.reports.status = text.slice(0, statusCharsMax);
-      return true;
-    }
     const [, group, name, amount] =
       /^reporter:counter:([^,]+),([^,]+),(-?\d{1,15})$/.exec(line) ?? [];
     if (group === undefined || name === undefined) return false;

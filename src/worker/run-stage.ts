@@ -47,11 +47,10 @@ export async function runStage(
   };
   await shipFiles(fs, setting.work, work.spec);
   const counted = await runWork(setting, work, out);
-  const { counters, status } = setting.reports;
+  const { counters } = setting.reports;
   const facts = {
     ...counted,
     ...(Object.keys(counters).length === 0 ? {} : { counters }),
-    ...(status === undefined ? {} : { status }),
   };
   const stage: Stage = { mounts: [], out, inherited: undefined, release: () => undefined };
   return { stage, facts };

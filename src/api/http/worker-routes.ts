@@ -42,9 +42,7 @@ const claimBody = z.object({
 const amount = z.number().optional();
 const taskFacts = z.object({
   counters: z.record(z.string(), z.record(z.string(), z.number())).optional(),
-  status: z.string().max(KiB).optional(),
   inputBytes: amount,
-  inputRecords: amount,
   outputBytes: amount,
   outputRecords: amount,
 }) as z.ZodType<TaskFacts>;

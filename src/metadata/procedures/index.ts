@@ -83,6 +83,7 @@ import { createJob, findJobParts } from "./create-job.ts";
 import { jobEntry } from "./job-entries.ts";
 import { deleteJob, deleteLooseJobs, endOverdueJob, restartJob, stopJob } from "./job-verbs.ts";
 import { notePipelineError, setPipelineRunning, updatePipeline } from "./pipeline-verbs.ts";
+import { inspectMapReduceRun, listMapReduceRuns } from "./runs.ts";
 import { jobSplit, stageOutputs, startStage } from "./stages.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
@@ -128,6 +129,8 @@ export const procedures = {
   createJob,
   findJobParts,
   jobEntry,
+  inspectMapReduceRun,
+  listMapReduceRuns,
   jobSplit,
   stageOutputs,
   startStage,

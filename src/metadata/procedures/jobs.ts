@@ -77,10 +77,18 @@ export const listJobs: Procedure<{ pipeline?: string; inputs: CommitName[] }, Jo
       const own = (await inputsOf(tx, row.id)).map((input) => input.commit_uid);
       if (own.length !== uids.length || !uids.every((uid) => own.includes(uid))) continue;
     }
-    infos.push(await infoOf(tx, row));
+    infos.push(listed(await infoOf(tx, row)));
   }
   return infos;
 };
+
+/** Without what files hold that are shipped beside commands. */
+function listed(info: JobInfo): JobInfo {
+  const { mapReduce } = info.transform;
+  if (mapReduce === undefined || mapReduce.files.length === 0) return info;
+  const files = mapReduce.files.map(({ name }) => ({ name, content: "" }));
+  return { ...info, transform: { ...info.transform, mapReduce: { ...mapReduce, files } } };
+}
 
 /** What pps needs to move a job on; undefined once it is deleted. */
 export const jobDetail: Procedure<{ id: string }, JobDetail | undefined> = async (tx, { id }) => {
