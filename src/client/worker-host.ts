@@ -111,7 +111,8 @@ export class RemoteWorkerHost {
     let { start } = range;
     for (let failures = 0; ;) {
       try {
-        const query = { view, path, start, end: range.end };
+        const end = range.end === wholeFile.end ? undefined : range.end;
+        const query = { view, path, start, end };
         const call: Call = { method: "GET", path: "/worker/view/file", query, signal };
         for await (const piece of await this.connection.bytes(call)) {
           start += piece.length;

@@ -149,9 +149,7 @@ export async function stageBranch<T extends Pick<JobStart, "newBranch" | "parent
     stageBranchName,
   );
   if (last === undefined) return { ...input, newBranch: stageBranchName };
-  // A pipeline whose line begins anew does not continue the old one.
-  const isNext = last.state === "finished" && job.pipeline === "";
-  return isNext ? { ...input, parentUid: last.uid } : input;
+  return last.state === "finished" ? { ...input, parentUid: last.uid } : input;
 }
 
 function mapReduceOf(row: JobRow): MapReduce | undefined {
