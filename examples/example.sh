@@ -1,0 +1,81 @@
+# shellcheck shell=sh disable=SC2034
+# What every run.sh begins with: pachctl on PATH, a daemon, a folder for results; and at its end all of it is gone again.
+#
+#   cd "$(dirname "$0")" && . ../example.sh
+#   begin "REPO..." "PIPELINE..."    what it is going to make; refused where one of them is there already
+#
+# From then on commands are shown as they run. At the end "$results" must hold what is in expected/.
+#
+#   ADDRESS=HOST:PORT   a pachd that runs; without it a throw-away one is started
+#   SECRETS_DIR=DIR     what that pachd was given as --secrets-dir
+#   RESULTS=DIR         where to leave the results; without it they are removed
+
+begin() {
+  repos=$1 pipelines=$2
+  PATH=$(cd ../.. && pwd)/bin:$PATH
+  LC_ALL=C
+  export PATH LC_ALL
+  scratch=$(mktemp -d "${TMPDIR:-/tmp}/mammoth-example.XXXXXX")
+  results=${RESULTS:-$scratch/results}
+  mkdir -p "$results"
+  pachd='' is_ours=no
+  trap '{ set +x; } 2>/dev/null; clean_up' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' HUP TERM
+  [ -n "${ADDRESS-}" ] || start_pachd
+  refuse_what_is_there
+  is_ours=yes
+  PS4='$ '
+  set -x
+}
+
+start_pachd() {
+  SECRETS_DIR=$scratch/secrets
+  mkdir "$SECRETS_DIR"
+  # shellcheck disable=SC2086 # several words
+  pachd --root "$scratch/root" --address 127.0.0.1:0 --secrets-dir "$SECRETS_DIR" ${pachd_options-} \
+    >"$scratch/ready" 2>"$scratch/log" &
+  pachd=$!
+  until grep -q 'ready at' "$scratch/ready"; do
+    kill -0 "$pachd" 2>/dev/null || { cat "$scratch/log" >&2; exit 1; }
+    sleep 0.1
+  done
+  ADDRESS=$(sed -n 's/.*ready at \([^ ]*\).*/\1/p' "$scratch/ready")
+  export ADDRESS
+}
+
+# Repos and pipelines of somebody else are not ours to write to, and still less to delete.
+refuse_what_is_there() {
+  pachctl list-repo >"$scratch/there"
+  pachctl list-pipeline >>"$scratch/there"
+  for name in $repos $pipelines; do
+    if grep -q "^$name " "$scratch/there"; then
+      echo "The pachd at $ADDRESS has a repo or pipeline $name already: delete it, or run this without ADDRESS" >&2
+      exit 2
+    fi
+  done
+}
+
+clean_up() {
+  status=$?
+  trap - EXIT
+  if [ "$status" = 0 ]; then
+    if diff -r expected "$results" >"$scratch/differences"; then
+      echo "The results are those of expected/."
+    else
+      echo "The results are not those of expected/:"
+      head -n 20 "$scratch/differences"
+      status=1
+    fi >&2
+  fi
+  if type end_example >/dev/null 2>&1; then end_example; fi
+  if [ -n "$pachd" ]; then
+    kill "$pachd" 2>/dev/null || :
+    wait "$pachd" 2>/dev/null || :
+  elif [ "$is_ours" = yes ]; then
+    for name in $pipelines; do pachctl delete-pipeline "$name" 2>/dev/null || :; done
+    for name in $pipelines $repos; do pachctl delete-repo --force "$name" 2>/dev/null || :; done
+  fi
+  rm -rf "$scratch"
+  exit "$status"
+}
