@@ -4,7 +4,9 @@
 #   cd "$(dirname "$0")" && . ../example.sh
 #   begin "REPO..." "PIPELINE..."    what it is going to make; refused where one of them is there already
 #
-# From then on commands are shown as they run. At the end "$results" must hold what is in expected/.
+#   set -x                           from here on, commands are shown as they run
+#
+# At the end "$results" must hold what is in expected/. A function end_example, if there is one, is called then.
 #
 #   ADDRESS=HOST:PORT   a pachd that runs; without it a throw-away one is started
 #   SECRETS_DIR=DIR     what that pachd was given as --secrets-dir
@@ -19,14 +21,13 @@ begin() {
   results=${RESULTS:-$scratch/results}
   mkdir -p "$results"
   pachd='' is_ours=no
-  trap '{ set +x; } 2>/dev/null; clean_up' EXIT
+  trap '{ status=$?; set +x; } 2>/dev/null; clean_up' EXIT
   trap 'exit 130' INT
   trap 'exit 143' HUP TERM
   [ -n "${ADDRESS-}" ] || start_pachd
   refuse_what_is_there
   is_ours=yes
   PS4='$ '
-  set -x
 }
 
 start_pachd() {
@@ -56,8 +57,14 @@ refuse_what_is_there() {
   done
 }
 
+# Who wants to know why cannot ask a daemon that is gone.
+show_failures() {
+  for job in $(pachctl list-job | awk '$NF == "failure" { print $1 }'); do
+    pachctl inspect-job "$job" || :
+  done
+}
+
 clean_up() {
-  status=$?
   trap - EXIT
   if [ "$status" = 0 ]; then
     if diff -r expected "$results" >"$scratch/differences"; then
@@ -68,8 +75,9 @@ clean_up() {
       status=1
     fi >&2
   fi
-  if type end_example >/dev/null 2>&1; then end_example; fi
+  if type end_example >/dev/null 2>&1; then end_example || :; fi
   if [ -n "$pachd" ]; then
+    [ "$status" = 0 ] || show_failures >&2
     kill "$pachd" 2>/dev/null || :
     wait "$pachd" 2>/dev/null || :
   elif [ "$is_ours" = yes ]; then

@@ -4,6 +4,7 @@ set -eu
 cd "$(dirname "$0")"
 . ../example.sh
 begin "data" "filter sum"
+set -x
 
 pachctl create-repo data
 pachctl create-pipeline -f pipeline.json

@@ -4,6 +4,7 @@ set -eu
 cd "$(dirname "$0")"
 . ../example.sh
 begin "logs users" "visits sessions report"
+set -x
 
 pachctl create-repo logs
 pachctl create-repo users

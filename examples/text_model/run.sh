@@ -4,6 +4,7 @@ set -eu
 cd "$(dirname "$0")"
 . ../example.sh
 begin "verses" "model poem"
+set -x
 
 pachctl create-repo verses
 pachctl create-pipeline -f pipeline.yaml

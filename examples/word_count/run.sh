@@ -4,6 +4,7 @@ set -eu
 cd "$(dirname "$0")"
 . ../example.sh
 begin "book" "words counts"
+set -x
 
 pachctl create-repo book
 pachctl create-pipeline -f pipeline.yaml
