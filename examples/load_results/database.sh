@@ -18,7 +18,7 @@ fi
 command -v initdb psql >/dev/null || { echo "This needs PostgreSQL: apt-get install postgresql" >&2; exit 2; }
 port=$((20000 + $$ % 10000))
 umask 077
-mkdir "$folder" "$folder/data"
+mkdir "$folder/data"
 od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$folder/password"
 cat >"$folder/service.conf" <<END
 [warehouse]
@@ -29,7 +29,7 @@ user=loader
 password=$(cat "$folder/password")
 END
 if [ "$(id -u)" = 0 ]; then
-  chmod 711 "$(dirname "$folder")" "$folder"
+  chmod 711 "$folder"
   chown postgres "$folder/data" "$folder/password"
 fi
 as_postgres initdb -D "$folder/data" -U loader --auth=scram-sha-256 --pwfile="$folder/password" --no-sync >/dev/null

@@ -9,10 +9,10 @@ if [ -n "${ADDRESS-}" ] && [ -z "${SECRETS_DIR-}" ]; then
 fi
 begin "sales" "takings loaded"
 
-database=$scratch/database
+database=$(mktemp -d /tmp/mammoth-database.XXXXXX)
 end_example() {
   ./database.sh stop "$database"
-  rm -rf "$SECRETS_DIR/warehouse"
+  rm -rf "$database" "$SECRETS_DIR/warehouse"
 }
 ./database.sh start "$database"
 mkdir "$SECRETS_DIR/warehouse"
