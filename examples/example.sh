@@ -57,10 +57,12 @@ refuse_what_is_there() {
   done
 }
 
-# Who wants to know why cannot ask a daemon that is gone.
+# Who wants to know why cannot ask when all is gone.
 show_failures() {
-  for job in $(pachctl list-job | awk '$NF == "failure" { print $1 }'); do
-    pachctl inspect-job "$job" || :
+  for name in $pipelines; do
+    for job in $(pachctl list-job -p "$name" | awk '$NF == "failure" { print $1 }'); do
+      pachctl inspect-job "$job" || :
+    done
   done
 }
 
@@ -75,9 +77,9 @@ clean_up() {
       status=1
     fi >&2
   fi
+  [ "$status" = 0 ] || [ "$is_ours" = no ] || show_failures >&2
   if type end_example >/dev/null 2>&1; then end_example || :; fi
   if [ -n "$pachd" ]; then
-    [ "$status" = 0 ] || show_failures >&2
     kill "$pachd" 2>/dev/null || :
     wait "$pachd" 2>/dev/null || :
   elif [ "$is_ours" = yes ]; then
