@@ -37,7 +37,7 @@ start_pachd() {
   pachd --root "$scratch/root" --address 127.0.0.1:0 --secrets-dir "$SECRETS_DIR" ${pachd_options-} \
     >"$scratch/ready" 2>"$scratch/log" &
   pachd=$!
-  until grep -q 'ready at' "$scratch/ready"; do
+  until grep -q 'ready at' "$scratch/ready" 2>/dev/null; do
     kill -0 "$pachd" 2>/dev/null || { cat "$scratch/log" >&2; exit 1; }
     sleep 0.1
   done
