@@ -18,7 +18,8 @@ begin() {
   LC_ALL=C
   export PATH LC_ALL
   scratch=$(mktemp -d "${TMPDIR:-/tmp}/mammoth-example.XXXXXX")
-  results=${RESULTS:-$scratch/results}
+  results=$(from_there "${RESULTS:-$scratch/results}")
+  SECRETS_DIR=$(from_there "${SECRETS_DIR-}")
   mkdir -p "$results"
   pachd='' is_ours=no
   trap '{ status=$?; set +x; } 2>/dev/null; clean_up' EXIT
@@ -28,6 +29,14 @@ begin() {
   refuse_what_is_there
   is_ours=yes
   PS4='$ '
+}
+
+# A path as whoever called run.sh means it, who was in another folder.
+from_there() {
+  case $1 in
+    '' | /*) echo "$1" ;;
+    *) echo "$OLDPWD/$1" ;;
+  esac
 }
 
 start_pachd() {
@@ -68,6 +77,8 @@ show_failures() {
 
 clean_up() {
   trap - EXIT
+  # Whoever is impatient may press the keys twice.
+  trap '' HUP INT TERM
   if [ "$status" = 0 ]; then
     if diff -r expected "$results" >"$scratch/differences"; then
       echo "The results are those of expected/."

@@ -34,8 +34,7 @@ function contents(folder: string): Record<string, string> {
     files
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name))
-      .map((path) => [path.slice(folder.length + 1), readFileSync(path, "latin1")])
-      .toSorted(),
+      .map((path) => [path.slice(folder.length + 1), readFileSync(path, "latin1")]),
   );
 }
 
