@@ -1,16 +1,12 @@
-import * as fs from "node:fs/promises";
 import { hostname } from "node:os";
-import { join } from "node:path";
 import { GiB } from "../base/size.ts";
-import { openFileCache } from "../filecache/index.ts";
 import type { WorkerFacts } from "../model/worker.ts";
 import { openLocalPool } from "../pool/index.ts";
 import { TaskHost, type PpsDeps } from "../pps/index.ts";
-import { keepRegistered, openWorker, type Worker } from "../worker/index.ts";
-import { readBootId } from "./boot-id.ts";
+import { keepRegistered, type Worker } from "../worker/index.ts";
 import type { PachdConfig } from "./config.ts";
 import type { OpenedRunner } from "./open-runner.ts";
-import { openSecretSource } from "./secret-source.ts";
+import { openMachineWorker } from "./open-machine-worker.ts";
 
 /** Files of inputs kept on disk between jobs. */
 const cacheBytesMax = 20 * GiB;
@@ -29,29 +25,13 @@ export async function openLocalWorkers(
   { pps, runner, version }: { pps: PpsDeps; runner: OpenedRunner; version: string },
 ): Promise<LocalWorkers> {
   const { clock, log, hints } = pps.pfs;
-  const { secrets } = config;
-  const filecache = await openFileCache({
-    fs,
-    dir: join(config.root, "cache"),
-    bytesMax: cacheBytesMax,
-    bootId: await readBootId(),
-  });
   const host = new TaskHost(pps);
   const { session: id } = pps;
   const name = `${hostname()}-${id.slice(0, 8)}`;
-  const worker = await openWorker({
-    name,
-    host,
-    runner,
-    filecache,
-    fs,
-    clock,
-    log,
-    scratch: join(config.root, "work"),
-    hidden: [config.root, ...(secrets.directory === undefined ? [] : [secrets.directory])],
-    secrets: openSecretSource(secrets),
-    readOnlyInputs: config.sandbox,
-  });
+  const { worker, filecache } = await openMachineWorker(
+    { ...config, cacheBytesMax },
+    { name, host, runner, clock, log },
+  );
   const draining = new AbortController();
   const work = async (signal: AbortSignal): Promise<boolean> =>
     await workOnce({ pps, host, worker, name }, signal);

@@ -1,21 +1,17 @@
 import { randomBytes } from "node:crypto";
-import * as fs from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { CodedError, codedErrorFrom, isCoded } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { RemoteWorkerHost } from "../client/index.ts";
-import { openFileCache } from "../filecache/index.ts";
 import type { WorkerFacts } from "../model/worker.ts";
-import { keepRegistered, openSlots, openWorker } from "../worker/index.ts";
-import { readBootId } from "./boot-id.ts";
+import { keepRegistered, openSlots } from "../worker/index.ts";
 import { lockFolder } from "./lock-folder.ts";
 import { openLogger } from "./logger.ts";
+import { openMachineWorker } from "./open-machine-worker.ts";
 import { openRunner } from "./open-runner.ts";
 import { readToken } from "./read-token.ts";
-import { openSecretSource } from "./secret-source.ts";
 import { stopSignal } from "./stop-signals.ts";
 import { packageVersion } from "./version.ts";
 import { parseWorkerConfig, workerHelp, type WorkerConfig } from "./worker-config.ts";
@@ -61,7 +57,6 @@ interface RemoteWorker {
 }
 
 async function openRemoteWorker(config: WorkerConfig, log: Log): Promise<RemoteWorker> {
-  const { secrets } = config;
   const clock = systemClock();
   const random = systemRandom;
   const id = randomBytes(16).toString("hex");
@@ -69,25 +64,8 @@ async function openRemoteWorker(config: WorkerConfig, log: Log): Promise<RemoteW
   const token = await readToken(config.tokenFile);
   const host = new RemoteWorkerHost({ address: config.address, token, clock, random, log });
   const runner = await openRunner(config, { random, log });
-  const filecache = await openFileCache({
-    fs,
-    dir: join(config.root, "cache"),
-    bytesMax: config.cacheBytesMax,
-    bootId: await readBootId(),
-  });
-  const worker = await openWorker({
-    name,
-    host,
-    runner,
-    filecache,
-    fs,
-    clock,
-    log,
-    scratch: join(config.root, "work"),
-    hidden: [config.root, ...(secrets.directory === undefined ? [] : [secrets.directory])],
-    secrets: openSecretSource(secrets),
-    readOnlyInputs: config.sandbox,
-  });
+  const parts = { name, host, runner, clock, log };
+  const { worker, filecache } = await openMachineWorker(config, parts);
   const gone = new AbortController();
   let slots: ReturnType<typeof openSlots> | undefined;
   let keeping: Promise<void> = Promise.resolve();
