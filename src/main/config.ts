@@ -6,6 +6,7 @@ import { GiB, KiB, MiB } from "../base/size.ts";
 import { isRepoName } from "../model/repo.ts";
 import { defaultDockerAddress } from "../runner/index.ts";
 import { secretVariables, type SecretPlaces } from "./secret-source.ts";
+import { dockerConfigFolder } from "./saved-login.ts";
 import { parseStoreAddress, type StoreAddress } from "./store-address.ts";
 
 /** How pachd is set up: command line first, then environment, then defaults. */
@@ -30,6 +31,8 @@ export interface PachdConfig {
   readonly runner: "process" | "docker";
   /** Where Docker answers: DOCKER_HOST. */
   readonly dockerAddress: string;
+  /** Folder with the logins of registries: DOCKER_CONFIG. */
+  readonly dockerConfig: string;
   /** False: commands run without namespaces, as root, one at a time. */
   readonly sandbox: boolean;
   readonly tokenFile: string | undefined;
@@ -138,6 +141,7 @@ export function parsePachdConfig(
         : wholeNumber("--slots", values.slots, 0),
     runner: runnerKind(values.runner ?? (env["PACH_RUNNER"] || "process")),
     dockerAddress: env["DOCKER_HOST"] || defaultDockerAddress,
+    dockerConfig: dockerConfigFolder(env),
     sandbox: !values["no-sandbox"],
     tokenFile: values["token-file"],
     insecure: values.insecure,

@@ -13,6 +13,7 @@ import {
   wholeNumber,
   type Environment,
 } from "./config.ts";
+import { dockerConfigFolder } from "./saved-login.ts";
 import { secretVariables, type SecretPlaces } from "./secret-source.ts";
 
 /** How `pachd worker` is set up. */
@@ -32,6 +33,8 @@ export interface WorkerConfig {
   readonly runner: "process" | "docker";
   /** Where Docker answers: DOCKER_HOST. */
   readonly dockerAddress: string;
+  /** Folder with the logins of registries: DOCKER_CONFIG. */
+  readonly dockerConfig: string;
   /** Where tasks find the secrets that they name: on this machine, not the daemon's. */
   readonly secrets: SecretPlaces;
   /** False: commands run without namespaces, as root, one at a time. */
@@ -98,6 +101,7 @@ export function parseWorkerConfig(
     machine: values.machine ?? hostname(),
     runner: runnerKind(values.runner ?? (env["PACH_RUNNER"] || "process")),
     dockerAddress: env["DOCKER_HOST"] || defaultDockerAddress,
+    dockerConfig: dockerConfigFolder(env),
     secrets: {
       directory: folder(
         machine.cwd,
