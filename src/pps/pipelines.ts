@@ -6,6 +6,7 @@ import type { Principal } from "../model/principal.ts";
 import { recheckMs } from "../base/hints.ts";
 import { giveJobHints } from "./job-verbs.ts";
 import { runnerOf, type PpsDeps } from "./pps-deps.ts";
+import { isReused } from "./reuse-facts.ts";
 
 /** Makes a pipeline: it runs on every finished commit of its inputs, past and future. */
 export async function createPipeline(
@@ -20,7 +21,7 @@ export async function createPipeline(
   });
   hints.give("repos");
   hints.give("events");
-  return withRunner(deps, info);
+  return shownPipeline(deps, info);
 }
 
 /** As it is shown: with what runs it here. */
@@ -31,19 +32,24 @@ function withRunner<T extends { readonly transform: Transform }>(
   return { ...info, runner: runnerOf(deps, info.transform) };
 }
 
+/** As it is shown: with what runs it here, and whether its tasks are reused. */
+export function shownPipeline(deps: PpsDeps, info: PipelineInfo): PipelineInfo {
+  return withRunner(deps, { ...info, reuse: isReused(deps, info) });
+}
+
 /** One pipeline with its jobs counted by state. */
 export async function inspectPipeline(
   deps: PpsDeps,
   _principal: Principal,
   name: string,
 ): Promise<PipelineInfo> {
-  return withRunner(deps, await deps.pfs.metadata.call("inspectPipeline", { name }));
+  return shownPipeline(deps, await deps.pfs.metadata.call("inspectPipeline", { name }));
 }
 
 /** All pipelines by name. */
 export async function listPipelines(deps: PpsDeps, _principal: Principal): Promise<PipelineInfo[]> {
   const found = await deps.pfs.metadata.call("listPipelines", {});
-  return found.map((info) => withRunner(deps, info));
+  return found.map((info) => shownPipeline(deps, info));
 }
 
 /** Removes a pipeline and its jobs, and stops what runs; the repo it wrote to stays. */
