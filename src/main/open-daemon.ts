@@ -60,7 +60,14 @@ async function openParts(
   const runner = await openRunner(config, { random: pfs.random, log });
   opened.push(() => runner.close());
   const labels = { runner: runner.label, imageRunner: runner.imageLabel };
-  const pps: PpsDeps = { pfs, session, slots: runner.slots, ...labels };
+  const imageDigest = runner.imageDigest?.bind(runner);
+  const pps: PpsDeps = {
+    pfs,
+    session,
+    slots: runner.slots,
+    ...labels,
+    ...(imageDigest === undefined ? {} : { imageDigest }),
+  };
   const stop = new AbortController();
   const facts = { address: `${config.host}:${config.port}`, release: version };
   await pfs.storage.claimStore(stop.signal);
