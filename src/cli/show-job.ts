@@ -44,9 +44,9 @@ export function whyText(job: JobInfo): string {
  * `3 of 8 tasks, 4 skipped, 1 KiB in, 300 B out, 2.0 tasks/s, about 3 seconds left`; the rate only while it
  * goes on.
  */
-function progressText(job: JobInfo, nowMicros: number): string {
+function progressText(job: JobInfo): string {
   const { tasksDone, tasksSkipped, tasksFailed, tasks } = job.progress;
-  const { inputBytes, outputBytes, tasksMicros } = job.progress;
+  const { inputBytes, outputBytes, tasksPerSecond, leftMs } = job.progress;
   const parts = [
     `${tasksDone} of ${tasks} task${tasks === 1 ? "" : "s"}`,
     ...(tasksSkipped === 0 ? [] : [`${tasksSkipped} skipped`]),
@@ -54,13 +54,9 @@ function progressText(job: JobInfo, nowMicros: number): string {
     `${formatBytes(inputBytes)} in`,
     `${formatBytes(outputBytes)} out`,
   ];
-  const ended = tasksDone + tasksFailed;
-  const left = tasks - tasksSkipped - ended;
-  const isGoing = job.finishedMicros === undefined && ended > 0 && left > 0;
-  if (isGoing && tasksMicros !== undefined && nowMicros > tasksMicros) {
-    const perSecond = ended / ((nowMicros - tasksMicros) / 1_000_000);
-    const time = humanDuration((left / perSecond) * 1_000_000);
-    parts.push(`${perSecond.toFixed(1)} tasks/s`, `${time.toLowerCase()} left`);
+  if (tasksPerSecond !== undefined && leftMs !== undefined) {
+    const time = humanDuration(leftMs * 1_000).toLowerCase();
+    parts.push(`${tasksPerSecond.toFixed(1)} tasks/s`, `${time} left`);
   }
   return parts.join(", ");
 }
@@ -93,9 +89,7 @@ export function jobText(job: JobInfo, context: Context): string {
       : [`Duration: ${humanDuration(job.finishedMicros - job.startedMicros)} `]),
     `State: ${jobState(job.state, context)}`,
     ...(job.error === undefined ? [] : [`Error: ${job.error}`]),
-    ...(job.progress.tasks === 0
-      ? []
-      : [`Progress: ${progressText(job, context.deps.clock.nowMicros())}`]),
+    ...(job.progress.tasks === 0 ? [] : [`Progress: ${progressText(job)}`]),
     ...(limits === "" ? [] : [`Limits: ${limits}`]),
     `ParallelismSpec: ${parallelismText(job.parallelismSpec)}`,
     ...runnerLines(job),

@@ -32,6 +32,10 @@ export interface JobProgress {
   readonly outputBytes: number;
   /** When its tasks were there; undefined before. */
   readonly tasksMicros?: number;
+  /** Tasks that ended per second so far; only while it goes on. */
+  readonly tasksPerSecond?: number;
+  /** How long the rest takes at that rate. */
+  readonly leftMs?: number;
 }
 
 /** One try of a task. */

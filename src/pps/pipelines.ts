@@ -6,6 +6,7 @@ import type { Principal } from "../model/principal.ts";
 import { recheckMs } from "../base/hints.ts";
 import { giveJobHints } from "./job-verbs.ts";
 import { runnerOf, type PpsDeps } from "./pps-deps.ts";
+import { withRate } from "./progress.ts";
 import { isReused } from "./reuse-facts.ts";
 
 /** Makes a pipeline: it runs on every finished commit of its inputs, past and future. */
@@ -30,6 +31,10 @@ function withRunner<T extends { readonly transform: Transform }>(
   info: T,
 ): T & { runner: string } {
   return { ...info, runner: runnerOf(deps, info.transform) };
+}
+
+function shownJob(deps: PpsDeps, info: JobInfo): JobInfo {
+  return withRate(withRunner(deps, info), deps.pfs.clock.nowMicros());
 }
 
 /** As it is shown: with what runs it here, and whether its tasks are reused. */
@@ -84,7 +89,7 @@ export async function listJobs(
   query: { pipeline?: string; inputs: CommitName[] },
 ): Promise<JobInfo[]> {
   const found = await deps.pfs.metadata.call("listJobs", query);
-  return found.map((info) => withRunner(deps, info));
+  return found.map((info) => shownJob(deps, info));
 }
 
 /** Whether a job will never change again. */
@@ -105,7 +110,7 @@ export async function inspectJob(
     wait.signal.throwIfAborted();
     const info = await metadata.call("inspectJob", { id });
     const leftMs = deadlineMs - clock.monotonicMs();
-    if (isEnded(info) || leftMs <= 0) return withRunner(deps, info);
+    if (isEnded(info) || leftMs <= 0) return shownJob(deps, info);
     const round = new AbortController();
     const stop = hints.listen("jobs", () => {
       round.abort();

@@ -3,6 +3,8 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { localPrincipal } from "../model/principal.ts";
 import { openNamedView } from "../pfs/view.ts";
+import { never } from "../pfs/testing/open-test-pfs.ts";
+import { readLogs } from "./logs.ts";
 import { deleteJob } from "./job-verbs.ts";
 import { updatePipeline } from "./pipeline-verbs.ts";
 import { createJob } from "./create-job.ts";
@@ -48,6 +50,17 @@ const obey: Program = ({ inputs }) =>
       });
   });
 
+async function logOf(pps: TestPps, id: string, task?: number): Promise<string[]> {
+  const lines: string[] = [];
+  const query = { signal: never, ...(task === undefined ? {} : { task }) };
+  for await (const line of readLogs(pps.deps, localPrincipal, id, query)) lines.push(`${line}`);
+  return lines;
+}
+
+function why(second: string, first: string): string {
+  return `Of its 4 tasks 3 did not run: they are shown what earlier tasks were shown, and took their outputs, 2 from job ${second}, 1 from job ${first}.`;
+}
+
 describe("a pipeline whose tasks are reused", () => {
   it("runs what is new or has changed, and takes the rest from the jobs before", async (t) => {
     const pps = openTestPps(t);
@@ -79,6 +92,13 @@ describe("a pipeline whose tasks are reused", () => {
         [3, undefined, "skipped", { job: first!.id, task: 2 }],
       ],
     );
+    const notes = [
+      `0 | tasks 0 to 1: taken from job ${second!.id} tasks 1 to 2\n`,
+      `3 | taken from job ${first!.id} task 2\n`,
+    ];
+    assert.deepEqual(await logOf(pps, third!.id), notes);
+    assert.deepEqual(await logOf(pps, third!.id, 1), [`1 | taken from job ${second!.id} task 2\n`]);
+    assert.equal((await pps.job(third!.id)).why!.at(-1), why(second!.id, first!.id));
   });
 
   it("is not one by itself when its command runs as a process", async (t) => {

@@ -248,6 +248,12 @@ const progress = z
     inputBytes: count.describe("What its tasks are shown of the inputs, at most."),
     outputBytes: count.describe("What the tasks that have ended have written."),
     tasksMicros: micros.optional().describe("When its tasks were there."),
+    tasksPerSecond: z
+      .number()
+      .nonnegative()
+      .optional()
+      .describe("Tasks that ended per second so far; only while it goes on."),
+    leftMs: count.optional().describe("How long the rest takes at that rate."),
   })
   .meta({ id: "Progress", examples: [exampleProgress] });
 
