@@ -2,13 +2,14 @@ import { strict as assert } from "node:assert";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { localPrincipal } from "../model/principal.ts";
+import { collectGarbage } from "../pfs/index.ts";
 import { openNamedView } from "../pfs/view.ts";
 import { never } from "../pfs/testing/open-test-pfs.ts";
 import { readLogs } from "./logs.ts";
 import { deleteJob } from "./job-verbs.ts";
 import { updatePipeline } from "./pipeline-verbs.ts";
 import { createJob } from "./create-job.ts";
-import { openTestPps, type Deed, type Program, type TestPps } from "./testing/open-test-pps.ts";
+import { openTestPps, TestPps, type Deed, type Program } from "./testing/open-test-pps.ts";
 
 const each = { method: "reduce", each: true };
 
@@ -53,7 +54,8 @@ const obey: Program = ({ inputs }) =>
 async function logOf(pps: TestPps, id: string, task?: number): Promise<string[]> {
   const lines: string[] = [];
   const query = { signal: never, ...(task === undefined ? {} : { task }) };
-  for await (const line of readLogs(pps.deps, localPrincipal, id, query)) lines.push(`${line}`);
+  for await (const line of readLogs(pps.deps, localPrincipal, id, query))
+    lines.push(line.toString());
   return lines;
 }
 
@@ -209,6 +211,46 @@ describe("a pipeline whose tasks are reused", () => {
       assert.deepEqual(await pps.output(pipeline, 1), { ...files, c: "new\n" });
   });
 
+  it("reads and writes of an output only what has changed", async (t) => {
+    const pps = openTestPps(t);
+    await pps.pfs.repo("a");
+    await pps.pipeline("p", { a: each }, { reuse: true, program: obey });
+    await commit(pps, "a", { k: "out/k", m: "out/m" });
+    await pps.settle();
+    await commit(pps, "a", { m: "out/n" });
+    await pps.settle();
+    const [first, second] = await pps.jobs("p");
+    const touched = async (path: string): Promise<unknown> =>
+      (await pps.pfs.inspect(second!.outputCommit!, path)).commitModified;
+    assert.deepEqual(await touched("out/k"), first!.outputCommit);
+    assert.deepEqual(await touched("out/n"), second!.outputCommit);
+  });
+
+  it("in containers are reused by themselves, as long as the image is the same", async (t) => {
+    const pps = openTestPps(t);
+    const digests = ["one", undefined, "one", "two", "two", "two"];
+    pps.deps = { ...pps.deps, imageDigest: async () => await Promise.resolve(digests[0]) };
+    await pps.pfs.repo("a");
+    await pps.pipeline("p", { a: each }, { transform: { cmd: ["true"], image: "i" } });
+    await commit(pps, "a", { k: "1", l: "2" });
+    for (const [n, expected] of [
+      [0, [2, 0]],
+      // It cannot be told what it is: all tasks run.
+      [1, [3, 0]],
+      [2, [1, 3]],
+      [3, [5, 0]],
+      // The tasks say that it was another one after all: this job is as no other.
+      [4, [1, 5]],
+      [5, [2, 5]],
+    ] as const) {
+      pps.image = n === 4 ? "three" : (digests[0] ?? "one");
+      await pps.settle();
+      assert.deepEqual(await ranAndSkipped(pps, "p", n), expected, `job ${n}`);
+      digests.shift();
+      await commit(pps, "a", { [`new${n}`]: "x" });
+    }
+  });
+
   it("takes what succeeded from a job that failed, and what failed from none", async (t) => {
     const pps = openTestPps(t);
     await pps.pfs.repo("a");
@@ -261,6 +303,12 @@ describe("a pipeline whose tasks are reused", () => {
   });
 });
 
+/** Nothing is left of what only garbage collection may take. */
+async function collectAll(pps: TestPps): Promise<void> {
+  for (let i = 0; i < 3; i++)
+    await collectGarbage(pps.deps.pfs, localPrincipal, { isDryRun: false, signal: never });
+}
+
 const names = fc.constantFrom("a", "b", "c", "d", "e/x", "e/y", "f");
 const words = fc.constantFrom(
   "o",
@@ -284,14 +332,21 @@ const change = fc.dictionary(names, fc.option(text, { freq: 4 }), {
   noNullPrototype: true,
 });
 /** What comes between two commits. */
-const between = fc.constantFrom("nothing", "nothing", "delete-first-job", "two-at-once");
+const between = fc.constantFrom(
+  "nothing",
+  "delete-first-job",
+  "two-at-once",
+  "collect-garbage",
+  "go-on-elsewhere",
+);
 
 it("leaves what running all tasks would leave, whatever comes and goes", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.tuple(change, between), { minLength: 2, maxLength: 7 }),
       async (days) => {
-        const pps = openTestPps({ after: () => undefined });
+        let pps = new TestPps(1);
+        const daemons = [pps, new TestPps(1, pps)];
         await pps.pfs.repo("a");
         const options = { program: obey, retries: 0 };
         await pps.pipeline("kept", { a: each }, { ...options, reuse: true });
@@ -299,7 +354,9 @@ it("leaves what running all tasks would leave, whatever comes and goes", async (
         for (const [made, then] of days) {
           await commit(pps, "a", made);
           if (then === "two-at-once") continue;
+          if (then === "go-on-elsewhere") pps = daemons.find((other) => other !== pps)!;
           await pps.settle();
+          if (then === "collect-garbage") await collectAll(pps);
           const first = (await pps.jobs("kept")).at(0);
           if (then === "delete-first-job" && first !== undefined)
             await deleteJob(pps.deps, localPrincipal, first.id);
@@ -323,9 +380,10 @@ it("leaves what running all tasks would leave, whatever comes and goes", async (
           );
           assert.equal(digests[0], digests[1]);
         }
-        await pps.close();
+        for (const daemon of daemons) await daemon.pfs.deps.storage.close();
+        await pps.pfs.deps.metadata.close();
       },
     ),
-    { numRuns: Number(process.env["MAMMOTH_REUSE_RUNS"] ?? 20) },
+    { numRuns: Number(process.env["MAMMOTH_REUSE_RUNS"] ?? 8) },
   );
 });
