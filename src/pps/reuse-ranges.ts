@@ -32,24 +32,34 @@ export function sameTasks(inputs: readonly MatchedInput[]): Segment[] {
   for (const input of inputs.toReversed()) {
     const [inner] = same;
     const isWhole = inner !== undefined && inner.count === size && size === baseSize;
-    const crossed: Segment[] = [];
-    for (const { start, count, source } of input.same) {
-      if (isWhole)
-        crossed.push({ start: start * size, count: count * size, source: source * size });
-      else
-        for (let i = 0; i < count && crossed.length < segmentsMax; i++)
-          for (const part of same)
-            crossed.push({
-              start: (start + i) * size + part.start,
-              count: part.count,
-              source: (source + i) * baseSize + part.source,
-            });
-    }
-    same = crossed;
+    same = isWhole
+      ? input.same.map(({ start, count, source }) => ({
+          start: start * size,
+          count: count * size,
+          source: source * size,
+        }))
+      : crossed(input.same, { same, size, baseSize });
     size *= input.size;
     baseSize *= input.baseSize;
   }
   return same;
+}
+
+/** Each same share of an input with each same task of the inputs behind it. */
+function crossed(
+  shares: readonly Segment[],
+  behind: { readonly same: readonly Segment[]; readonly size: number; readonly baseSize: number },
+): Segment[] {
+  const all: Segment[] = [];
+  for (const { start, count, source } of shares)
+    for (let i = 0; i < count && all.length < segmentsMax; i++)
+      for (const part of behind.same)
+        all.push({
+          start: (start + i) * behind.size + part.start,
+          count: part.count,
+          source: (source + i) * behind.baseSize + part.source,
+        });
+  return all;
 }
 
 /** Whose outputs the same tasks take: those that the earlier job ran, or took itself. What is lost is left out. */
