@@ -1,16 +1,13 @@
-import * as fs from "node:fs/promises";
 import { hostname } from "node:os";
-import { join } from "node:path";
 import { GiB } from "../base/size.ts";
-import { openFileCache } from "../filecache/index.ts";
+import { openGearmanDispatcher } from "../dispatcher/index.ts";
 import type { WorkerFacts } from "../model/worker.ts";
 import { openLocalPool } from "../pool/index.ts";
 import { TaskHost, type PpsDeps } from "../pps/index.ts";
-import { keepRegistered, openWorker, type Worker } from "../worker/index.ts";
-import { readBootId } from "./boot-id.ts";
+import { keepRegistered, type Worker } from "../worker/index.ts";
 import type { PachdConfig } from "./config.ts";
 import type { OpenedRunner } from "./open-runner.ts";
-import { openSecretSource } from "./secret-source.ts";
+import { openMachineWorker } from "./open-machine-worker.ts";
 
 /** Files of inputs kept on disk between jobs. */
 const cacheBytesMax = 20 * GiB;
@@ -29,29 +26,13 @@ export async function openLocalWorkers(
   { pps, runner, version }: { pps: PpsDeps; runner: OpenedRunner; version: string },
 ): Promise<LocalWorkers> {
   const { clock, log, hints } = pps.pfs;
-  const { secrets } = config;
-  const filecache = await openFileCache({
-    fs,
-    dir: join(config.root, "cache"),
-    bytesMax: cacheBytesMax,
-    bootId: await readBootId(),
-  });
   const host = new TaskHost(pps);
   const { session: id } = pps;
   const name = `${hostname()}-${id.slice(0, 8)}`;
-  const worker = await openWorker({
-    name,
-    host,
-    runner,
-    filecache,
-    fs,
-    clock,
-    log,
-    scratch: join(config.root, "work"),
-    hidden: [config.root, ...(secrets.directory === undefined ? [] : [secrets.directory])],
-    secrets: openSecretSource(secrets),
-    readOnlyInputs: config.sandbox,
-  });
+  const { worker, filecache } = await openMachineWorker(
+    { ...config, cacheBytesMax },
+    { name, host, runner, clock, log },
+  );
   const draining = new AbortController();
   const work = async (signal: AbortSignal): Promise<boolean> =>
     await workOnce({ pps, host, worker, name }, signal);
@@ -59,6 +40,7 @@ export async function openLocalWorkers(
   const stop = hints.listen("tasks", () => {
     pool.hint();
   });
+  const stopHints = giveHints(config, pps.pfs);
   const facts = (): WorkerFacts => ({
     id,
     name,
@@ -83,11 +65,26 @@ export async function openLocalWorkers(
       drain();
       stop();
       await pool.close({ signal });
+      stopHints();
       gone.abort();
       await keeping;
       await host.leave({ id }).catch(() => undefined);
       await filecache.close(signal);
     },
+  };
+}
+
+/** Tells workers on other machines of new tasks through a job server, where there is one. */
+function giveHints(
+  { dispatcher: address }: PachdConfig,
+  { clock, random, log, hints }: PpsDeps["pfs"],
+): () => void {
+  if (address === undefined) return () => undefined;
+  const dispatcher = openGearmanDispatcher({ ...address, clock, random, log });
+  const stop = hints.listen("tasks", () => dispatcher.hint());
+  return () => {
+    stop();
+    dispatcher.close();
   };
 }
 

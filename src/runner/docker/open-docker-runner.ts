@@ -9,6 +9,7 @@ import { ownerLabel, type ContainerDefaults } from "./container-options.ts";
 import { DockerEngine } from "./docker-engine.ts";
 import { HostMounts, unmountBelow, type DockerFs } from "./host-mounts.ts";
 import { Images } from "./images.ts";
+import type { LoginOf } from "./registry-login.ts";
 import { runOnce } from "./run-once.ts";
 import { WarmPool } from "./warm-pool.ts";
 
@@ -27,6 +28,8 @@ export interface DockerRunnerOptions {
   readonly user: string | undefined;
   /** False: every run has a container of its own. Default: true, where it works. */
   readonly warm?: boolean;
+  /** Asked before each pull. Default: we are nobody. */
+  readonly loginOf?: LoginOf;
   /** Processes and threads in one container. Default: `processesMax`. */
   readonly processesMax?: number;
 }
@@ -59,7 +62,11 @@ export async function openDockerRunner(options: DockerRunnerOptions): Promise<Ru
     mounts === undefined
       ? undefined
       : new WarmPool({ ...deps, mounts, scratch: `${scratch}/warm` });
-  return new DockerRunner({ ...deps, scratch, mounts, pool, images: new Images(engine, clock) });
+  const images = new Images(engine, {
+    clock,
+    loginOf: options.loginOf ?? (async () => await Promise.resolve(undefined)),
+  });
+  return new DockerRunner({ ...deps, scratch, mounts, pool, images });
 }
 
 async function removeContainers(engine: DockerEngine, owner: string, log: Log): Promise<void> {
