@@ -56,11 +56,23 @@ export function progressOf({ stages, state }: RunInfo): string {
 }
 
 function stageRow(stage: RunStage): string[] {
-  const { name, tasks, tasksDone, tasksFailed, inputBytes, outputBytes, outputRecords } = stage;
-  const failed = tasksFailed === 0 ? "" : `, ${tasksFailed} failed`;
+  const {
+    name,
+    tasks,
+    tasksDone,
+    tasksSkipped,
+    tasksFailed,
+    inputBytes,
+    outputBytes,
+    outputRecords,
+  } = stage;
+  const notes = [
+    ...(tasksSkipped === 0 ? [] : [`, ${tasksSkipped} skipped`]),
+    ...(tasksFailed === 0 ? [] : [`, ${tasksFailed} failed`]),
+  ];
   return [
     name,
-    `${tasksDone}/${tasks}${failed}`,
+    `${tasksDone}/${tasks}${notes.join("")}`,
     durationOf(stage),
     formatBytes(inputBytes),
     formatBytes(outputBytes),

@@ -52,7 +52,24 @@ async function mapStage(pfs: PfsDeps, job: JobDetail, signal: AbortSignal): Prom
       "failed_precondition",
       `${splits.length} mappers for ${spec.partitions} partitions are too many. Set splitBytes higher, or partitions lower`,
     );
-  return { name: "map", tasks: splits.length, splits };
+  const keys = splits.map(({ digest }, task) => keyOf(spec, digest, task));
+  const hasUrls = spec.urls.length > 0;
+  return {
+    name: "map",
+    tasks: splits.length,
+    splits: splits.map(({ split }) => split),
+    ...(hasUrls ? {} : { keys }),
+  };
+}
+
+/** What a map task's output depends on, but for what all commands of the job have in common. */
+function keyOf(spec: MapReduce, digest: string, task: number): string {
+  const { mapper, combiner, partitions, partitioner, partitionFields, ...rest } = spec;
+  const { order, keyFields, separator, files } = rest;
+  const command = [mapper, combiner, files];
+  const sorting = [partitioner, partitionFields, order, keyFields, separator];
+  const output = partitions === 0 ? outputName(spec, task) : sorting;
+  return JSON.stringify([command, partitions, output, digest]);
 }
 
 async function reduceStage(pfs: PfsDeps, job: JobDetail, signal: AbortSignal): Promise<NewStage> {

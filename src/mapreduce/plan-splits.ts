@@ -1,4 +1,5 @@
 import { CodedError } from "../base/errors.ts";
+import { adler32 } from "../base/hash.ts";
 import type { MapReduce } from "../model/map-reduce.ts";
 import type { Split, SplitPart } from "../model/stage-work.ts";
 import {
@@ -9,6 +10,12 @@ import {
   type PfsDeps,
   type ViewEntry,
 } from "../pfs/index.ts";
+
+/** A split, and what tells its bytes from others. */
+export interface PlannedSplit {
+  readonly split: Split;
+  readonly digest: string;
+}
 
 /** An input as it is divided. */
 export interface SplitInput {
@@ -31,7 +38,7 @@ export async function planSplits(
   pfs: PfsDeps,
   request: { spec: MapReduce; inputs: readonly SplitInput[]; strict: boolean },
   signal: AbortSignal,
-): Promise<Split[]> {
+): Promise<PlannedSplit[]> {
   const { spec, inputs } = request;
   const packer = new Packer(spec);
   for (const { repo, uid } of inputs) {
@@ -43,7 +50,9 @@ export async function planSplits(
         matches++;
         if (seen.has(file.path)) continue;
         seen.add(file.path);
-        for (const range of await rangesOf(file, view, spec)) packer.add(repo, file, range);
+        const digest = view.digestOf(file);
+        for (const range of await rangesOf(file, view, spec))
+          packer.add({ input: repo, path: file.path, ...range }, { bytes: file.bytes, digest });
       }
       if (matches === 0 && request.strict && pattern !== "") throw nothingMatches(repo, pattern);
     }
@@ -87,28 +96,37 @@ async function rangesOf(
 
 /** Puts neighbours together until a split is large enough. */
 class Packer {
-  readonly splits: Split[] = [];
+  readonly splits: PlannedSplit[] = [];
   private readonly spec: MapReduce;
   private parts: SplitPart[] = [];
+  private digests: string[] = [];
   private bytes = 0;
 
   constructor(spec: MapReduce) {
     this.spec = spec;
   }
 
-  add(input: string, { path, bytes: fileBytes }: ViewEntry, range: ByteRange | undefined): void {
-    const bytes = range === undefined ? fileBytes : range.end - range.start;
-    if (this.bytes + bytes > this.spec.splitBytes) this.endSplit();
+  /** Takes a part of a file of so many bytes, with what tells its content. */
+  add(part: SplitPart, file: { readonly bytes: number; readonly digest: string }): void {
+    const { path, start = 0, end = file.bytes } = part;
+    if (this.bytes + end - start > this.spec.splitBytes) this.endSplit();
     const last = this.parts.at(-1);
-    if (range !== undefined && last?.path === path && last.end === range.start)
-      this.parts[this.parts.length - 1] = { ...last, end: range.end };
-    else this.parts.push({ input, path, ...range });
-    this.bytes += bytes;
-    if (this.spec.split === "file" || this.parts.length === partsMax) this.endSplit();
+    const isNext = part.start !== undefined && last?.path === path && last.end === part.start;
+    if (isNext) this.parts[this.parts.length - 1] = { ...last, end };
+    else {
+      this.parts.push(part);
+      this.digests.push(file.digest);
+    }
+    this.bytes += end - start;
+    const isWhole = part.start === undefined;
+    const isLast = this.parts.length === partsMax || (isWhole && endsSplit(path));
+    if (this.spec.split === "file" || isLast) this.endSplit();
   }
 
   addUrl(path: string): void {
     this.parts.push({ path });
+    // What is there may change.
+    this.digests.push("");
     this.endSplit();
   }
 
@@ -120,8 +138,15 @@ class Packer {
         "failed_precondition",
         `it has more than ${splitsMax} parts, too many for a task each. Set splitBytes higher`,
       );
-    this.splits.push({ parts: this.parts });
+    const digest = JSON.stringify([this.parts, this.digests]);
+    this.splits.push({ split: { parts: this.parts }, digest });
     this.parts = [];
+    this.digests = [];
     this.bytes = 0;
   }
+}
+
+/** About every 256th path: where splits end does then not depend on all files before. */
+function endsSplit(path: string): boolean {
+  return adler32(Buffer.from(path)) % 256 === 0;
 }

@@ -8,6 +8,8 @@ export interface RunStage {
   readonly name: "map" | "reduce";
   readonly tasks: number;
   readonly tasksDone: number;
+  /** Of those that are done: what they would have printed was there from an earlier run. */
+  readonly tasksSkipped: number;
   readonly tasksFailed: number;
   readonly startedMicros: number;
   readonly finishedMicros?: number;

@@ -29,7 +29,9 @@ export interface LogQuery {
 }
 
 /**
- * The log of a job, attempt by attempt in task order, each line prefixed `<task> | ` (contract 3.7).
+ * The log of a job, attempt by attempt in task order, each line prefixed `<task> | ` (contract 3.7). A line
+ * above each attempt says which it is, where there are several; others say whose output tasks took that did not
+ * run.
  *
  * @throws CodedError `not_found` when there is no such job, or it ran nothing
  */
@@ -54,14 +56,14 @@ export async function* readLogRecords(
   id: string,
   query: LogQuery,
 ): AsyncGenerator<LogLine, void, void> {
-  for await (const { bytes, ...line } of readLogLines(deps, principal, id, query))
-    yield { ...line, text: bytes.toString("utf8") };
+  for await (const { bytes, isNote, ...line } of readLogLines(deps, principal, id, query))
+    if (isNote !== true) yield { ...line, text: bytes.toString("utf8") };
 }
 
 const newline = Buffer.from("\n");
 
-/** A line without its end. */
-type RawLine = Omit<LogLine, "text"> & { readonly bytes: Buffer };
+/** A line without its end; one that is a note was not printed by the task. */
+type RawLine = Omit<LogLine, "text"> & { readonly bytes: Buffer; readonly isNote?: boolean };
 
 async function* readLogLines(
   deps: PpsDeps,
@@ -78,6 +80,11 @@ async function* readLogLines(
       { details: { job: job.id, classic: `job ${job.id} not found` } },
     );
   }
+  yield* takenNotes(job, query.task);
+  // What is followed does not say what is yet to come: a reader that comes back counts on the same lines.
+  const tried = new Map(
+    follow ? [] : job.tasks?.map(({ task, attempts }) => [task, attempts.length]),
+  );
   const open = new Map<string, AttemptLog>();
   for await (const piece of follow
     ? followedPieces(deps, job.id, query)
@@ -93,10 +100,38 @@ async function* readLogLines(
       // Stored pieces come one attempt after the other: what was open is whole.
       if (!follow) yield* rests(open);
       open.set(key, (log = new AttemptLog(job.id, piece)));
+      const { task, attempt, number } = piece;
+      if (attempt > 1 || (tried.get(task) ?? 1) > 1)
+        yield {
+          ...noteOf(job.id, task, `--- attempt ${attempt} ---`),
+          attempt,
+          timeMicros: number,
+        };
     }
     yield* log.linesOf(piece);
   }
   yield* rests(open);
+}
+
+/** Says of tasks that did not run whose output they took. */
+function* takenNotes({ id, tasks = [] }: JobInfo, only: number | undefined): Generator<RawLine> {
+  for (const { task: first, count = 1, state, from } of tasks) {
+    if (state !== "skipped") continue;
+    if (only !== undefined && (only < first || only >= first + count)) continue;
+    const task = only ?? first;
+    const isMany = only === undefined && count > 1;
+    const tasksText = (number: number): string =>
+      isMany ? `tasks ${number} to ${number + count - 1}` : `task ${number}`;
+    const source =
+      from === undefined
+        ? "a job that was deleted"
+        : `job ${from.job} ${tasksText(from.task + task - first)}`;
+    yield noteOf(id, task, `${isMany ? `${tasksText(first)}: ` : ""}taken from ${source}`);
+  }
+}
+
+function noteOf(job: string, task: number, text: string): RawLine {
+  return { job, task, attempt: 0, timeMicros: 0, bytes: Buffer.from(text), isNote: true };
 }
 
 function* rests(open: Map<string, AttemptLog>): Generator<RawLine, void, void> {

@@ -15,9 +15,19 @@ export interface PpsDeps {
   readonly imageRunner?: string;
   /** Plans jobs in stages. Default: there are none. */
   readonly stages?: StagePlanner;
+  /**
+   * The digest of an image as it is on this machine, undefined when it is not there. Given where specs that name
+   * an image run in containers.
+   */
+  readonly imageDigest?: (image: string) => Promise<string | undefined>;
 }
 
 /** What runs a transform here. */
 export function runnerOf(deps: PpsDeps, { image }: Transform): string {
   return image === "" ? deps.runner : (deps.imageRunner ?? deps.runner);
+}
+
+/** Whether a transform runs in a container here. */
+export function isContained(deps: PpsDeps, { image }: Transform): boolean {
+  return image !== "" && deps.imageDigest !== undefined;
 }

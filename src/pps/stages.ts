@@ -1,9 +1,11 @@
+import { present } from "../base/assert.ts";
 import { CodedError } from "../base/errors.ts";
 import type { Transform } from "../model/spec-schema.ts";
 import type { SplitPart, StageWork } from "../model/stage-work.ts";
 import type { JobDetail, NewStage } from "../metadata/index.ts";
 import type { ViewSpec } from "../pfs/index.ts";
 import type { PpsDeps } from "./pps-deps.ts";
+import { reuseOfStage, type StartedStage } from "./stage-reuse.ts";
 
 /**
  * Knows which stages a job has, and what their tasks are. The job is otherwise like any other: its tasks are
@@ -35,6 +37,17 @@ export function requireStages(deps: PpsDeps, { mapReduce }: Pick<Transform, "map
 export function plannerOf({ stages }: PpsDeps): StagePlanner {
   if (stages !== undefined) return stages;
   throw new CodedError("failed_precondition", "This daemon does not run MapReduce");
+}
+
+/** The first stage of a job, and which of its tasks need not run; undefined for a job without stages. */
+export async function startOfStages(
+  deps: PpsDeps,
+  job: JobDetail,
+  signal: AbortSignal,
+): Promise<StartedStage | undefined> {
+  if (job.info.transform.mapReduce === undefined) return undefined;
+  const stage = present(await plannerOf(deps).next(job, signal), "the first stage of a job");
+  return await reuseOfStage(deps, job, stage);
 }
 
 /** Begins the next stage of a job whose tasks have all succeeded; false when there is none. */

@@ -152,9 +152,9 @@ export class TaskHost {
 
   /** Ends an attempt. */
   async report(task: HeldTask, outcome: TaskOutcome): Promise<void> {
-    const error = outcome.kind === "success" ? undefined : outcome.error;
-    const facts = outcome.kind === "success" ? outcome.facts : undefined;
-    await reportTask(this.pps, heldTaskOf(task), error, facts);
+    const held = heldTaskOf(task);
+    if (outcome.kind === "failure") await reportTask(this.pps, held, outcome.error);
+    else await reportTask(this.pps, held, undefined, outcome);
   }
 
   /** Hands a task back, for another worker to take at once. */

@@ -168,7 +168,13 @@ describe("readLogs()", () => {
       signal: never,
     });
     for await (const line of logs) lines.push(line.toString());
-    assert.deepEqual(lines, ["0 | zero\n", "0 | one\n", "0 | two\n"]);
+    assert.deepEqual(lines, [
+      "0 | --- attempt 1 ---\n",
+      "0 | zero\n",
+      "0 | --- attempt 2 ---\n",
+      "0 | one\n",
+      "0 | two\n",
+    ]);
   });
 });
 

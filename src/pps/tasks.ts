@@ -124,17 +124,18 @@ export async function storeTaskOutput(
   await deps.pfs.metadata.call("storeOutput", { ...claim, ...staged });
 }
 
-/** Ends an attempt; without `error` it succeeded. `facts`: what it has counted. */
+/** Ends an attempt; without `error` it succeeded: in an image of this digest, and with what it has counted. */
 export async function reportTask(
   deps: PpsDeps,
   claim: TaskClaim,
   error: string | undefined,
-  facts?: TaskFacts,
+  { image, facts }: { readonly image?: string; readonly facts?: TaskFacts } = {},
 ): Promise<void> {
   const { hints, metadata, random } = deps.pfs;
   await metadata.call("reportTask", {
     ...claim,
     delayMs: retryDelayMs(claim.attempt, random),
+    ...(image === undefined ? {} : { image }),
     ...(facts === undefined ? {} : { facts }),
     ...(error === undefined ? {} : { error: `${error}${await shareText(deps, claim)}` }),
   });

@@ -35,10 +35,12 @@ export async function runUserCode(
     hidden,
     ...demanded(task.demands ?? {}),
   };
+  let image: string | undefined;
   const ended = await runInTime(options, task, spec, {
     signal,
     output: async (piece) => await taskLog.write(piece),
     imageResolved: (digest) => {
+      image = digest;
       log.debug({ job: jobId, task: task.task, attempt, image: task.image, digest }, "Image");
     },
   });
@@ -47,7 +49,7 @@ export async function runUserCode(
     ended.kind === "exited" &&
     (ended.exitCode === 0 || task.acceptReturnCode.includes(ended.exitCode))
   ) {
-    return { kind: "success" };
+    return { kind: "success", ...(image === undefined ? {} : { image }) };
   }
   const how = describe(ended);
   taskLog.note(`Error from exec: ${how}`);

@@ -72,7 +72,7 @@ describe("mapreduce", () => {
     const client = openClient({ address: daemon.address });
     const found = new Map<string, string>();
     const place = { repo, id: id.join("/") };
-    for await (const { path } of await client.files.list(place, ""))
+    for await (const { path } of client.files.list(place, ""))
       found.set(path.replace(/^\//, ""), await textOfAll(await client.files.get(place, path)));
     client.close();
     return found;
@@ -252,6 +252,54 @@ describe("mapreduce", () => {
     await daemon.ok(["finish-commit", "lines", "master/2"]);
     await daemon.ok(["flush-commit", "lines/master/2"]);
     assert.deepEqual(await linesOf("counted/master/2"), ["a\t1", "c\t1"]);
+  });
+  test("one changed file of many is one map task, and the result that of a whole run", async () => {
+    await daemon.ok(["create-repo", "many"]);
+    const put = async (names: readonly string[], text: string): Promise<void> => {
+      const client = openClient({ address: daemon.address });
+      const { branch, id } = await client.commits.start("many", "master");
+      for (const name of names)
+        await client.files.put({ repo: "many", id }, name, `${text} ${name}\n`);
+      await client.commits.finish({ repo: "many", id });
+      client.close();
+      assert.equal(branch, "master");
+    };
+    const names = Array.from({ length: 12 }, (_, i) => `f${i}`);
+    await put(names, "all");
+    const specOf = (name: string, reuse: boolean): string =>
+      JSON.stringify({
+        pipeline: { name },
+        transform: { mapReduce: { ...count, split: "file", partitions: 3, partitioner: "range" } },
+        inputs: [{ repo: "many" }],
+        reuse,
+      });
+    await daemon.ok(["create-pipeline", "-f", "-"], { stdin: specOf("again", true) });
+    await daemon.ok(["flush-commit", "many/master/0"]);
+    await put(["f3"], "other");
+    await daemon.ok(["flush-commit", "many/master/1"]);
+    const { stages } = await lastRun();
+    assert.deepEqual(
+      stages.map(({ name, tasks, tasksDone, tasksSkipped }) => [
+        name,
+        tasks,
+        tasksDone,
+        tasksSkipped,
+      ]),
+      [
+        ["map", 12, 12, 11],
+        ["reduce", 3, 3, 0],
+      ],
+    );
+    const first = await filesOf("again/master/1");
+    await put(["f9"], "third");
+    await daemon.ok(["flush-commit", "many/master/2"]);
+    assert.equal((await lastRun()).stages[0]?.tasksSkipped, 11);
+    await daemon.ok(["garbage-collect"]);
+    await daemon.ok(["create-pipeline", "-f", "-"], { stdin: specOf("whole", false) });
+    await daemon.ok(["flush-commit", "many/master/2"]);
+    assert.deepEqual(await filesOf("whole/master/1"), first);
+    assert.deepEqual(await filesOf("whole/master/2"), await filesOf("again/master/2"));
+    assert.match(await daemon.ok(["fsck", "--read-data"]), /nothing is wrong/);
   });
   test("a worker on another machine does the same", async () => {
     const before = await mapreduce("near", count, ["--partitions", "2", "--split", "file"]);

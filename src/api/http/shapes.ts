@@ -15,7 +15,15 @@ import { mapReduce } from "./map-reduce-shape.ts";
 
 export const micros = z.int().nonnegative().describe("Microseconds since 1970.");
 export const count = z.int().nonnegative();
-const exampleProgress = { tasksDone: 1, tasks: 1, inputBytes: 6, outputBytes: 6, tasksMicros: 1 };
+const exampleProgress = {
+  tasksDone: 1,
+  tasksSkipped: 0,
+  tasksFailed: 0,
+  tasks: 1,
+  inputBytes: 6,
+  outputBytes: 6,
+  tasksMicros: 1,
+};
 const exampleCommit = { repo: "data", id: "master/0" };
 
 /** A block that belongs to no file. */
@@ -235,11 +243,19 @@ const limits = z
 
 const progress = z
   .strictObject({
-    tasksDone: count,
-    tasks: count,
+    tasksDone: count.describe("Those that ran and succeeded."),
+    tasksSkipped: count.describe("Those that took the output of an earlier one, and did not run."),
+    tasksFailed: count,
+    tasks: count.describe("All of them."),
     inputBytes: count.describe("What its tasks are shown of the inputs, at most."),
     outputBytes: count.describe("What the tasks that have ended have written."),
     tasksMicros: micros.optional().describe("When its tasks were there."),
+    tasksPerSecond: z
+      .number()
+      .nonnegative()
+      .optional()
+      .describe("Tasks that ended per second so far; only while it goes on."),
+    leftMs: count.optional().describe("How long the rest takes at that rate."),
   })
   .meta({ id: "Progress", examples: [exampleProgress] });
 
@@ -256,6 +272,12 @@ export const pipelineInfo: z.ZodType<PipelineInfo> = z
     parallelismSpec,
     runner: z.string().describe("What runs its commands here."),
     limits,
+    reuse: z
+      .boolean()
+      .optional()
+      .describe(
+        "Tasks whose inputs, program and environment are those of an earlier one take its output.",
+      ),
     jobCounts: z
       .partialRecord(z.enum(["creating", "running", "success", "failure", "empty"]), count)
       .optional()
@@ -275,6 +297,7 @@ export const pipelineInfo: z.ZodType<PipelineInfo> = z
         parallelismSpec: exampleParallelism,
         runner: "process",
         limits: defaultLimits,
+        reuse: false,
       },
     ],
   }) as z.ZodType<PipelineInfo>;
@@ -298,7 +321,11 @@ const task = z
       .positive()
       .optional()
       .describe("This many tasks from here on are alike, and have never been tried."),
-    state: z.enum(["unassigned", "assigned", "success", "failure"]),
+    state: z.enum(["unassigned", "assigned", "success", "failure", "skipped"]),
+    from: z
+      .strictObject({ job: z.string(), task: count })
+      .optional()
+      .describe("Whose output a task that was skipped took; of several, those from there on."),
     attempts: z.array(attempt),
   })
   .meta({ id: "Task" });

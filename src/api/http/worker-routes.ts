@@ -4,7 +4,12 @@ import { z } from "zod";
 import { coalesce } from "../../base/coalesce.ts";
 import { CodedError } from "../../base/errors.ts";
 import { KiB } from "../../base/size.ts";
-import { wholeFile, type HeldTask, type ViewFile } from "../../model/claimed-task.ts";
+import {
+  wholeFile,
+  type HeldTask,
+  type TaskOutcome,
+  type ViewFile,
+} from "../../model/claimed-task.ts";
 import type { TaskFacts } from "../../model/stage-work.ts";
 import { readFrames } from "../../model/output-frames.ts";
 import { claimedMax, TaskHost, type PpsDeps } from "../../pps/index.ts";
@@ -47,7 +52,11 @@ const taskFacts = z.object({
   outputRecords: amount,
 }) as z.ZodType<TaskFacts>;
 const outcomeBody = z.union([
-  z.object({ kind: z.literal("success"), facts: taskFacts.optional() }),
+  z.object({
+    kind: z.literal("success"),
+    image: z.string().max(200).optional(),
+    facts: taskFacts.optional(),
+  }),
   z.object({
     kind: z.literal("failure"),
     error: z.string().max(64 * KiB),
@@ -173,13 +182,7 @@ function registerTaskRoutes(server: FastifyInstance, host: TaskHost): void {
   });
   server.post<{ Params: TaskParams }>(`${at}/report`, async (request, reply) => {
     const outcome = await readBody(request, outcomeBody);
-    const { kind } = outcome;
-    await host.report(
-      heldTask(request),
-      kind === "success"
-        ? { kind, ...(outcome.facts === undefined ? {} : { facts: outcome.facts }) }
-        : { kind, error: outcome.error },
-    );
+    await host.report(heldTask(request), outcomeOf(outcome));
     await reply.code(204).send();
   });
   server.post<{ Params: TaskParams }>(`${at}/log`, async (request, reply) => {
@@ -204,6 +207,12 @@ async function* viewLines(
   if (first.done === true) return;
   yield Buffer.from(`${JSON.stringify(first.value)}\n`);
   for await (const file of rest) yield Buffer.from(`${JSON.stringify(file)}\n`);
+}
+
+function outcomeOf(outcome: z.infer<typeof outcomeBody>): TaskOutcome {
+  if (outcome.kind === "failure") return { kind: "failure", error: outcome.error };
+  const { image } = outcome;
+  return { kind: "success", ...(image === undefined ? {} : { image }) };
 }
 
 /** The attempt that a request is about; who calls proves with the token that it is its own. */

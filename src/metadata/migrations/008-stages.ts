@@ -2,7 +2,7 @@ import type { Migration } from "./index.ts";
 
 // Jobs in stages: what each stage's tasks read, and what they have counted.
 export const stages: Migration = {
-  version: 7,
+  version: 8,
   statements: [
     `ALTER TABLE jobs ADD COLUMN stages TEXT NOT NULL DEFAULT ''`,
     `CREATE TABLE job_splits (job_id TEXT NOT NULL, task BIGINT NOT NULL, split TEXT NOT NULL, PRIMARY KEY (job_id, task))`,

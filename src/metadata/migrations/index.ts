@@ -5,6 +5,7 @@ import { jobVerbs } from "./005-job-verbs.ts";
 import { sessionsAndGarbage } from "./002-sessions-and-garbage.ts";
 import { stages } from "./008-stages.ts";
 import { workersAndLogs } from "./006-workers-and-logs.ts";
+import { reuse } from "./007-reuse.ts";
 
 /** One step of the schema. Never changed once released; the next step is a new file. */
 export interface Migration {
@@ -21,5 +22,6 @@ export const migrations: readonly Migration[] = [
   putBlocks,
   jobVerbs,
   workersAndLogs,
+  reuse,
   stages,
 ];

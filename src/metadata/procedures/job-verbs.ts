@@ -7,6 +7,8 @@ import { discardJobAttempts } from "./garbage.ts";
 import { infoOf, limitsOf, planOf, requireJob, type JobRow } from "./job-rows.ts";
 import { insertOutputCommit, limitJob } from "./jobs.ts";
 import { emit, emitAt } from "./outbox.ts";
+import { removeEntries } from "./job-entries.ts";
+import { releaseReused } from "./reuse.ts";
 import { requireRepo } from "./repos.ts";
 import { findAnswer, keepAnswer } from "./requests.ts";
 
@@ -134,7 +136,7 @@ async function runFailedTasks(
   );
   const tasksLeft = Number(left?.count ?? 0);
   await tx.run(
-    `UPDATE jobs SET state = 'creating', error = '', finished_micros = NULL, output_uid = ?, tasks_left = ?, tasks_micros = ? WHERE id = ?`,
+    `UPDATE jobs SET state = 'creating', error = '', finished_micros = NULL, output_uid = ?, tasks_left = ?, tasks_failed = 0, tasks_micros = ? WHERE id = ?`,
     output.outputUid,
     tasksLeft,
     tx.nowMicros,
@@ -147,7 +149,7 @@ async function runFailedTasks(
 async function runAllTasks(tx: Tx, row: JobRow): Promise<void> {
   await removeTasks(tx, row.id);
   await tx.run(
-    `UPDATE jobs SET state = 'creating', error = '', finished_micros = NULL, output_uid = NULL, plan = '', tasks_left = 0, tasks_total = 0, tasks_micros = NULL, output_bytes = 0, stages = CASE WHEN stages = '' THEN '' ELSE '[]' END WHERE id = ?`,
+    `UPDATE jobs SET state = 'creating', error = '', finished_micros = NULL, output_uid = NULL, plan = '', tasks_left = 0, tasks_total = 0, tasks_skipped = 0, tasks_failed = 0, reuse_key = '', tasks_micros = NULL, output_bytes = 0, stages = CASE WHEN stages = '' THEN '' ELSE '[]' END WHERE id = ?`,
     row.id,
   );
   await emit(tx, "job_created", row.id);
@@ -156,7 +158,9 @@ async function runAllTasks(tx: Tx, row: JobRow): Promise<void> {
 async function removeTasks(tx: Tx, jobId: string): Promise<void> {
   await discardJobAttempts(tx, jobId);
   await tx.run(`DELETE FROM log_pieces WHERE job_id = ?`, jobId);
-  await tx.run(`DELETE FROM job_entries WHERE job_id = ?`, jobId);
+  await releaseReused(tx, jobId);
+  await removeEntries(tx, jobId);
+  await tx.run(`DELETE FROM task_keys WHERE job_id = ?`, jobId);
   await tx.run(`DELETE FROM job_splits WHERE job_id = ?`, jobId);
   await tx.run(`DELETE FROM attempts WHERE job_id = ?`, jobId);
   await tx.run(`DELETE FROM tasks WHERE job_id = ?`, jobId);

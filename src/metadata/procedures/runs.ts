@@ -89,6 +89,13 @@ async function countedIn(
     first,
     first + tasks,
   );
+  const taken = await tx.get<{ span: number | null }>(
+    `SELECT SUM(span) AS span FROM reused_tasks WHERE job_id = ? AND task >= ? AND task < ?`,
+    jobId,
+    first,
+    first + tasks,
+  );
+  const tasksSkipped = Number(taken?.span ?? 0);
   const all = rows.map(({ facts }) => JSON.parse(facts) as TaskFacts);
   for (const facts of all) addCounters(counters, facts.counters ?? {});
   const sum = (of: (facts: TaskFacts) => number | undefined): number =>
@@ -96,7 +103,8 @@ async function countedIn(
   return {
     name,
     tasks,
-    tasksDone: countOf("success"),
+    tasksDone: countOf("success") + tasksSkipped,
+    tasksSkipped,
     tasksFailed: countOf("failure"),
     startedMicros,
     inputBytes: sum(({ inputBytes }) => inputBytes),

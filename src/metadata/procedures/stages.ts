@@ -1,3 +1,5 @@
+import { CodedError } from "../../base/errors.ts";
+import { GiB } from "../../base/size.ts";
 import type { MapReduce } from "../../model/map-reduce.ts";
 import type { Transform } from "../../model/spec-schema.ts";
 import type { JobStage, Split, TaskFacts } from "../../model/stage-work.ts";
@@ -5,6 +7,7 @@ import type { Procedure, Tx } from "../metadata-store.ts";
 import type { CommitRow } from "./commit-rows.ts";
 import { stagesOf, type JobRow } from "./job-rows.ts";
 import type { JobStart } from "./jobs.ts";
+import { keepTaskKeys, taskDeltas, type TaskDelta } from "./reuse.ts";
 import type { TaskClaim } from "./tasks.ts";
 import { eachTogether } from "./together.ts";
 
@@ -12,6 +15,8 @@ import { eachTogether } from "./together.ts";
 export interface NewStage extends Pick<JobStage, "name" | "tasks" | "boundaries"> {
   /** What each of its tasks reads, when that is not to be told from its number. */
   readonly splits?: readonly Split[];
+  /** By which key the output of each of its tasks is found by later jobs. Default: it is not. */
+  readonly keys?: readonly string[];
 }
 
 /** Where the output of stages goes: the one branch that everybody finds. */
@@ -21,7 +26,7 @@ const stageBranchName = "master";
 export async function noteStage(
   tx: Tx,
   row: Pick<JobRow, "id" | "stages">,
-  { name, tasks, first, boundaries, splits = [] }: NewStage & { first: number },
+  { name, tasks, first, boundaries, splits = [], keys = [] }: NewStage & { first: number },
 ): Promise<void> {
   const stage: JobStage = {
     name,
@@ -44,6 +49,8 @@ export async function noteStage(
       JSON.stringify(splits[i]),
     ),
   );
+  const keyed = keys.map((key, i) => ({ task: first + i, key }));
+  await keepTaskKeys(tx, { jobId: row.id, tasks: keyed });
 }
 
 /**
@@ -89,19 +96,20 @@ export const jobSplit: Procedure<{ jobId: string; task: number }, { split?: Spli
   return row === undefined ? {} : { split: JSON.parse(row.split) as Split };
 };
 
-/** What the tasks of a job's first stage have written, in task order. */
-export const stageOutputs: Procedure<
-  { jobId: string },
-  { entries: Buffer | null; root: Buffer | null }[]
-> = async (tx, { jobId }) => {
+/**
+ * What the tasks of a job's first stage have written, or taken, in task order.
+ *
+ * @throws CodedError `failed_precondition` when that of one is not there any more
+ */
+export const stageOutputs: Procedure<{ jobId: string }, TaskDelta[]> = async (tx, { jobId }) => {
   const row = await tx.get<JobRow>(`SELECT * FROM jobs WHERE id = ?`, jobId);
-  const tasks = row === undefined ? 0 : (stagesOf(row)[0]?.tasks ?? 0);
-  return await tx.all<{ entries: Buffer | null; root: Buffer | null }>(
-    `SELECT a.entries, a.root FROM tasks t
-     JOIN attempts a ON a.job_id = t.job_id AND a.task = t.task AND a.attempt = t.attempts
-     WHERE t.job_id = ? AND t.task < ? AND t.state = 'success' ORDER BY t.task`,
-    jobId,
-    tasks,
+  const span = row === undefined ? 0 : (stagesOf(row)[0]?.tasks ?? 0);
+  const deltas = await taskDeltas(tx, { jobId, ranges: [{ task: 0, span }] });
+  if (deltas !== undefined) return deltas.toSorted((a, b) => a.task - b.task);
+  throw new CodedError(
+    "failed_precondition",
+    `What the mappers of job ${jobId} printed is not there any more. Run it again: "pachctl restart-job ${jobId}"`,
+    { details: { job: jobId } },
   );
 };
 
@@ -120,16 +128,63 @@ export async function keepFacts(
   );
 }
 
-/** Lets go of what a job's stages have written for the next one, unless its spec says to keep it. */
+/** What mappers of one pipeline have printed and is kept for its next jobs, at most. */
+const keptBytesMax = 4 * GiB;
+
+/**
+ * Lets go of what the stages of a job that has succeeded have written for one another, and of what it did not take
+ * from earlier jobs: all of it, or all but the runs that the next job may take.
+ */
 export async function dropStageOutputs(tx: Tx, jobId: string): Promise<void> {
   const row = await tx.get<JobRow>(`SELECT * FROM jobs WHERE id = ?`, jobId);
-  const last = row === undefined ? undefined : stagesOf(row).at(-1);
-  if (row === undefined || last === undefined || last.first === 0) return;
-  if (mapReduceOf(row)?.keep === true) return;
+  const first = row === undefined ? undefined : stagesOf(row)[0];
+  if (row === undefined || first === undefined) return;
+  const isKept = mapReduceOf(row)?.keep === true || (await isKeptForLater(tx, row, first));
+  if (!isKept) {
+    await tx.run(`DELETE FROM task_keys WHERE job_id = ?`, jobId);
+    if (first.tasks < row.tasks_total)
+      await tx.run(
+        `UPDATE attempts SET entries = NULL, root = NULL WHERE job_id = ? AND task < ?`,
+        jobId,
+        first.tasks,
+      );
+  }
+  if (row.pipeline !== "" && row.reuse !== 0) await dropUntaken(tx, row);
+}
+
+async function isKeptForLater(tx: Tx, row: JobRow, { tasks }: JobStage): Promise<boolean> {
+  if (row.reuse === 0 || row.pipeline === "") return false;
+  const own = await tx.get<{ bytes: number | null }>(
+    `SELECT SUM(a.bytes) AS bytes FROM attempts a WHERE a.job_id = ? AND a.task < ? AND a.state = 'success'`,
+    row.id,
+    tasks,
+  );
+  const taken = await tx.get<{ bytes: number | null }>(
+    `SELECT SUM(a.bytes) AS bytes FROM reused_tasks r JOIN attempts a ON a.job_id = r.from_job AND a.task >= r.from_task
+     AND a.task < r.from_task + r.span AND a.state = 'success' WHERE r.job_id = ?`,
+    row.id,
+  );
+  return Number(own?.bytes ?? 0) + Number(taken?.bytes ?? 0) <= keptBytesMax;
+}
+
+/** Earlier jobs of the same pipeline keep what this one took, and what one that goes on has taken. */
+async function dropUntaken(tx: Tx, row: JobRow): Promise<void> {
+  const earlier = `SELECT id FROM jobs WHERE pipeline = ? AND stages <> '' AND state = 'success' AND number < ? AND transform NOT LIKE '%"keep":true%'`;
+  const takenBy = (table: string): string =>
+    `SELECT 1 FROM reused_tasks r JOIN jobs j ON j.id = r.job_id WHERE r.from_job = ${table}.job_id
+     AND r.from_task <= ${table}.task AND r.from_task + r.span > ${table}.task AND (j.id = ? OR j.state IN ('creating', 'running'))`;
   await tx.run(
-    `UPDATE attempts SET entries = NULL, root = NULL WHERE job_id = ? AND task < ?`,
-    jobId,
-    last.first,
+    `UPDATE attempts SET entries = NULL, root = NULL WHERE job_id IN (${earlier}) AND (entries IS NOT NULL OR root IS NOT NULL)
+     AND NOT EXISTS (${takenBy("attempts")})`,
+    row.pipeline,
+    row.number,
+    row.id,
+  );
+  await tx.run(
+    `DELETE FROM task_keys WHERE job_id IN (${earlier}) AND NOT EXISTS (${takenBy("task_keys")})`,
+    row.pipeline,
+    row.number,
+    row.id,
   );
 }
 

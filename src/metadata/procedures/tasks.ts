@@ -2,9 +2,10 @@ import { CodedError } from "../../base/errors.ts";
 import type { TaskFacts } from "../../model/stage-work.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import type { Sealed } from "../sealed.ts";
-import { limitsOf, stagesOf } from "./job-rows.ts";
+import { limitsOf, planOf, stagesOf, type JobPlan, type JobRow } from "./job-rows.ts";
 import { emit } from "./outbox.ts";
 import { recordSealed } from "./packs.ts";
+import type { TaskDelta } from "./reuse.ts";
 import { keepFacts } from "./stages.ts";
 import type { NewRun } from "./staging.ts";
 
@@ -183,15 +184,19 @@ export const storeOutput: Procedure<TaskClaim & { run: NewRun; sealed: Sealed },
   );
 };
 
-/** Ends an attempt: a failed one is tried again after `delayMs`, as often as the job says. */
+/**
+ * Ends an attempt: a failed one is tried again after `delayMs`, as often as the job says. `image`: the digest
+ * of that in which it ran.
+ */
 export const reportTask: Procedure<
-  TaskClaim & { error?: string; delayMs: number; facts?: TaskFacts },
+  TaskClaim & { error?: string; delayMs: number; image?: string; facts?: TaskFacts },
   void
 > = async (tx, input) => {
   if (await isReported(tx, input)) return;
   await requireHeld(tx, input);
   if (input.facts !== undefined) await keepFacts(tx, input, input.facts);
   await endAttempt(tx, input, input.error);
+  if (input.image !== undefined) await noteImage(tx, input.jobId, input.image);
   if (input.error === undefined) return await endTask(tx, input, "success");
   const { failures } = (await tx.get<{ failures: number }>(
     `UPDATE tasks SET failures = failures + 1, state = 'unassigned', token = '', due_micros = ? WHERE job_id = ? AND task = ? RETURNING failures`,
@@ -201,6 +206,16 @@ export const reportTask: Procedure<
   ))!;
   if (await isSpent(tx, { ...input, failures })) await endTask(tx, input, "failure");
 };
+
+/** A job whose tasks ran in several images is `mixed`: no other is as it. */
+async function noteImage(tx: Tx, jobId: string, image: string): Promise<void> {
+  await tx.run(
+    `UPDATE jobs SET image_digest = CASE WHEN image_digest = '' THEN ? ELSE 'mixed' END WHERE id = ? AND image_digest <> ?`,
+    image,
+    jobId,
+    image,
+  );
+}
 
 /** Whether this very report has come before: its answer was lost. */
 async function isReported(tx: Tx, input: TaskClaim & { error?: string }): Promise<boolean> {
@@ -309,9 +324,10 @@ async function endTask(
     task,
   );
   const job = await tx.get<{ tasks_left: number }>(
-    `UPDATE jobs SET tasks_left = tasks_left - 1, output_bytes = output_bytes + (
+    `UPDATE jobs SET tasks_left = tasks_left - 1, tasks_failed = tasks_failed + ?, output_bytes = output_bytes + (
        SELECT COALESCE(SUM(bytes), 0) FROM attempts WHERE job_id = ? AND task = ? AND attempt = ? AND state = 'success')
      WHERE id = ? RETURNING tasks_left`,
+    state === "failure" ? 1 : 0,
     jobId,
     task,
     attempt,
@@ -328,16 +344,22 @@ export const taskOutputs: Procedure<
   { jobId: string },
   {
     outputUid: string | null;
+    /** Tasks that have not ended. */
     tasksLeft: number;
     hasStages: boolean;
-    outputs: { entries: Buffer | null; root: Buffer | null }[];
+    outputs: TaskDelta[];
     error?: string;
+    /** Of a job whose tasks may be reused: how many of its own were, and what its output is made from. */
+    reuse?: { skipped: number; exchange?: JobPlan["exchange"] };
   }
 > = async (tx, { jobId }) => {
-  const job = await tx.get<{ output_uid: string | null; tasks_left: number; stages: string }>(
-    `SELECT output_uid, tasks_left, stages FROM jobs WHERE id = ?`,
+  const job = await tx.get<
+    Pick<JobRow, "output_uid" | "tasks_left" | "tasks_skipped" | "reuse_key" | "plan" | "stages">
+  >(
+    `SELECT output_uid, tasks_left, tasks_skipped, reuse_key, plan, stages FROM jobs WHERE id = ?`,
     jobId,
   );
+  const exchange = job === undefined ? undefined : planOf(job)?.exchange;
   const stages = job === undefined ? [] : stagesOf(job);
   const from = stages.at(-1)?.first ?? 0;
   const rows = await tx.all<{
@@ -360,7 +382,10 @@ export const taskOutputs: Procedure<
     hasStages: stages.length > 0,
     outputs: rows
       .filter(({ task }) => task >= from)
-      .map((row) => ({ entries: row.entries, root: row.root })),
+      .map(({ task, entries, root }) => ({ task, entries, root })),
+    ...(job === undefined || job.reuse_key === ""
+      ? {}
+      : { reuse: { skipped: job.tasks_skipped, ...(exchange === undefined ? {} : { exchange }) } }),
     ...(failed === undefined
       ? {}
       : { error: `task ${failed.task} failed after ${times(failed.attempts)}: ${failed.error}` }),
