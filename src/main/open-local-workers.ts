@@ -29,10 +29,11 @@ export async function openLocalWorkers(
   const host = new TaskHost(pps);
   const { session: id } = pps;
   const name = `${hostname()}-${id.slice(0, 8)}`;
-  const { worker, close: closeWorker } = await openMachineWorker(
+  const machine = await openMachineWorker(
     { ...config, cacheBytesMax },
     { name, host, runner, clock, log },
   );
+  const { worker } = machine;
   const draining = new AbortController();
   const work = async (signal: AbortSignal): Promise<boolean> =>
     await workOnce({ pps, host, worker, name }, signal);
@@ -69,7 +70,7 @@ export async function openLocalWorkers(
       gone.abort();
       await keeping;
       await host.leave({ id }).catch(() => undefined);
-      await closeWorker(signal);
+      await machine.close(signal);
     },
   };
 }

@@ -16,16 +16,23 @@ interface MachinePlaces {
   readonly cacheBytesMax: number;
 }
 
+/** The worker of this machine. */
+interface MachineWorker {
+  readonly worker: Worker;
+  /** Gives back what it has of the machine. To be called after the last task. */
+  close(signal: AbortSignal): Promise<void>;
+}
+
 type WorkerParts = Pick<WorkerOptions, "name" | "host" | "runner" | "clock" | "log">;
 
 /**
  * Opens the worker of this machine with a file cache of its own, for a daemon and for `pachd worker` alike.
- * Commands see neither the folder nor the secrets of others. The caller closes it after the last task.
+ * Commands see neither the folder nor the secrets of others.
  */
 export async function openMachineWorker(
   places: MachinePlaces,
   parts: WorkerParts,
-): Promise<{ worker: Worker; close(signal: AbortSignal): Promise<void> }> {
+): Promise<MachineWorker> {
   const { root, secrets, sandbox, cacheBytesMax: bytesMax } = places;
   const dir = join(root, "cache");
   const filecache = await openFileCache({ fs, dir, bytesMax, bootId: await readBootId() });
