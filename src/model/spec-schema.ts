@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { CodedError } from "../base/errors.ts";
-import { demandsOf, specDemands, transformDemands, type Demands } from "./demands.ts";
+import { demandsOf, transformDemands, type Demands, type specDemands } from "./demands.ts";
 import { mapReduceKnown, mapReduceSchema, type MapReduce } from "./map-reduce.ts";
 import { methodAliases, type Method } from "./method.ts";
 import { didYouMean } from "./spec-error.ts";

@@ -111,11 +111,11 @@ export const createJob: Procedure<
 
 /** Makes the repo of a job's output; one that is there may have been made by an earlier job. */
 async function requireOutput(tx: Tx, repo: string, { inputs }: NewJob): Promise<void> {
-  if ((await tx.get(`SELECT name FROM repos WHERE name = ?`, repo)) === undefined)
-    return void (await createRepo(tx, {
-      name: repo,
-      provenance: inputs.map((input) => input.repo),
-    }));
+  if ((await tx.get(`SELECT name FROM repos WHERE name = ?`, repo)) === undefined) {
+    await createRepo(tx, { name: repo, provenance: inputs.map((input) => input.repo) });
+    await tx.run(`UPDATE repos SET of_jobs = 1 WHERE name = ?`, repo);
+    return;
+  }
   const owner = await tx.get(`SELECT name FROM pipelines WHERE name = ?`, repo);
   if (owner !== undefined)
     throw new CodedError(
