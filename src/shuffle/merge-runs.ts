@@ -9,7 +9,7 @@ import { blocksOfRange, type KeyRange, readBlocks, readRunIndex } from "./read-r
 import { RunFolder, type ShuffleFs } from "./run-folder.ts";
 import type { RunIndex } from "./run-format.ts";
 import { fileRunSource, type RunSource } from "./run-source.ts";
-import { type Run, RunWriter } from "./run-writer.ts";
+import { type Run, writeRun } from "./run-writer.ts";
 import type { ShuffleCompute } from "./shuffle-compute.ts";
 
 export interface MergeOptions {
@@ -56,8 +56,7 @@ export async function* mergeRuns(
   try {
     const runs = await fewRuns(sources, options, folder, signal);
     const [only] = runs;
-    if (only !== undefined && runs.length === 1)
-      yield* readBlocks(only.source, only.index, options.range ?? {}, signal);
+    if (only !== undefined && runs.length === 1) yield* readOnly(only, options, signal);
     else for await (const { slab } of mergeOpen(runs, options, signal)) yield slab;
   } finally {
     await folder.removeAll();
@@ -87,7 +86,7 @@ async function fewRuns(
   while (runs.length > 2 && sum(runs, (run) => run.memoryBytes) > memoryBytesMax) {
     const { first, end } = cheapestMerge(runs, memoryBytesMax);
     const group = runs.slice(first, end);
-    const merged = await writeRun(mergeOpen(group, options, signal), options.rules, folder);
+    const merged = await mergeToRun(mergeOpen(group, options, signal), options, folder);
     const source = fileRunSource(options.fs, merged.path, merged.bytes);
     const index = await readRunIndex(source, signal);
     runs.splice(first, group.length, openRun(source, index, merged.path));
@@ -102,9 +101,30 @@ async function* mergeOpen(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Slab, void, void> {
   const { rules, compute, range = {}, memoryBytesMax = memoryBytesDefault } = options;
-  const streams = runs.map(({ source, index }) => readBlocks(source, index, range, signal));
-  const slabBytes = blockBytesOf(memoryBytesMax);
-  yield* mergeBlocks(streams, { rules, slabBytes, compute }, signal);
+  const codec = await compute.openCodec();
+  try {
+    const streams = runs.map(({ source, index }) =>
+      readBlocks(source, index, range, codec, signal),
+    );
+    const slabBytes = blockBytesOf(memoryBytesMax);
+    yield* mergeBlocks(streams, { rules, slabBytes, compute }, signal);
+  } finally {
+    await codec.close();
+  }
+}
+
+/** What does not have to be merged. */
+async function* readOnly(
+  { source, index }: OpenRun,
+  { compute, range = {} }: MergeOptions,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer, void, void> {
+  const codec = await compute.openCodec();
+  try {
+    yield* readBlocks(source, index, range, codec, signal);
+  } finally {
+    await codec.close();
+  }
 }
 
 /** Runs with something of the range in them. */
@@ -178,18 +198,16 @@ function cheapestMerge(
   return best;
 }
 
-/** Writes slabs that come in order to a new run. */
-export async function writeRun(
-  slabs: AsyncIterable<Slab>,
-  rules: KeyRules,
+/** Writes what a merge gives to a new run. */
+export async function mergeToRun(
+  merged: AsyncIterable<Slab>,
+  { rules, compute }: Pick<MergeOptions, "rules" | "compute">,
   folder: RunFolder,
 ): Promise<Run> {
-  const writer = new RunWriter(await folder.create(), rules);
+  const codec = await compute.openCodec();
   try {
-    for await (const { slab, records } of slabs) await writer.append(slab, records);
-    return await writer.finish();
-  } catch (error) {
-    await writer.abandon();
-    throw error;
+    return await writeRun(merged, rules, folder, codec);
+  } finally {
+    await codec.close();
   }
 }

@@ -2,11 +2,11 @@ import { MiB } from "../base/size.ts";
 import type { KeyRules } from "./key-rules.ts";
 import { checkMemory, memoryBytesDefault, memoryBytesMin, sortMemory } from "./memory-budget.ts";
 import type { Slab } from "./merge-blocks.ts";
-import { mergeInFolder, writeRun } from "./merge-runs.ts";
+import { mergeInFolder, mergeToRun } from "./merge-runs.ts";
 import { type Partitioner, partitionOf } from "./partitioners.ts";
 import { RunFolder, type ShuffleFs } from "./run-folder.ts";
 import { fileRunSource } from "./run-source.ts";
-import type { Run } from "./run-writer.ts";
+import { type Run, writeRun } from "./run-writer.ts";
 import type { ShuffleCompute, SorterPort } from "./shuffle-compute.ts";
 import { type SortedPart, type SpillPlace, spillLines } from "./spill-lines.ts";
 
@@ -161,10 +161,10 @@ async function spillInput(
         takeBytes: 2 * blockBytes,
         recordBytesMax: setting.recordBytesMax ?? recordBytesMaxDefault,
         sorters,
-        async store(part, partition, place) {
+        async store(part, partition, place, codec) {
           const run =
             combine === undefined
-              ? await writeRun(slabsOf(part), rules, setting.folder)
+              ? await writeRun(slabsOf(part), rules, setting.folder, codec)
               : await combineIntoRun(combine, slabsOf(part), partition, setting, signal);
           if (run === undefined) return;
           const spills = spilled.get(partition) ?? [];
@@ -223,7 +223,7 @@ async function mergeSpills(
   );
   const run =
     combine === undefined
-      ? await writeRun(merged, rules, folder)
+      ? await mergeToRun(merged, setting, folder)
       : await combineIntoRun(combine, merged, partition, setting, signal);
   for (const { run: spill } of spills) await folder.remove(spill.path);
   return run;
