@@ -1,7 +1,7 @@
 import { constants, crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { KiB, MiB } from "../base/size.ts";
 import { freeMemory } from "./own-memory.ts";
-import { blockCodec, type BlockInfo, damage } from "./run-format.ts";
+import { blockCodec, type StoredAs, damage } from "./run-format.ts";
 
 // At once, on threads of our own: what the runtime does on its threads leaves memory to be collected.
 
@@ -43,7 +43,7 @@ export function encodeBlock(plain: Buffer): StoredBlock {
  *
  * @throws CodedError `data_loss` unless every bit is as it was written
  */
-export function decodeBlock(stored: Buffer, block: BlockInfo, name: string): Buffer {
+export function decodeBlock(stored: Buffer, block: StoredAs, name: string): Buffer {
   if (crc32(stored) !== block.crc)
     throw damage(name, `the block at ${block.start} does not agree with its checksum`);
   const plain = block.codec === blockCodec.plain ? stored : inflate(stored, block, name);
@@ -53,7 +53,7 @@ export function decodeBlock(stored: Buffer, block: BlockInfo, name: string): Buf
   return plain;
 }
 
-function inflate(stored: Buffer, block: BlockInfo, name: string): Buffer {
+function inflate(stored: Buffer, block: StoredAs, name: string): Buffer {
   if (block.codec !== blockCodec.zstd)
     throw damage(name, `the block at ${block.start} is stored in a way not known here`);
   try {

@@ -106,7 +106,10 @@ export async function* readBlocks(
     for (let i = first; i < end; i++) {
       const block = index.blocks[i]!;
       const stored = await reader.take(block.storedBytes);
-      const plain = await codec.decode(stored, block, source.name);
+      const { plainBytes, codec: storedBy, crc } = block;
+      // Not the key: it is a view of the whole index, which would go to the other thread with it.
+      const as = { start: block.start, plainBytes, codec: storedBy, crc };
+      const plain = await codec.decode(stored, as, source.name);
       const trimmed = trim(plain, index.rules, range);
       if (trimmed.length > 0) yield trimmed;
     }

@@ -1,13 +1,13 @@
 import { BatchSorter, type BatchSorterOptions, type Sorted } from "./batch-sorter.ts";
 import { decodeBlock, encodeBlock, type StoredBlock } from "./block-codec.ts";
 import { type Fed, type Merged, Merger, type MergerOptions } from "./merger.ts";
-import type { BlockInfo } from "./run-format.ts";
+import type { StoredAs } from "./run-format.ts";
 
 /** Compresses and checks blocks; buffers given to it are given away, and it gives away those that it answers with. */
 export interface BlockCodec {
   encode(plain: Buffer): Promise<StoredBlock>;
   /** @throws CodedError `data_loss` unless every bit is as it was written; `name` is that of the run */
-  decode(stored: Buffer, block: BlockInfo, name: string): Promise<Buffer>;
+  decode(stored: Buffer, block: StoredAs, name: string): Promise<Buffer>;
 }
 
 /** A codec with a place of its own. */

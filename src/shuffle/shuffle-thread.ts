@@ -7,7 +7,7 @@ import { BatchSorter, type BatchSorterOptions, type Sorted } from "./batch-sorte
 import { decodeBlock, encodeBlock, type StoredBlock } from "./block-codec.ts";
 import { type Fed, type Merged, Merger, type MergerOptions } from "./merger.ts";
 import { asBuffer, ownMemory } from "./own-memory.ts";
-import type { BlockInfo } from "./run-format.ts";
+import type { StoredAs } from "./run-format.ts";
 
 export type ThreadCall =
   | { readonly kind: "openSorter"; readonly options: BatchSorterOptions }
@@ -19,7 +19,7 @@ export type ThreadCall =
   | {
       readonly kind: "decode";
       readonly stored: Uint8Array;
-      readonly block: BlockInfo;
+      readonly block: StoredAs;
       readonly name: string;
     }
   | { readonly kind: "close" };
@@ -92,10 +92,9 @@ port.on("message", ({ id, owner, call }: ThreadRequest) => {
   try {
     reply = { id, value: run(owner, call) };
   } catch (error) {
-    reply = {
-      id,
-      failure: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    };
+    const code = isCoded(error) ? error.code : undefined;
+    const message = error instanceof Error ? error.message : String(error);
+    reply = { id, failure: { code, message } };
   }
   port.postMessage(
     reply,
