@@ -1,14 +1,13 @@
 import { ahead } from "../base/ahead.ts";
 import { throwIfCancelled } from "../base/cancelled.ts";
 import { CodedError } from "../base/errors.ts";
-import { KiB } from "../base/size.ts";
 import type { KeyRules } from "./key-rules.ts";
 import { blockBytesOf, checkMemory, memoryBytesDefault } from "./memory-budget.ts";
 import { mergeBlocks, type Slab } from "./merge-blocks.ts";
 import { blocksOfRange, type KeyRange, readBlocks, readRunIndex } from "./read-run.ts";
 import { RunFolder, type ShuffleFs } from "./run-folder.ts";
 import type { RunIndex } from "./run-format.ts";
-import { fileRunSource, type RunSource } from "./run-source.ts";
+import { fileRunSource, pieceBytesMax, type RunSource } from "./run-source.ts";
 import { type Run, writeRun } from "./run-writer.ts";
 import type { ShuffleCompute } from "./shuffle-compute.ts";
 
@@ -27,8 +26,6 @@ export interface MergeOptions {
 
 /** Indexes of runs are fetched so many at a time. */
 const fetchedMax = 16;
-/** Pieces as they are read, beside whole blocks. */
-const pieceBytes = 128 * KiB;
 
 /** A run whose end has been read. */
 interface OpenRun {
@@ -87,7 +84,12 @@ async function fewRuns(
     const { first, end } = cheapestMerge(runs, memoryBytesMax);
     const group = runs.slice(first, end);
     const merged = await mergeToRun(mergeOpen(group, options, signal), options, folder);
-    const source = fileRunSource(options.fs, merged.path, merged.bytes);
+    const source = fileRunSource(
+      options.fs,
+      merged.path,
+      merged.bytes,
+      blockBytesOf(memoryBytesMax),
+    );
     const index = await readRunIndex(source, signal);
     runs.splice(first, group.length, openRun(source, index, merged.path));
     for (const { path } of group) if (path !== undefined) await folder.remove(path);
@@ -172,7 +174,7 @@ function openRun(source: RunSource, index: RunIndex, path?: string): OpenRun {
   const plain = index.blocks.reduce((most, block) => Math.max(most, block.plainBytes), 0);
   const stored = index.blocks.reduce((most, block) => Math.max(most, block.storedBytes), 0);
   // The block that is read, and one that waits or is on its way.
-  const memoryBytes = 2 * plain + stored + pieceBytes;
+  const memoryBytes = 2 * plain + stored + Math.min(plain, pieceBytesMax);
   return path === undefined ? { source, index, memoryBytes } : { source, index, memoryBytes, path };
 }
 

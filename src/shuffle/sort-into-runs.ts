@@ -1,11 +1,17 @@
 import { MiB } from "../base/size.ts";
 import type { KeyRules } from "./key-rules.ts";
-import { checkMemory, memoryBytesDefault, memoryBytesMin, sortMemory } from "./memory-budget.ts";
+import {
+  blockBytesOf,
+  checkMemory,
+  memoryBytesDefault,
+  memoryBytesMin,
+  sortMemory,
+} from "./memory-budget.ts";
 import type { Slab } from "./merge-blocks.ts";
 import { mergeInFolder, mergeToRun } from "./merge-runs.ts";
 import { type Partitioner, partitionOf } from "./partitioners.ts";
 import { RunFolder, type ShuffleFs } from "./run-folder.ts";
-import { fileRunSource } from "./run-source.ts";
+import { fileRunSource, pieceBytesMax } from "./run-source.ts";
 import { type Run, writeRun } from "./run-writer.ts";
 import type { ShuffleCompute, SorterPort } from "./shuffle-compute.ts";
 import { type SortedPart, type SpillPlace, spillLines } from "./spill-lines.ts";
@@ -213,7 +219,8 @@ async function mergeSpills(
 ): Promise<Run | undefined> {
   if (spills.length === 1) return spills[0]!.run;
   const { rules, fs, directory, compute, combine, folder, memoryBytesMax } = setting;
-  const sources = spills.map(({ run }) => fileRunSource(fs, run.path, run.bytes));
+  const pieceBytes = Math.min(pieceBytesMax, blockBytesOf(memoryBytesMax));
+  const sources = spills.map(({ run }) => fileRunSource(fs, run.path, run.bytes, pieceBytes));
   const own = partOf(memoryBytesMax, combine === undefined ? 1 : 2);
   const merged = mergeInFolder(
     sources,
