@@ -105,9 +105,7 @@ async function* mergeOpen(
   const { rules, compute, range = {}, memoryBytesMax = memoryBytesDefault } = options;
   const codec = await compute.openCodec();
   try {
-    const streams = runs.map(({ source, index }) =>
-      readBlocks(source, index, range, codec, signal),
-    );
+    const streams = runs.map((run) => readBlocks(run, range, codec, signal));
     const slabBytes = blockBytesOf(memoryBytesMax);
     yield* mergeBlocks(streams, { rules, slabBytes, compute }, signal);
   } finally {
@@ -117,13 +115,13 @@ async function* mergeOpen(
 
 /** What does not have to be merged. */
 async function* readOnly(
-  { source, index }: OpenRun,
+  run: OpenRun,
   { compute, range = {} }: MergeOptions,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer, void, void> {
   const codec = await compute.openCodec();
   try {
-    yield* readBlocks(source, index, range, codec, signal);
+    yield* readBlocks(run, range, codec, signal);
   } finally {
     await codec.close();
   }
@@ -152,9 +150,8 @@ async function openRuns(
     value.catch(() => undefined);
     return { value, bytes: 0 };
   };
-  for await (const opening of ahead(sources, begin, { countMax: fetchedMax, bytesMax: 1 })) {
+  for await (const run of ahead(sources, begin, { countMax: fetchedMax, bytesMax: 1 })) {
     throwIfCancelled(signal);
-    const run = await opening;
     const { first, end } = blocksOfRange(run.index, range);
     if (end > first) runs.push(run);
   }

@@ -146,7 +146,7 @@ describe("partitionOf()", () => {
   });
 
   it("spreads similar keys evenly by default", () => {
-    const counts = new Array<number>(16).fill(0);
+    const counts = Array.from({ length: 16 }, () => 0);
     for (let i = 0; i < 16_000; i++) counts[place({ kind: "hash" }, `key-${i}`, 16)]!++;
     for (const count of counts) assert.ok(count > 850 && count < 1_150, String(counts));
   });

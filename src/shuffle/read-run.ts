@@ -90,8 +90,7 @@ function isSurely(block: BlockInfo, key: Uint8Array, rules: KeyRules, where: -1 
 
 /** The blocks of a run that hold keys of a range, each trimmed to it, in order. Their memory is the reader's. */
 export async function* readBlocks(
-  source: RunSource,
-  index: RunIndex,
+  { source, index }: { readonly source: RunSource; readonly index: RunIndex },
   range: KeyRange,
   codec: BlockCodec,
   signal: AbortSignal | undefined,

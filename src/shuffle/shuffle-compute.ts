@@ -59,15 +59,13 @@ export function openInlineShuffleCompute(): ShuffleCompute {
     async openSorter(options) {
       const sorter = new BatchSorter(options);
       return {
+        ...codec,
         async load(arena, end) {
           sorter.load(arena, end);
         },
         async take(bytesMax) {
           return sorter.take(bytesMax);
         },
-        encode: codec.encode,
-        decode: codec.decode,
-        close: codec.close,
       };
     },
     async openMerger(options) {

@@ -70,7 +70,7 @@ export function openThreadShuffleCompute(options: { threads?: number } = {}): Sh
           const merged = value as Merged;
           return { ...merged, slab: asBuffer(merged.slab) };
         },
-        close: codecAt(thread, owner).close,
+        close: () => codecAt(thread, owner).close(),
       };
     },
     async openCodec() {
@@ -153,7 +153,7 @@ class Thread {
   }
 
   private fail(error: Error): void {
-    for (const { reject } of this.waiting.values()) reject(error);
+    for (const waiting of this.waiting.values()) waiting.reject(error);
     this.waiting.clear();
   }
 }

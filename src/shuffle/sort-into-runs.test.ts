@@ -13,6 +13,7 @@ import {
   openThreadShuffleCompute,
   partitionOf,
   type Partitioner,
+  type ShuffleCompute,
   type ShuffleFs,
 } from "./index.ts";
 import {
@@ -98,7 +99,8 @@ describe("sortIntoRuns()", () => {
       Buffer.from("\n"),
     ]);
     const input = Buffer.concat([Buffer.from("z\nm\tfirst\n"), giant, Buffer.from("m\tlast\na")]);
-    const compute = openThreadShuffleCompute();
+    await using threads = openThreads();
+    const { compute } = threads;
     await withDirectory(async (directory) => {
       const { runs } = await sortHere(inPieces(input, 64 * KiB), directory, {
         memoryBytesMax: MiB,
@@ -115,12 +117,13 @@ describe("sortIntoRuns()", () => {
         { code: "too_large", message: /a record of more than 10485760 bytes/ },
       );
       assert.deepEqual(readdirSync(directory), ["part-00000.run"]);
-    }).finally(() => compute.close());
+    });
   });
 
   it("keeps the order of 300 000 equal keys, sorted by several threads and merged", async () => {
     const input = Buffer.from(Array.from({ length: 300_000 }, (_, i) => `same\t${i}\n`).join(""));
-    const compute = openThreadShuffleCompute();
+    await using threads = openThreads();
+    const { compute } = threads;
     await withDirectory(async (directory) => {
       const { runs, spills } = await sortHere(inPieces(input), directory, {
         memoryBytesMax: MiB,
@@ -128,7 +131,7 @@ describe("sortIntoRuns()", () => {
       });
       assert.ok(spills > 4, `${spills} spills`);
       assert.ok((await readMerged(runs, directory)).equals(input));
-    }).finally(() => compute.close());
+    });
   });
 
   it("sums with a combiner as without one, whatever the memory and the order in which it prints", async () => {
@@ -221,6 +224,11 @@ describe("sortIntoRuns()", () => {
     });
   });
 });
+
+function openThreads(): AsyncDisposable & { readonly compute: ShuffleCompute } {
+  const compute = openThreadShuffleCompute();
+  return { compute, [Symbol.asyncDispose]: () => compute.close() };
+}
 
 /** A combiner that prints the last key first. */
 async function* sumBackwards(sorted: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -171,7 +171,7 @@ async function spillInput(
           const run =
             combine === undefined
               ? await writeRun(slabsOf(part), rules, setting.folder, codec)
-              : await combineIntoRun(combine, slabsOf(part), partition, setting, signal);
+              : await combineIntoRun(slabsOf(part), partition, { ...setting, combine }, signal);
           if (run === undefined) return;
           const spills = spilled.get(partition) ?? [];
           spilled.set(partition, spills);
@@ -191,10 +191,9 @@ async function* slabsOf(part: SortedPart): AsyncGenerator<Slab, void, void> {
 
 /** Sorts what a combiner prints; undefined when that is nothing. */
 async function combineIntoRun(
-  combine: Combine,
   slabs: AsyncIterable<Slab>,
   partition: number,
-  setting: Setting,
+  setting: Setting & { readonly combine: Combine },
   signal: AbortSignal | undefined,
 ): Promise<Run | undefined> {
   const lines = async function* (): AsyncGenerator<Uint8Array, void, void> {
@@ -207,7 +206,7 @@ async function combineIntoRun(
     partitioner: { kind: "one" },
     memoryBytesMax: partOf(setting.memoryBytesMax, 2),
   };
-  const { runs } = await sortInFolder(combine(lines(), partition), nested, signal);
+  const { runs } = await sortInFolder(setting.combine(lines(), partition), nested, signal);
   return runs[0];
 }
 
@@ -231,7 +230,7 @@ async function mergeSpills(
   const run =
     combine === undefined
       ? await mergeToRun(merged, setting, folder)
-      : await combineIntoRun(combine, merged, partition, setting, signal);
+      : await combineIntoRun(merged, partition, { ...setting, combine }, signal);
   for (const { run: spill } of spills) await folder.remove(spill.path);
   return run;
 }

@@ -101,7 +101,7 @@ class Spilling {
   private readonly turns: Semaphore;
   private readonly jobs = new Set<Promise<void>>();
   private readonly free: Buffer[] = [];
-  private failure: unknown;
+  private failure: Error | undefined;
   private arena: Buffer | undefined;
   private filled = 0;
   private arenas = 0;
@@ -186,8 +186,8 @@ class Spilling {
     const sorter = this.idle.pop()!;
     const job = this.store(sorter, arena, end, this.arenas++)
       .catch((error: unknown) => {
-        this.failure ??= error;
-        this.onFailure(error);
+        this.failure ??= error instanceof Error ? error : new Error(String(error));
+        this.onFailure(this.failure);
       })
       .finally(() => {
         this.idle.push(sorter);
