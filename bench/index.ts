@@ -18,6 +18,7 @@ import { metadataBytes } from "./metadata-bytes.ts";
 import { noOpTasks } from "./no-op-tasks.ts";
 import { oneInMany } from "./one-in-many.ts";
 import { pipeline } from "./pipeline.ts";
+import { shuffleSort } from "./shuffle-sort.ts";
 import { smallPuts } from "./small-puts.ts";
 import { openSink } from "./sink.ts";
 import { lineOf, tableOf } from "./table.ts";
@@ -40,6 +41,7 @@ const benches: Readonly<Record<string, Bench>> = {
   "beside-a-put": besideAPut,
   "cli-start": cliStart,
   memory,
+  "shuffle-sort": shuffleSort,
 };
 
 interface Wanted {

@@ -1,18 +1,11 @@
 import { assert } from "../base/assert.ts";
+import { type ByteRange, copyRange } from "./compare-bytes.ts";
 import { KeyFinder } from "./key-finder.ts";
 import { type KeyRules, newline } from "./key-rules.ts";
-import { copyBytes, lineEnd } from "./lines.ts";
+import { lineEnd } from "./lines.ts";
 import { encodeNumber, numberBytesMax } from "./numeric-key.ts";
 import { partitionOf, type Partitioner, type PartitionOf } from "./partitioners.ts";
-import {
-  type Entries,
-  type KeyTable,
-  newEntries,
-  recordAt,
-  recordsMax,
-  setRecord,
-  sortEntries,
-} from "./sort-prefixes.ts";
+import { type KeyTable, PrefixSorter, recordsMax } from "./sort-prefixes.ts";
 
 /** Whole lines of one partition, in order, in memory of their own. */
 export interface SortedBlock {
@@ -53,11 +46,13 @@ export class BatchSorter {
   private readonly recordsMax: number;
   private readonly starts: Uint32Array;
   private readonly keyEnds: Uint32Array;
-  private readonly entries: Entries;
+  private readonly entries: PrefixSorter;
   private readonly partitions: Uint16Array;
   private readonly counts: Uint32Array;
-  private numbers: NumericKeys | undefined;
+  private numbers: KeyTable | undefined;
   private arena: Buffer | undefined;
+  /** Some of the arena. */
+  private readonly range: ByteRange = { bytes: Buffer.alloc(0), start: 0, end: 0 };
   private arenaEnd = 0;
   /** Of the arena; up to here it has been sorted. */
   private sortedEnd = 0;
@@ -74,7 +69,7 @@ export class BatchSorter {
     this.recordsMax = Math.max(1, Math.min(recordsMax, Math.floor(options.tableBytesMax / each)));
     this.starts = new Uint32Array(this.recordsMax + 1);
     this.keyEnds = new Uint32Array(this.recordsMax);
-    this.entries = newEntries(this.recordsMax);
+    this.entries = new PrefixSorter(this.recordsMax, options.rules.reverse);
     this.partitions = new Uint16Array(options.partitions > 1 ? this.recordsMax : 0);
     this.counts = new Uint32Array(options.partitions + 1);
     if (options.rules.numeric) this.numbers = newNumericKeys(this.recordsMax, this.recordsMax * 12);
@@ -85,6 +80,7 @@ export class BatchSorter {
     assert(this.arena === undefined, "one arena at a time");
     assert(end > 0 && arena[end - 1] === newline, "an arena ends with a line");
     this.arena = arena;
+    this.range.bytes = arena;
     this.arenaEnd = end;
     this.finder.begin(arena.subarray(0, end));
     this.sortedEnd = 0;
@@ -99,13 +95,16 @@ export class BatchSorter {
     if (this.given === this.records) this.sortBatch(arena);
     const blocks: SortedBlock[] = [];
     for (let bytes = 0; bytes < bytesMax && this.given < this.records;) {
-      const block = this.nextBlock(arena);
+      const block = this.nextBlock();
       blocks.push(block);
       bytes += block.bytes.length;
     }
     const batchEnds = this.given === this.records;
     const isLast = batchEnds && this.sortedEnd === this.arenaEnd;
-    if (isLast) this.arena = undefined;
+    if (isLast) {
+      this.arena = undefined;
+      this.range.bytes = Buffer.alloc(0);
+    }
     return { blocks, batchEnds, arena: isLast ? arena : undefined };
   }
 
@@ -119,15 +118,13 @@ export class BatchSorter {
       starts: this.starts,
       ends: this.keyEnds,
     };
-    const { reverse } = this.options.rules;
     const { counts } = this;
     if (this.options.partitions === 1) {
-      for (let i = 0; i < this.records; i++) setRecord(this.entries, i, i);
+      for (let i = 0; i < this.records; i++) this.entries.setRecord(i, i);
       counts[1] = this.records;
     } else this.groupByPartition();
     for (let p = 0; p < this.options.partitions; p++)
-      if (counts[p + 1]! > counts[p]!)
-        sortEntries(this.entries, counts[p]!, counts[p + 1]!, keys, reverse);
+      if (counts[p + 1]! > counts[p]!) this.entries.sort(counts[p]!, counts[p + 1]!, keys);
   }
 
   /** Finds records, keys and partitions, and says how many. */
@@ -143,7 +140,11 @@ export class BatchSorter {
       if (numbers !== undefined) {
         const room = this.numberRoom(numbersEnd, keyEnd - at);
         if (room === undefined) break;
-        numbersEnd = putNumber(room, records, numbersEnd, arena, at, keyEnd);
+        room.starts[records] = numbersEnd;
+        this.range.start = at;
+        this.range.end = keyEnd;
+        numbersEnd = encodeNumber(this.range, room.bytes, numbersEnd);
+        room.ends[records] = numbersEnd;
       }
       starts[records] = at;
       keyEnds[records] = keyEnd;
@@ -157,13 +158,13 @@ export class BatchSorter {
   }
 
   /** Where the next number goes; undefined when it has to wait for the next batch. */
-  private numberRoom(used: number, keyBytes: number): NumericKeys | undefined {
+  private numberRoom(used: number, keyBytes: number): KeyTable | undefined {
     const { numbers } = this;
     const needed = numberBytesMax(keyBytes);
     if (numbers === undefined || used + needed <= numbers.bytes.length) return numbers;
     if (used > 0) return undefined;
     // A single key larger than the table: as much more is needed as its record takes anyway.
-    this.numbers = { ...numbers, bytes: new Uint8Array(needed) };
+    this.numbers = { ...numbers, bytes: Buffer.alloc(needed) };
     return this.numbers;
   }
 
@@ -173,18 +174,18 @@ export class BatchSorter {
     for (let i = 0; i < records; i++) counts[partitions[i]! + 1]!++;
     for (let p = 1; p < counts.length; p++) counts[p]! += counts[p - 1]!;
     const next = counts.slice();
-    for (let i = 0; i < records; i++) setRecord(this.entries, next[partitions[i]!]!++, i);
+    for (let i = 0; i < records; i++) this.entries.setRecord(next[partitions[i]!]!++, i);
   }
 
-  private nextBlock(arena: Buffer): SortedBlock {
-    const { counts, starts, entries } = this;
+  private nextBlock(): SortedBlock {
+    const { counts, starts, entries, range } = this;
     while (counts[this.partition + 1]! <= this.given) this.partition++;
     const last = counts[this.partition + 1]!;
     const first = this.given;
     let bytes = 0;
     let end = first;
     for (; end < last; end++) {
-      const record = recordAt(entries, end);
+      const record = entries.recordAt(end);
       const length = starts[record + 1]! - starts[record]!;
       if (end > first && bytes + length > this.options.blockBytes) break;
       bytes += length;
@@ -192,35 +193,21 @@ export class BatchSorter {
     const block = Buffer.allocUnsafeSlow(bytes);
     let to = 0;
     for (let i = first; i < end; i++) {
-      const record = recordAt(entries, i);
-      to = copyBytes(arena, starts[record]!, starts[record + 1]!, block, to);
+      const record = entries.recordAt(i);
+      range.start = starts[record]!;
+      range.end = starts[record + 1]!;
+      to = copyRange(range, block, to);
     }
     this.given = end;
     return { partition: this.partition, bytes: block, records: end - first };
   }
 }
 
-/** Keys as numbers in bytes, see encodeNumber(). */
-interface NumericKeys extends KeyTable {
-  readonly bytes: Uint8Array;
-}
-
-function newNumericKeys(records: number, bytes: number): NumericKeys {
+/** For keys as encodeNumber() writes them. */
+function newNumericKeys(records: number, bytes: number): KeyTable {
   return {
-    bytes: new Uint8Array(bytes),
+    bytes: Buffer.alloc(bytes),
     starts: new Uint32Array(records),
     ends: new Uint32Array(records),
   };
-}
-
-function putNumber(
-  numbers: NumericKeys,
-  record: number,
-  to: number,
-  arena: Buffer,
-  start: number,
-  end: number,
-): number {
-  numbers.starts[record] = to;
-  return (numbers.ends[record] = encodeNumber(arena, start, end, numbers.bytes, to));
 }

@@ -5,7 +5,7 @@ import { lineEnd } from "./lines.ts";
 /** Whole lines of one key, which are neighbours. A key with many lines comes in several parts. */
 export interface LinesOfKey {
   /** Of the first line of the key: others may be the same number in other digits. */
-  readonly key: Uint8Array;
+  readonly key: Buffer;
   /** The first part of its key. */
   readonly begins: boolean;
   /** A view of the slab it came in. */
@@ -22,8 +22,8 @@ export async function* groupLines(
   rules: KeyRules,
 ): AsyncGenerator<LinesOfKey, void, void> {
   const finder = new KeyFinder(rules);
-  let key: Uint8Array | undefined;
-  let sortKey = new Uint8Array(0) as Uint8Array;
+  let key: Buffer | undefined;
+  let sortKey: Uint8Array = Buffer.alloc(0);
   for await (const slab of slabs) {
     finder.begin(slab);
     let start = 0;
@@ -37,7 +37,7 @@ export async function* groupLines(
         if (key !== undefined && at > start)
           yield { key, begins, lines: slab.subarray(start, at), records };
         // The slab may be gone when the next one comes.
-        key = Uint8Array.from(next);
+        key = Buffer.from(next);
         sortKey = sortKeyOf(key, rules);
         start = at;
         records = 0;

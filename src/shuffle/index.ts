@@ -1,3 +1,10 @@
+export {
+  cutAfterSecondField,
+  kubemrRules,
+  type OriginalRules,
+  pfsRules,
+  qfsRules,
+} from "./original-rules.ts";
 export { groupLines, type LinesOfKey } from "./group-lines.ts";
 export { boundariesOf } from "./boundaries.ts";
 export { compareKeys, keyOf, keyRules, type KeyRules } from "./key-rules.ts";

@@ -1,5 +1,5 @@
 import { CodedError } from "../base/errors.ts";
-import { compareRanges } from "./compare-bytes.ts";
+import type { ByteRange } from "./compare-bytes.ts";
 import { encodeNumber, numberBytesMax } from "./numeric-key.ts";
 
 /**
@@ -76,11 +76,19 @@ export function keyOf(record: Uint8Array, rules: KeyRules): Uint8Array {
   return record.subarray(0, keyEndOf(record, 0, end, rules));
 }
 
+function rangeOf(key: Uint8Array): ByteRange {
+  return {
+    bytes: Buffer.from(key.buffer, key.byteOffset, key.length),
+    start: 0,
+    end: key.length,
+  };
+}
+
 /** The bytes by whose order a key is sorted: itself, or what stands for its number. */
 export function sortKeyOf(key: Uint8Array, { numeric }: KeyRules): Uint8Array {
   if (!numeric) return key;
   const encoded = new Uint8Array(numberBytesMax(key.length));
-  return encoded.subarray(0, encodeNumber(key, 0, key.length, encoded, 0));
+  return encoded.subarray(0, encodeNumber(rangeOf(key), encoded, 0));
 }
 
 /** Below zero when `a` comes first, zero when neither does. */
@@ -90,6 +98,6 @@ export function compareKeys(a: Uint8Array, b: Uint8Array, rules: KeyRules): numb
 
 /** The same of what sortKeyOf() gave. */
 export function compareSortKeys(a: Uint8Array, b: Uint8Array, { reverse }: KeyRules): number {
-  const order = compareRanges(a, 0, a.length, b, 0, b.length);
+  const order = Buffer.compare(a, b);
   return reverse ? -order : order;
 }

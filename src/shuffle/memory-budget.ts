@@ -12,6 +12,10 @@ const blockBytesMin = 4 * KiB;
 /** Blocks of one sorter that are on their way to disk: given out, compressed, written. */
 const blocksUnderWay = 8;
 
+/** What the runtime takes beside: objects to be collected, contexts of the compressor, gaps between buffers. */
+const besideBytesMax = 24 * MiB;
+const besideShare = 3 / 8;
+
 /** How much memory each part of a sort may take; together no more than the budget. */
 export interface SortMemory {
   /** Lines are sorted in arenas of this size: one for each sorter, and one that is filled meanwhile. */
@@ -38,7 +42,8 @@ export function checkMemory(memoryBytesMax: number): void {
 /** Divides a budget among so many sorters. */
 export function sortMemory(memoryBytesMax: number, sorters: number): SortMemory {
   const blockBytes = blockBytesOf(memoryBytesMax);
-  const shared = memoryBytesMax - sorters * blocksUnderWay * blockBytes;
+  const beside = Math.min(besideBytesMax, besideShare * memoryBytesMax);
+  const shared = memoryBytesMax - beside - sorters * blocksUnderWay * blockBytes;
   // Tables of three quarters suffice for lines of 24 bytes; of shorter ones, less than an arena is sorted at a time.
   const arenaBytes = Math.floor(shared / (sorters + 1 + 0.75 * sorters));
   return { arenaBytes, tableBytes: Math.floor(0.75 * arenaBytes), blockBytes };

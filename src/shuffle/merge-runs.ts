@@ -1,15 +1,14 @@
 import { ahead } from "../base/ahead.ts";
 import { throwIfCancelled } from "../base/cancelled.ts";
 import { CodedError } from "../base/errors.ts";
-import { KiB } from "../base/size.ts";
 import type { KeyRules } from "./key-rules.ts";
 import { blockBytesOf, checkMemory, memoryBytesDefault } from "./memory-budget.ts";
 import { mergeBlocks, type Slab } from "./merge-blocks.ts";
 import { blocksOfRange, type KeyRange, readBlocks, readRunIndex } from "./read-run.ts";
 import { RunFolder, type ShuffleFs } from "./run-folder.ts";
 import type { RunIndex } from "./run-format.ts";
-import { fileRunSource, type RunSource } from "./run-source.ts";
-import { type Run, RunWriter } from "./run-writer.ts";
+import { fileRunSource, pieceBytesMax, type RunSource } from "./run-source.ts";
+import { type Run, writeRun } from "./run-writer.ts";
 import type { ShuffleCompute } from "./shuffle-compute.ts";
 
 export interface MergeOptions {
@@ -27,8 +26,6 @@ export interface MergeOptions {
 
 /** Indexes of runs are fetched so many at a time. */
 const fetchedMax = 16;
-/** Pieces as they are read, beside whole blocks. */
-const pieceBytes = 128 * KiB;
 
 /** A run whose end has been read. */
 interface OpenRun {
@@ -56,8 +53,7 @@ export async function* mergeRuns(
   try {
     const runs = await fewRuns(sources, options, folder, signal);
     const [only] = runs;
-    if (only !== undefined && runs.length === 1)
-      yield* readBlocks(only.source, only.index, options.range ?? {}, signal);
+    if (only !== undefined && runs.length === 1) yield* readOnly(only, options, signal);
     else for await (const { slab } of mergeOpen(runs, options, signal)) yield slab;
   } finally {
     await folder.removeAll();
@@ -87,8 +83,13 @@ async function fewRuns(
   while (runs.length > 2 && sum(runs, (run) => run.memoryBytes) > memoryBytesMax) {
     const { first, end } = cheapestMerge(runs, memoryBytesMax);
     const group = runs.slice(first, end);
-    const merged = await writeRun(mergeOpen(group, options, signal), options.rules, folder);
-    const source = fileRunSource(options.fs, merged.path, merged.bytes);
+    const merged = await mergeToRun(mergeOpen(group, options, signal), options, folder);
+    const source = fileRunSource(
+      options.fs,
+      merged.path,
+      merged.bytes,
+      blockBytesOf(memoryBytesMax),
+    );
     const index = await readRunIndex(source, signal);
     runs.splice(first, group.length, openRun(source, index, merged.path));
     for (const { path } of group) if (path !== undefined) await folder.remove(path);
@@ -102,9 +103,28 @@ async function* mergeOpen(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Slab, void, void> {
   const { rules, compute, range = {}, memoryBytesMax = memoryBytesDefault } = options;
-  const streams = runs.map(({ source, index }) => readBlocks(source, index, range, signal));
-  const slabBytes = blockBytesOf(memoryBytesMax);
-  yield* mergeBlocks(streams, { rules, slabBytes, compute }, signal);
+  const codec = await compute.openCodec();
+  try {
+    const streams = runs.map((run) => readBlocks(run, range, codec, signal));
+    const slabBytes = blockBytesOf(memoryBytesMax);
+    yield* mergeBlocks(streams, { rules, slabBytes, compute }, signal);
+  } finally {
+    await codec.close();
+  }
+}
+
+/** What does not have to be merged. */
+async function* readOnly(
+  run: OpenRun,
+  { compute, range = {} }: MergeOptions,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer, void, void> {
+  const codec = await compute.openCodec();
+  try {
+    yield* readBlocks(run, range, codec, signal);
+  } finally {
+    await codec.close();
+  }
 }
 
 /** Runs with something of the range in them. */
@@ -130,9 +150,8 @@ async function openRuns(
     value.catch(() => undefined);
     return { value, bytes: 0 };
   };
-  for await (const opening of ahead(sources, begin, { countMax: fetchedMax, bytesMax: 1 })) {
+  for await (const run of ahead(sources, begin, { countMax: fetchedMax, bytesMax: 1 })) {
     throwIfCancelled(signal);
-    const run = await opening;
     const { first, end } = blocksOfRange(run.index, range);
     if (end > first) runs.push(run);
   }
@@ -152,7 +171,7 @@ function openRun(source: RunSource, index: RunIndex, path?: string): OpenRun {
   const plain = index.blocks.reduce((most, block) => Math.max(most, block.plainBytes), 0);
   const stored = index.blocks.reduce((most, block) => Math.max(most, block.storedBytes), 0);
   // The block that is read, and one that waits or is on its way.
-  const memoryBytes = 2 * plain + stored + pieceBytes;
+  const memoryBytes = 2 * plain + stored + Math.min(plain, pieceBytesMax);
   return path === undefined ? { source, index, memoryBytes } : { source, index, memoryBytes, path };
 }
 
@@ -178,18 +197,16 @@ function cheapestMerge(
   return best;
 }
 
-/** Writes slabs that come in order to a new run. */
-export async function writeRun(
-  slabs: AsyncIterable<Slab>,
-  rules: KeyRules,
+/** Writes what a merge gives to a new run. */
+export async function mergeToRun(
+  merged: AsyncIterable<Slab>,
+  { rules, compute }: Pick<MergeOptions, "rules" | "compute">,
   folder: RunFolder,
 ): Promise<Run> {
-  const writer = new RunWriter(await folder.create(), rules);
+  const codec = await compute.openCodec();
   try {
-    for await (const { slab, records } of slabs) await writer.append(slab, records);
-    return await writer.finish();
-  } catch (error) {
-    await writer.abandon();
-    throw error;
+    return await writeRun(merged, rules, folder, codec);
+  } finally {
+    await codec.close();
   }
 }

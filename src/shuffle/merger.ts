@@ -1,9 +1,9 @@
 import { assert } from "../base/assert.ts";
 import { freeMemory } from "./own-memory.ts";
-import { compareRanges } from "./compare-bytes.ts";
+import { type ByteRange, compareRanges, copyRange } from "./compare-bytes.ts";
 import { KeyFinder } from "./key-finder.ts";
 import type { KeyRules } from "./key-rules.ts";
-import { copyBytes, lineEnd } from "./lines.ts";
+import { lineEnd } from "./lines.ts";
 import { encodeNumber, numberBytesMax } from "./numeric-key.ts";
 
 export interface MergerOptions {
@@ -47,9 +47,7 @@ interface Source {
   /** After the newline. */
   end: number;
   /** What the record is sorted by: in the block, or a number. */
-  key: Buffer;
-  keyStart: number;
-  keyEnd: number;
+  readonly key: ByteRange;
   high: number;
   low: number;
 }
@@ -65,6 +63,8 @@ export class Merger {
   /** Below the winner: at each place who lost there (a tree of losers). */
   private readonly losers: Int32Array;
   private winner = -1;
+  /** The key of the record before. */
+  private readonly last: ByteRange = { bytes: Buffer.alloc(0), start: 0, end: 0 };
   /** The winner's block is used up and the next has not come. */
   private isDry = false;
 
@@ -80,9 +80,7 @@ export class Merger {
       block: undefined,
       start: 0,
       end: 0,
-      key: Buffer.alloc(0),
-      keyStart: 0,
-      keyEnd: 0,
+      key: { bytes: Buffer.alloc(0), start: 0, end: 0 },
       high: 0,
       low: 0,
     }));
@@ -149,7 +147,7 @@ export class Merger {
         records++;
         isUsedUp = end === block.length;
       } while (!isUsedUp && this.winsAgain(source) && source.end - start <= room);
-      filled = copyBytes(block, start, end, slab, filled);
+      filled = copyRange({ bytes: block, start, end }, slab, filled);
       if (isUsedUp) this.leaveBlock(source);
     }
     return this.answer(slab === undefined ? Buffer.alloc(0) : slab.subarray(0, filled), records);
@@ -193,14 +191,17 @@ export class Merger {
 
   /** Goes on to the next record of the winner's block; says whether it comes before those of all others. */
   private winsAgain(source: Source): boolean {
-    const { key, keyStart, keyEnd, high, low } = source;
+    const { key, high, low } = source;
+    this.last.bytes = key.bytes;
+    this.last.start = key.start;
+    this.last.end = key.end;
     this.nextRecord(source);
     // The same key again: whoever had the same key and comes first would have won before.
     const isSame =
       !this.rules.numeric &&
       source.high === high &&
       source.low === low &&
-      compareRanges(key, keyStart, keyEnd, key, source.keyStart, source.keyEnd) === 0;
+      compareRanges(this.last, key, 0) === 0;
     if (isSame) return true;
     const before = this.winner;
     this.replay(before);
@@ -209,6 +210,7 @@ export class Merger {
 
   private nextRecord(source: Source): void {
     const block = source.block!;
+    const { key } = source;
     const start = source.end;
     const end = lineEnd(block, start);
     const keyEnd = source.finder.keyEnd(start, end);
@@ -216,13 +218,13 @@ export class Merger {
     source.end = end + 1;
     if (this.rules.numeric) {
       const needed = numberBytesMax(keyEnd - start);
-      if (source.key.length < needed) source.key = Buffer.allocUnsafeSlow(2 * needed);
-      source.keyStart = 0;
-      source.keyEnd = encodeNumber(block, start, keyEnd, source.key, 0);
+      if (key.bytes.length < needed) key.bytes = Buffer.allocUnsafeSlow(2 * needed);
+      key.start = 0;
+      key.end = encodeNumber({ bytes: block, start, end: keyEnd }, key.bytes, 0);
     } else {
-      source.key = block;
-      source.keyStart = start;
-      source.keyEnd = keyEnd;
+      key.bytes = block;
+      key.start = start;
+      key.end = keyEnd;
     }
     loadPrefix(source);
   }
@@ -266,18 +268,16 @@ export class Merger {
   }
 }
 
-/** Of keys that begin with the same bytes. */
-function compareRests(a: Source, b: Source): number {
-  const aStart = a.keyStart + prefixBytes;
-  const bStart = b.keyStart + prefixBytes;
-  // Zeros stand for the bytes that a short key does not have.
-  if (aStart >= a.keyEnd || bStart >= b.keyEnd)
-    return a.keyEnd - a.keyStart - (b.keyEnd - b.keyStart);
-  return compareRanges(a.key, aStart, a.keyEnd, b.key, bStart, b.keyEnd);
+/** Of keys that begin with the same bytes; zeros stand for those that a short key does not have. */
+function compareRests({ key: a }: Source, { key: b }: Source): number {
+  const aBytes = a.end - a.start;
+  const bBytes = b.end - b.start;
+  if (aBytes <= prefixBytes || bBytes <= prefixBytes) return aBytes - bBytes;
+  return compareRanges(a, b, prefixBytes);
 }
 
 function loadPrefix(source: Source): void {
-  const { key, keyStart: at, keyEnd } = source;
+  const { bytes: key, start: at, end: keyEnd } = source.key;
   if (keyEnd - at >= prefixBytes) {
     source.high = word(key[at]!, key[at + 1]!, key[at + 2]!, key[at + 3]!);
     source.low = word(key[at + 4]!, key[at + 5]!, key[at + 6]!, key[at + 7]!);

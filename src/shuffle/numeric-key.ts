@@ -1,3 +1,5 @@
+import type { ByteRange } from "./compare-bytes.ts";
+
 // A number as bytes whose order is the order of numbers, exact for any number of digits.
 //
 // zero      0x80
@@ -25,19 +27,14 @@ function isDigit(byte: number | undefined): boolean {
 }
 
 /**
- * Writes what stands for the number with which `bytes[start, end)` begins: blanks, a minus, digits, a point,
+ * Writes what stands for the number with which a key begins: blanks, a minus, digits, a point,
  * digits; whatever follows does not count, and no digits at all are zero. That is what `LC_ALL=C sort -n` reads.
  * `out` must have room for numberBytesMax().
  *
  * @returns where in `out` it ends
  */
-export function encodeNumber(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  out: Uint8Array,
-  outStart: number,
-): number {
+export function encodeNumber(key: ByteRange, out: Uint8Array, outStart: number): number {
+  const { bytes, start, end } = key;
   let at = start;
   while (at < end && (bytes[at] === 0x20 || bytes[at] === 0x09)) at++;
   const negative = at < end && bytes[at] === minus;

@@ -1,16 +1,16 @@
-/** Smaller buffers may share their memory with others. */
-const sharedBytesMax = 2 * Buffer.poolSize;
+/** Small buffers share memory of this size; any other is one buffer's alone here. */
+const poolBytes = Buffer.allocUnsafe(1).buffer.byteLength;
 
-/** The memory of a buffer, when it is large enough to be nobody else's. */
+/** The memory of a buffer, when it is nobody else's. */
 export function ownMemory(buffer: Uint8Array): ArrayBuffer | undefined {
   const memory = buffer.buffer;
-  if (!(memory instanceof ArrayBuffer) || memory.byteLength <= sharedBytesMax) return undefined;
+  if (!(memory instanceof ArrayBuffer) || memory.byteLength === poolBytes) return undefined;
   return memory;
 }
 
 /**
  * Gives the memory of a block or slab back at once: garbage collection, which hardly sees what is outside
- * its heap, would let many of them pile up. Nobody may hold it any more, the system included. What is small stays.
+ * its heap, would let many of them pile up. Nobody may hold it any more, the system included. What shares memory stays.
  */
 export function freeMemory(buffer: Uint8Array): void {
   ownMemory(buffer)?.transfer(0);

@@ -1,6 +1,5 @@
 import { freeMemory } from "./own-memory.ts";
 import { KiB } from "../base/size.ts";
-import { decodeBlock } from "./block-codec.ts";
 import { compareSortKeys, keyEndOf, type KeyRules, sortKeyOf } from "./key-rules.ts";
 import { lineEnd } from "./lines.ts";
 import {
@@ -13,6 +12,7 @@ import {
   trailerBytes,
 } from "./run-format.ts";
 import type { RunSource } from "./run-source.ts";
+import type { BlockCodec } from "./shuffle-compute.ts";
 
 /** Most footers are shorter, and come with the first read. */
 const tailBytes = 32 * KiB;
@@ -90,9 +90,9 @@ function isSurely(block: BlockInfo, key: Uint8Array, rules: KeyRules, where: -1 
 
 /** The blocks of a run that hold keys of a range, each trimmed to it, in order. Their memory is the reader's. */
 export async function* readBlocks(
-  source: RunSource,
-  index: RunIndex,
+  { source, index }: { readonly source: RunSource; readonly index: RunIndex },
   range: KeyRange,
+  codec: BlockCodec,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer, void, void> {
   const { first, end } = blocksOfRange(index, range);
@@ -105,8 +105,10 @@ export async function* readBlocks(
     for (let i = first; i < end; i++) {
       const block = index.blocks[i]!;
       const stored = await reader.take(block.storedBytes);
-      const plain = await decodeBlock(stored, block, source.name);
-      if (plain !== stored) freeMemory(stored);
+      const { plainBytes, codec: storedBy, crc } = block;
+      // Not the key: it is a view of the whole index, which would go to the other thread with it.
+      const as = { start: block.start, plainBytes, codec: storedBy, crc };
+      const plain = await codec.decode(stored, as, source.name);
       const trimmed = trim(plain, index.rules, range);
       if (trimmed.length > 0) yield trimmed;
     }
@@ -164,6 +166,7 @@ class ExactReader {
       taken.set(part, at);
       at += part.length;
       this.rest = this.rest.subarray(part.length);
+      if (this.rest.length === 0) freeMemory(part);
     }
     return taken;
   }

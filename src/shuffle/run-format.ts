@@ -18,17 +18,21 @@ export const firstKeyBytesMax = 256;
 const numericFlag = 1;
 const reverseFlag = 2;
 
-/** A block as the index of its run describes it. */
-export interface BlockInfo {
+/** What is needed to read a block. */
+export interface StoredAs {
   /** Where its bytes begin in the run. */
   readonly start: number;
-  readonly storedBytes: number;
   /** Of its lines. */
   readonly plainBytes: number;
-  readonly records: number;
   readonly codec: number;
   /** CRC-32 of the stored bytes. */
   readonly crc: number;
+}
+
+/** A block as the index of its run describes it. */
+export interface BlockInfo extends StoredAs {
+  readonly storedBytes: number;
+  readonly records: number;
   /** The key of its first record, or the first 256 bytes of it. */
   readonly firstKey: Buffer;
   readonly keyIsCut: boolean;

@@ -12,13 +12,14 @@ export interface RunSource {
   read(start: number, end: number, signal: AbortSignal | undefined): AsyncIterable<Uint8Array>;
 }
 
-const pieceBytes = 128 * KiB;
+export const pieceBytesMax = 128 * KiB;
 
 /** A run that is a file. It is opened for each read, so nothing has to be closed. */
 export function fileRunSource(
   fs: Pick<FileSystem, "open">,
   path: string,
   bytes: number,
+  pieceBytes: number = pieceBytesMax,
 ): RunSource {
   return {
     name: path,

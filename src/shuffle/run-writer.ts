@@ -1,8 +1,10 @@
+import type { Slab } from "./merge-blocks.ts";
 import { freeMemory } from "./own-memory.ts";
-import { encodeBlock, type StoredBlock } from "./block-codec.ts";
+import type { StoredBlock } from "./block-codec.ts";
 import { keyOf, type KeyRules } from "./key-rules.ts";
 import { type BlockInfo, encodeFooter, firstKeyBytesMax, runMagic } from "./run-format.ts";
-import type { RunFile } from "./run-folder.ts";
+import type { RunFile, RunFolder } from "./run-folder.ts";
+import type { BlockCodec } from "./shuffle-compute.ts";
 
 /** A run that is complete on disk. */
 export interface Run {
@@ -18,29 +20,37 @@ export interface Run {
 const compressingMax = 2;
 
 interface Compressing {
-  readonly plain: Buffer;
+  readonly plainBytes: number;
   readonly records: number;
+  readonly firstKey: Buffer;
+  readonly keyIsCut: boolean;
   readonly stored: Promise<StoredBlock>;
 }
 
 /** Writes one run, block by block. Lines must come in order: that is not looked at here. */
-export class RunWriter {
+class RunWriter {
   private readonly file: RunFile;
   private readonly rules: KeyRules;
+  private readonly codec: BlockCodec;
   private readonly blocks: BlockInfo[] = [];
   private readonly compressing: Compressing[] = [];
 
-  constructor(file: RunFile, rules: KeyRules) {
+  constructor(file: RunFile, rules: KeyRules, codec: BlockCodec) {
     this.file = file;
     this.rules = rules;
+    this.codec = codec;
   }
 
   /** Takes whole lines, and their memory. */
   async append(plain: Buffer, records: number): Promise<void> {
-    const stored = encodeBlock(plain);
+    const key = keyOf(plain.subarray(0, plain.indexOf("\n") + 1), this.rules);
+    const firstKey = Buffer.from(key.subarray(0, firstKeyBytesMax));
+    const keyIsCut = key.length > firstKeyBytesMax;
+    const plainBytes = plain.length;
+    const stored = this.codec.encode(plain);
     // Awaited later; until then nobody would hear of a failure.
     stored.catch(() => undefined);
-    this.compressing.push({ plain, records, stored });
+    this.compressing.push({ plainBytes, records, firstKey, keyIsCut, stored });
     while (this.compressing.length > compressingMax) await this.writeFirst();
   }
 
@@ -65,23 +75,30 @@ export class RunWriter {
   }
 
   private async writeFirst(): Promise<void> {
-    const { plain, records, stored } = this.compressing[0]!;
+    const { stored, ...described } = this.compressing[0]!;
     const { bytes, codec, crc } = await stored;
     if (this.file.bytes === 0) await this.file.write(runMagic);
-    const key = keyOf(plain.subarray(0, plain.indexOf("\n") + 1), this.rules);
-    this.blocks.push({
-      start: this.file.bytes,
-      storedBytes: bytes.length,
-      plainBytes: plain.length,
-      records,
-      codec,
-      crc,
-      firstKey: Buffer.from(key.subarray(0, firstKeyBytesMax)),
-      keyIsCut: key.length > firstKeyBytesMax,
-    });
+    const start = this.file.bytes;
+    this.blocks.push({ ...described, start, storedBytes: bytes.length, codec, crc });
     await this.file.write(bytes);
     this.compressing.shift();
-    freeMemory(plain);
     freeMemory(bytes);
+  }
+}
+
+/** Writes slabs that come in order to a new run. */
+export async function writeRun(
+  slabs: AsyncIterable<Slab>,
+  rules: KeyRules,
+  folder: RunFolder,
+  codec: BlockCodec,
+): Promise<Run> {
+  const writer = new RunWriter(await folder.create(), rules, codec);
+  try {
+    for await (const { slab, records } of slabs) await writer.append(slab, records);
+    return await writer.finish();
+  } catch (error) {
+    await writer.abandon();
+    throw error;
   }
 }

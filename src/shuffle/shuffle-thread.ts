@@ -2,9 +2,12 @@
 import { constants, platform, setPriority } from "node:os";
 import { parentPort } from "node:worker_threads";
 import { present } from "../base/assert.ts";
+import { type ErrorCode, isCoded } from "../base/errors.ts";
 import { BatchSorter, type BatchSorterOptions, type Sorted } from "./batch-sorter.ts";
+import { decodeBlock, encodeBlock, type StoredBlock } from "./block-codec.ts";
 import { type Fed, type Merged, Merger, type MergerOptions } from "./merger.ts";
 import { asBuffer, ownMemory } from "./own-memory.ts";
+import type { StoredAs } from "./run-format.ts";
 
 export type ThreadCall =
   | { readonly kind: "openSorter"; readonly options: BatchSorterOptions }
@@ -12,7 +15,16 @@ export type ThreadCall =
   | { readonly kind: "load"; readonly arena: Uint8Array; readonly end: number }
   | { readonly kind: "take"; readonly bytesMax: number }
   | { readonly kind: "step"; readonly fed: readonly Fed[] }
+  | { readonly kind: "encode"; readonly plain: Uint8Array }
+  | {
+      readonly kind: "decode";
+      readonly stored: Uint8Array;
+      readonly block: StoredAs;
+      readonly name: string;
+    }
   | { readonly kind: "close" };
+
+export type ThreadValue = Sorted | Merged | StoredBlock | Buffer | undefined;
 
 export interface ThreadRequest {
   readonly id: number;
@@ -23,9 +35,9 @@ export interface ThreadRequest {
 
 export interface ThreadReply {
   readonly id: number;
-  readonly value?: Sorted | Merged | undefined;
-  /** Of what was thrown. */
-  readonly failure?: string;
+  readonly value?: ThreadValue;
+  /** What was thrown; an error would lose its code on the way. */
+  readonly failure?: { readonly code: ErrorCode | undefined; readonly message: string };
 }
 
 // Sorting must not hold up small requests. Only Linux gives each thread a priority of its own.
@@ -35,7 +47,7 @@ const port = present(parentPort, "the port of the shuffle's thread");
 const sorters = new Map<number, BatchSorter>();
 const mergers = new Map<number, Merger>();
 
-function run(owner: number, call: ThreadCall): Sorted | Merged | undefined {
+function run(owner: number, call: ThreadCall): ThreadValue {
   switch (call.kind) {
     case "openSorter":
       sorters.set(owner, new BatchSorter(call.options));
@@ -55,6 +67,10 @@ function run(owner: number, call: ThreadCall): Sorted | Merged | undefined {
       }));
       return present(mergers.get(owner), "the merger").step(fed);
     }
+    case "encode":
+      return encodeBlock(asBuffer(call.plain));
+    case "decode":
+      return decodeBlock(asBuffer(call.stored), call.block, call.name);
     case "close":
       sorters.delete(owner);
       mergers.delete(owner);
@@ -62,8 +78,10 @@ function run(owner: number, call: ThreadCall): Sorted | Merged | undefined {
   }
 }
 
-function buffersOf(value: Sorted | Merged | undefined): Uint8Array[] {
+function buffersOf(value: ThreadValue): Uint8Array[] {
   if (value === undefined) return [];
+  if (Buffer.isBuffer(value)) return [value];
+  if ("crc" in value) return [value.bytes];
   if ("slab" in value) return [value.slab];
   const blocks = value.blocks.map(({ bytes }) => bytes);
   return value.arena === undefined ? blocks : [...blocks, value.arena];
@@ -74,10 +92,9 @@ port.on("message", ({ id, owner, call }: ThreadRequest) => {
   try {
     reply = { id, value: run(owner, call) };
   } catch (error) {
-    reply = {
-      id,
-      failure: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    };
+    const code = isCoded(error) ? error.code : undefined;
+    const message = error instanceof Error ? error.message : String(error);
+    reply = { id, failure: { code, message } };
   }
   port.postMessage(
     reply,

@@ -4,9 +4,10 @@ import { present } from "../base/assert.ts";
 import { CodedError } from "../base/errors.ts";
 import { smallYoungHeap } from "../base/young-heap.ts";
 import type { Sorted } from "./batch-sorter.ts";
+import type { StoredBlock } from "./block-codec.ts";
 import type { Merged } from "./merger.ts";
 import { asBuffer, ownMemory } from "./own-memory.ts";
-import type { ShuffleCompute } from "./shuffle-compute.ts";
+import type { CodecPort, ShuffleCompute } from "./shuffle-compute.ts";
 import type { ThreadCall, ThreadReply, ThreadRequest } from "./shuffle-thread.ts";
 
 /**
@@ -22,16 +23,29 @@ export function openThreadShuffleCompute(options: { threads?: number } = {}): Sh
     thread.owners++;
     return { thread, owner: ++owners };
   };
-  const close = async (thread: Thread, owner: number): Promise<void> => {
-    thread.owners--;
-    await thread.call(owner, { kind: "close" }, []).catch(() => undefined);
-  };
+  const codecAt = (thread: Thread, owner: number): CodecPort => ({
+    async encode(plain) {
+      const { value } = await thread.call(owner, { kind: "encode", plain }, [plain]);
+      const stored = value as StoredBlock;
+      return { ...stored, bytes: asBuffer(stored.bytes) };
+    },
+    async decode(stored, block, name) {
+      const call = { kind: "decode", stored, block, name } as const;
+      const { value } = await thread.call(owner, call, [stored]);
+      return asBuffer(value as Uint8Array);
+    },
+    async close() {
+      thread.owners--;
+      await thread.call(owner, { kind: "close" }, []).catch(() => undefined);
+    },
+  });
   return {
     parallel: threads.length,
     async openSorter(sorter) {
       const { thread, owner } = place();
       await thread.call(owner, { kind: "openSorter", options: sorter }, []);
       return {
+        ...codecAt(thread, owner),
         async load(arena, end) {
           await thread.call(owner, { kind: "load", arena, end }, [arena]);
         },
@@ -44,7 +58,6 @@ export function openThreadShuffleCompute(options: { threads?: number } = {}): Sh
             arena: arena && asBuffer(arena),
           };
         },
-        close: () => close(thread, owner),
       };
     },
     async openMerger(merger) {
@@ -57,8 +70,12 @@ export function openThreadShuffleCompute(options: { threads?: number } = {}): Sh
           const merged = value as Merged;
           return { ...merged, slab: asBuffer(merged.slab) };
         },
-        close: () => close(thread, owner),
+        close: () => codecAt(thread, owner).close(),
       };
+    },
+    async openCodec() {
+      const { thread, owner } = place();
+      return codecAt(thread, owner);
     },
     async close() {
       await Promise.all(threads.map((thread) => thread.close()));
@@ -129,11 +146,14 @@ class Thread {
     // A thread that nobody waits for does not keep the process alive.
     if (this.waiting.size === 0) this.worker?.unref();
     if (reply.failure === undefined) waiting.resolve(reply);
-    else waiting.reject(new Error(reply.failure));
+    else {
+      const { code, message } = reply.failure;
+      waiting.reject(code === undefined ? new Error(message) : new CodedError(code, message));
+    }
   }
 
   private fail(error: Error): void {
-    for (const { reject } of this.waiting.values()) reject(error);
+    for (const waiting of this.waiting.values()) waiting.reject(error);
     this.waiting.clear();
   }
 }

@@ -1,12 +1,18 @@
 import { MiB } from "../base/size.ts";
 import type { KeyRules } from "./key-rules.ts";
-import { checkMemory, memoryBytesDefault, memoryBytesMin, sortMemory } from "./memory-budget.ts";
+import {
+  blockBytesOf,
+  checkMemory,
+  memoryBytesDefault,
+  memoryBytesMin,
+  sortMemory,
+} from "./memory-budget.ts";
 import type { Slab } from "./merge-blocks.ts";
-import { mergeInFolder, writeRun } from "./merge-runs.ts";
+import { mergeInFolder, mergeToRun } from "./merge-runs.ts";
 import { type Partitioner, partitionOf } from "./partitioners.ts";
 import { RunFolder, type ShuffleFs } from "./run-folder.ts";
-import { fileRunSource } from "./run-source.ts";
-import type { Run } from "./run-writer.ts";
+import { fileRunSource, pieceBytesMax } from "./run-source.ts";
+import { type Run, writeRun } from "./run-writer.ts";
 import type { ShuffleCompute, SorterPort } from "./shuffle-compute.ts";
 import { type SortedPart, type SpillPlace, spillLines } from "./spill-lines.ts";
 
@@ -161,11 +167,11 @@ async function spillInput(
         takeBytes: 2 * blockBytes,
         recordBytesMax: setting.recordBytesMax ?? recordBytesMaxDefault,
         sorters,
-        async store(part, partition, place) {
+        async store(part, partition, place, codec) {
           const run =
             combine === undefined
-              ? await writeRun(slabsOf(part), rules, setting.folder)
-              : await combineIntoRun(combine, slabsOf(part), partition, setting, signal);
+              ? await writeRun(slabsOf(part), rules, setting.folder, codec)
+              : await combineIntoRun(slabsOf(part), partition, { ...setting, combine }, signal);
           if (run === undefined) return;
           const spills = spilled.get(partition) ?? [];
           spilled.set(partition, spills);
@@ -185,10 +191,9 @@ async function* slabsOf(part: SortedPart): AsyncGenerator<Slab, void, void> {
 
 /** Sorts what a combiner prints; undefined when that is nothing. */
 async function combineIntoRun(
-  combine: Combine,
   slabs: AsyncIterable<Slab>,
   partition: number,
-  setting: Setting,
+  setting: Setting & { readonly combine: Combine },
   signal: AbortSignal | undefined,
 ): Promise<Run | undefined> {
   const lines = async function* (): AsyncGenerator<Uint8Array, void, void> {
@@ -201,7 +206,7 @@ async function combineIntoRun(
     partitioner: { kind: "one" },
     memoryBytesMax: partOf(setting.memoryBytesMax, 2),
   };
-  const { runs } = await sortInFolder(combine(lines(), partition), nested, signal);
+  const { runs } = await sortInFolder(setting.combine(lines(), partition), nested, signal);
   return runs[0];
 }
 
@@ -213,7 +218,8 @@ async function mergeSpills(
 ): Promise<Run | undefined> {
   if (spills.length === 1) return spills[0]!.run;
   const { rules, fs, directory, compute, combine, folder, memoryBytesMax } = setting;
-  const sources = spills.map(({ run }) => fileRunSource(fs, run.path, run.bytes));
+  const pieceBytes = Math.min(pieceBytesMax, blockBytesOf(memoryBytesMax));
+  const sources = spills.map(({ run }) => fileRunSource(fs, run.path, run.bytes, pieceBytes));
   const own = partOf(memoryBytesMax, combine === undefined ? 1 : 2);
   const merged = mergeInFolder(
     sources,
@@ -223,8 +229,8 @@ async function mergeSpills(
   );
   const run =
     combine === undefined
-      ? await writeRun(merged, rules, folder)
-      : await combineIntoRun(combine, merged, partition, setting, signal);
+      ? await mergeToRun(merged, setting, folder)
+      : await combineIntoRun(merged, partition, { ...setting, combine }, signal);
   for (const { run: spill } of spills) await folder.remove(spill.path);
   return run;
 }

@@ -3,7 +3,7 @@ import { Semaphore } from "../base/semaphore.ts";
 import type { SortedBlock } from "./batch-sorter.ts";
 import { newline } from "./key-rules.ts";
 import { freeMemory } from "./own-memory.ts";
-import type { SorterPort } from "./shuffle-compute.ts";
+import type { BlockCodec, SorterPort } from "./shuffle-compute.ts";
 
 /** Consecutive blocks of one partition that are in order. */
 export type SortedPart = AsyncIterable<SortedBlock>;
@@ -18,7 +18,7 @@ export interface SpillOptions {
    * Stores one part; called for the parts of one arena one after the other, and for as many arenas at a time as
    * there are sorters. Arenas, and the parts of each, count up in the order of the input.
    */
-  store(part: SortedPart, partition: number, place: SpillPlace): Promise<void>;
+  store(part: SortedPart, partition: number, place: SpillPlace, codec: BlockCodec): Promise<void>;
 }
 
 export interface SpillPlace {
@@ -101,7 +101,7 @@ class Spilling {
   private readonly turns: Semaphore;
   private readonly jobs = new Set<Promise<void>>();
   private readonly free: Buffer[] = [];
-  private failure: unknown;
+  private failure: Error | undefined;
   private arena: Buffer | undefined;
   private filled = 0;
   private arenas = 0;
@@ -186,8 +186,8 @@ class Spilling {
     const sorter = this.idle.pop()!;
     const job = this.store(sorter, arena, end, this.arenas++)
       .catch((error: unknown) => {
-        this.failure ??= error;
-        this.onFailure(error);
+        this.failure ??= error instanceof Error ? error : new Error(String(error));
+        this.onFailure(this.failure);
       })
       .finally(() => {
         this.idle.push(sorter);
@@ -220,7 +220,7 @@ class Spilling {
             next = await blocks.next();
           }
         };
-        await this.options.store(blocksOfPart(), partition, { arena: number, part });
+        await this.options.store(blocksOfPart(), partition, { arena: number, part }, sorter);
         // A combiner may end before its input does.
         for await (const { bytes } of blocksOfPart()) freeMemory(bytes);
       }
