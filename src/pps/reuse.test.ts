@@ -53,7 +53,7 @@ const obey: Program = ({ inputs }) =>
 
 async function logOf(pps: TestPps, id: string, task?: number): Promise<string[]> {
   const lines: string[] = [];
-  const query = { signal: never, ...(task === undefined ? {} : { task }) };
+  const query = { hasNotes: true, signal: never, ...(task === undefined ? {} : { task }) };
   for await (const line of readLogs(pps.deps, localPrincipal, id, query))
     lines.push(line.toString());
   return lines;
