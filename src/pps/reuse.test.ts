@@ -309,6 +309,36 @@ async function collectAll(pps: TestPps): Promise<void> {
     await collectGarbage(pps.deps.pfs, localPrincipal, { isDryRun: false, signal: never });
 }
 
+it("findTasksByKey() finds tasks that succeeded, as long as their job is there", async (t) => {
+  const pps = openTestPps(t);
+  await pps.pfs.repo("a");
+  await pps.pipeline("p", { a: each }, { program: obey, retries: 0 });
+  await commit(pps, "a", { k: "k", l: "fail" });
+  await pps.settle();
+  const [job] = await pps.jobs("p");
+  const { metadata } = pps.deps.pfs;
+  const jobId = job!.id;
+  const tasks = [
+    { task: 0, key: "key of k" },
+    { task: 1, key: "key of l" },
+  ];
+  for (let i = 0; i < 2; i++) await metadata.call("keepTaskKeys", { jobId, tasks });
+  const keys = ["key of l", "key of k", "key of k", "unknown"];
+  const found = await metadata.call("findTasksByKey", { keys });
+  assert.deepEqual(
+    found.map(({ key, jobId: id, task, attempt, entries }) => [
+      key,
+      id,
+      task,
+      attempt,
+      entries !== null,
+    ]),
+    [["key of k", jobId, 0, 1, true]],
+  );
+  await deleteJob(pps.deps, localPrincipal, jobId);
+  assert.deepEqual(await metadata.call("findTasksByKey", { keys }), []);
+});
+
 const names = fc.constantFrom("a", "b", "c", "d", "e/x", "e/y", "f");
 const words = fc.constantFrom(
   "o",
