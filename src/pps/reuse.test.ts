@@ -6,7 +6,7 @@ import { collectGarbage } from "../pfs/index.ts";
 import { openNamedView } from "../pfs/view.ts";
 import { never } from "../pfs/testing/open-test-pfs.ts";
 import { readLogs } from "./logs.ts";
-import { deleteJob } from "./job-verbs.ts";
+import { deleteJob, restartJob } from "./job-verbs.ts";
 import { updatePipeline } from "./pipeline-verbs.ts";
 import { createJob } from "./create-job.ts";
 import { openTestPps, TestPps, type Deed, type Program } from "./testing/open-test-pps.ts";
@@ -284,6 +284,30 @@ describe("a pipeline whose tasks are reused", () => {
     await commit(pps, "a", { n: "4" });
     await pps.settle();
     assert.deepEqual(await ranAndSkipped(pps, "p", 1), [1, 3]);
+  });
+
+  it("runs them, too, when a job is restarted whose source was deleted after it failed", async (t) => {
+    const pps = openTestPps(t);
+    await pps.pfs.repo("a");
+    let isBad = true;
+    const program: Program = (task) => {
+      if (isBad && "m" in task.inputs["a"]!) throw new Error("not yet");
+      return obey(task);
+    };
+    await pps.pipeline("p", { a: each }, { reuse: true, program, retries: 0 });
+    await commit(pps, "a", { k: "k", l: "l" });
+    await pps.settle();
+    await commit(pps, "a", { m: "m" });
+    await pps.settle();
+    const [first, second] = await pps.jobs("p");
+    await deleteJob(pps.deps, localPrincipal, first!.id);
+    isBad = false;
+    await restartJob(pps.deps, localPrincipal, second!.id, { failedOnly: true });
+    await pps.settle();
+    const [restarted] = await pps.jobs("p");
+    const { tasksDone, tasksSkipped, tasksFailed } = restarted!.progress;
+    assert.deepEqual([tasksDone, tasksSkipped, tasksFailed], [3, 0, 0]);
+    assert.deepEqual(await pps.output("p", 0), { k: "k k\n", l: "l l\n", m: "m m\n" });
   });
 
   it("keeps the names of its tasks when the job is deleted that had them first", async (t) => {
