@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { CodedError } from "../base/errors.ts";
 import { localPrincipal } from "../model/principal.ts";
 import { collectGarbage } from "../pfs/index.ts";
 import { openNamedView } from "../pfs/view.ts";
@@ -308,6 +309,24 @@ describe("a pipeline whose tasks are reused", () => {
     const { tasksDone, tasksSkipped, tasksFailed } = restarted!.progress;
     assert.deepEqual([tasksDone, tasksSkipped, tasksFailed], [3, 0, 0]);
     assert.deepEqual(await pps.output("p", 0), { k: "k k\n", l: "l l\n", m: "m m\n" });
+  });
+
+  it("runs all when the earlier job cannot be compared with", async (t) => {
+    const pps = openTestPps(t);
+    await pps.pfs.repo("a");
+    await pps.pipeline("p", { a: each }, { reuse: true });
+    await commit(pps, "a", { k: "1", l: "2" });
+    await pps.settle();
+    const { pfs } = pps.deps;
+    const call: typeof pfs.metadata.call = async (name, input) => {
+      if (name === "jobEntries") throw new CodedError("not_found", "it is gone");
+      return await pfs.metadata.call(name, input);
+    };
+    const metadata = { call, close: async () => await pfs.metadata.close() };
+    pps.deps = { ...pps.deps, pfs: { ...pfs, metadata } };
+    await commit(pps, "a", { m: "3" });
+    await pps.settle();
+    assert.deepEqual(await ranAndSkipped(pps, "p", 1), [3, 0]);
   });
 
   it("keeps the names of its tasks when the job is deleted that had them first", async (t) => {
