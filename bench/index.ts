@@ -9,6 +9,7 @@ import { besideAPut } from "./beside-a-put.ts";
 import { cliStart } from "./cli-start.ts";
 import { commits } from "./commits.ts";
 import { clusterCommits } from "./cluster-commits.ts";
+import { eachTasks } from "./each-tasks.ts";
 import { flat } from "./flat.ts";
 import { garbage } from "./garbage.ts";
 import { largeFiles } from "./large-files.ts";
@@ -37,6 +38,7 @@ const benches: Readonly<Record<string, Bench>> = {
   garbage,
   pipeline,
   "no-op-tasks": noOpTasks,
+  "each-tasks": eachTasks,
   "beside-a-put": besideAPut,
   "cli-start": cliStart,
   memory,

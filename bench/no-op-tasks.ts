@@ -27,7 +27,7 @@ const what = {
 /** What the runners add to a command that does nothing: each run has an output directory of its own. */
 export async function* noOpTasks({ folder, full }: Bed): AsyncGenerator<Row, void, void> {
   const rounds = full ? 1_000 : 200;
-  const common = { fs, random: systemRandom, log: silentLog };
+  const common = { fs, random: systemRandom, clock: systemClock(), log: silentLog };
   const processes = await openProcessRunner({
     ...common,
     scratch: join(folder, "processes"),
@@ -45,7 +45,6 @@ export async function* noOpTasks({ folder, full }: Bed): AsyncGenerator<Row, voi
   await makeImages("shell");
   const containers = await openDockerRunner({
     ...common,
-    clock: systemClock(),
     address: testDocker.address || defaultDockerAddress,
     scratch: join(folder, "containers"),
     machine: "bench",
