@@ -6,6 +6,7 @@ import { GiB, KiB, MiB } from "../base/size.ts";
 import { isRepoName } from "../model/repo.ts";
 import { defaultDockerAddress } from "../runner/index.ts";
 import { secretVariables, type SecretPlaces } from "./secret-source.ts";
+import { parseDispatcherAddress, type DispatcherAddress } from "./dispatcher-address.ts";
 import { dockerConfigFolder } from "./saved-login.ts";
 import { parseStoreAddress, type StoreAddress } from "./store-address.ts";
 
@@ -49,6 +50,8 @@ export interface PachdConfig {
   readonly drainMs: number;
   readonly logLevel: string;
   /** Where tasks find the secrets that they name. */
+  /** Tells workers on other machines of new tasks. Default: their claims wait. */
+  readonly dispatcher: DispatcherAddress | undefined;
   readonly secrets: SecretPlaces;
 }
 
@@ -78,6 +81,7 @@ Options:
   --gc-every DURATION  collect garbage so long after a deletion: 30s, 10m, 2h; 0 = only when asked (default 10m)
   --keep-logs SIZE     how much is kept of what tasks print, the oldest goes first (default 1GiB)
   --drain-timeout DURATION  how long requests and tasks may go on after SIGTERM (default 10s)
+  --dispatcher URL     gearman://HOST[:PORT][/FUNCTION]: a job server that tells workers of new tasks (PACH_DISPATCHER)
   --secrets-dir DIR    the secrets that specs name: DIR/NAME/FILE, or DIR/NAME (PACH_SECRETS_DIR); one may also be the
                        variable PACHD_SECRET_NAME
   --log-level LEVEL    debug, info, warn or error (LOG_LEVEL; default info)
@@ -101,6 +105,7 @@ const optionsOf = {
   "gc-every": { type: "string" },
   "keep-logs": { type: "string", default: "1GiB" },
   "drain-timeout": { type: "string", default: "10s" },
+  dispatcher: { type: "string" },
   "secrets-dir": { type: "string" },
   "log-level": { type: "string" },
   version: { type: "boolean", default: false },
@@ -150,6 +155,7 @@ export function parsePachdConfig(
     gcEveryMs: durationMs("--gc-every", values["gc-every"] ?? "10m"),
     logBytesMax: sizeBytes("--keep-logs", values["keep-logs"]),
     drainMs: durationMs("--drain-timeout", values["drain-timeout"]),
+    dispatcher: parseDispatcherAddress(values.dispatcher ?? (env["PACH_DISPATCHER"] || undefined)),
     secrets: {
       directory: folder(
         machine.cwd,

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { GiB } from "../base/size.ts";
+import { openGearmanDispatcher } from "../dispatcher/index.ts";
 import type { WorkerFacts } from "../model/worker.ts";
 import { openLocalPool } from "../pool/index.ts";
 import { TaskHost, type PpsDeps } from "../pps/index.ts";
@@ -39,6 +40,7 @@ export async function openLocalWorkers(
   const stop = hints.listen("tasks", () => {
     pool.hint();
   });
+  const stopHints = giveHints(config, pps.pfs);
   const facts = (): WorkerFacts => ({
     id,
     name,
@@ -63,11 +65,26 @@ export async function openLocalWorkers(
       drain();
       stop();
       await pool.close({ signal });
+      stopHints();
       gone.abort();
       await keeping;
       await host.leave({ id }).catch(() => undefined);
       await filecache.close(signal);
     },
+  };
+}
+
+/** Tells workers on other machines of new tasks through a job server, where there is one. */
+function giveHints(
+  { dispatcher: address }: PachdConfig,
+  { clock, random, log, hints }: PpsDeps["pfs"],
+): () => void {
+  if (address === undefined) return () => undefined;
+  const dispatcher = openGearmanDispatcher({ ...address, clock, random, log });
+  const stop = hints.listen("tasks", () => dispatcher.hint());
+  return () => {
+    stop();
+    dispatcher.close();
   };
 }
 
