@@ -45,7 +45,9 @@ export class KnownJobs {
   }
 
   private async lookUp(id: string, outputUid: string): Promise<KnownJob | undefined> {
-    const { metadata } = this.deps.pfs;
+    const { metadata, hints } = this.deps.pfs;
+    // The first of its tasks has been taken, as far as we know.
+    hints.give("jobs");
     const job = await metadata.call("jobDetail", { id });
     const { plan } = job ?? {};
     if (job === undefined || plan === undefined || job.outputUid !== outputUid) return undefined;

@@ -44,7 +44,7 @@ export async function claimTasks(
     tokens,
     leaseMs: taskLeaseMs,
   });
-  if (claims.length > 0) hints.give("jobs");
+  for (const id of new Set(claims.map(({ jobId }) => jobId))) hints.give(`job-progress:${id}`);
   const assignments = await Promise.all(
     claims.map(async ({ outputUid, ...claim }) => {
       try {
@@ -128,7 +128,7 @@ export async function reportTask(
   });
   if (leftEvent) hints.give("events");
   if (error !== undefined) hints.give("tasks");
-  hints.give("jobs");
+  hints.give(`job-progress:${claim.jobId}`);
 }
 
 /** Gives a task back untried, for another worker. */

@@ -24,6 +24,7 @@ export class WarmSandbox implements Warm {
   private readonly fs: ProcessFs;
   private readonly parts: Parts;
   private readonly pristine: string;
+  private stamp = "";
   private shown: readonly Shown[] = [];
   private stdin: Uint8Array;
   private gone: Promise<void> | undefined;
@@ -51,7 +52,9 @@ export class WarmSandbox implements Warm {
       const queues = `${files.directory}/queues`;
       await fs.mkdir(queues);
       await init.mount(`${findTool("mount")} -n -t mqueue mqueue ${quoted(queues)} || :`);
-      return new WarmSandbox(fs, parts, await traces(fs, parts));
+      const sandbox = new WarmSandbox(fs, parts, await tracesOf(fs, parts));
+      await sandbox.putStamp();
+      return sandbox;
     } catch (error) {
       await init.close();
       throw error;
@@ -87,8 +90,15 @@ export class WarmSandbox implements Warm {
 
   async reset(): Promise<boolean> {
     const { tmp } = this.parts.files;
+    if ((await stampOf(this.fs, this.parts)) === this.stamp) return true;
     for (const name of await this.fs.readdir(tmp)) await removeTree(this.fs, `${tmp}/${name}`);
-    return (await traces(this.fs, this.parts)) === this.pristine;
+    await this.putStamp();
+    return (await tracesOf(this.fs, this.parts)) === this.pristine;
+  }
+
+  private async putStamp(): Promise<void> {
+    for (const place of placesOf(this.parts)) await this.fs.utimes(place, longAgo, longAgo);
+    this.stamp = await stampOf(this.fs, this.parts);
   }
 
   async remove(): Promise<void> {
@@ -144,7 +154,8 @@ export class WarmSandbox implements Warm {
     const lines: string[] = [];
     if (gone.length > 0)
       lines.push([findTool("umount"), "-n", "-l", "-c", ...gone.map(place).map(quoted)].join(" "));
-    for (const { name } of added) await fs.mkdir(`${files.pfs}/${name}`, { recursive: true });
+    for (const { name } of added)
+      if (!this.shown.some((one) => one.name === name)) await fs.mkdir(`${files.pfs}/${name}`);
     if (added.length > 0) {
       const table = `${files.directory}/shown`;
       const binds = added.map(async (one) =>
@@ -173,18 +184,31 @@ interface Parts {
   readonly hostMounts: readonly HostMount[];
 }
 
-/** What a command may have left, but for what is in `/tmp`: as a text to compare. */
-async function traces(fs: ProcessFs, { init, files, root }: Parts): Promise<string> {
-  const named = async (directory: string): Promise<string> => {
-    const [names, { mode, uid, gid }] = await Promise.all([
-      fs.readdir(directory),
-      fs.stat(directory),
-    ]);
-    return `${names.join("/")} ${mode} ${uid} ${gid}`;
-  };
+/** The directories that a command can leave something in, as this machine reaches them. */
+function placesOf({ init, files, root }: Parts): string[] {
   const inside = [`${root}/dev/shm`, `${files.directory}/queues`];
-  const places = [files.tmp, ...inside.map((path) => `${init.mounterRoot}${path}`)];
-  return (await Promise.all(places.map(named))).join("\n");
+  return [files.tmp, ...inside.map((path) => `${init.mounterRoot}${path}`)];
+}
+
+/** Before any command: one that changed something in the same tick of the clock shows all the same. */
+const longAgo = new Date(Date.UTC(2000, 0, 1));
+
+/** What the places look like: any change of what is in them changes their times. */
+async function stampOf(fs: ProcessFs, parts: Parts): Promise<string> {
+  const stamps = placesOf(parts).map(async (place) => {
+    const { mode, uid, gid, mtimeNs, ctimeNs } = await fs.stat(place, { bigint: true });
+    return [mode, uid, gid, mtimeNs, ctimeNs].join(" ");
+  });
+  return (await Promise.all(stamps)).join("\n");
+}
+
+/** What is in the places, to compare. */
+async function tracesOf(fs: ProcessFs, parts: Parts): Promise<string> {
+  const traces = placesOf(parts).map(async (place) => {
+    const [names, { mode, uid, gid }] = [await fs.readdir(place), await fs.stat(place)];
+    return `${names.join("/")} ${mode} ${uid} ${gid}`;
+  });
+  return (await Promise.all(traces)).join("\n");
 }
 
 function outcomeOf(answer: ShimAnswer): RunOutcome {
