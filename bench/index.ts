@@ -12,6 +12,7 @@ import { clusterCommits } from "./cluster-commits.ts";
 import { eachTasks } from "./each-tasks.ts";
 import { flat } from "./flat.ts";
 import { garbage } from "./garbage.ts";
+import { jobMemory } from "./job-memory.ts";
 import { largeFiles } from "./large-files.ts";
 import { manyFiles } from "./many-files.ts";
 import { memory } from "./memory.ts";
@@ -42,6 +43,7 @@ const benches: Readonly<Record<string, Bench>> = {
   "beside-a-put": besideAPut,
   "cli-start": cliStart,
   memory,
+  "job-memory": jobMemory,
 };
 
 interface Wanted {

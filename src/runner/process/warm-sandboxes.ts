@@ -32,7 +32,12 @@ export class WarmSandboxes {
       return undefined;
     const kind = kindOf(spec);
     const key = `${spec.group} ${kind}`;
-    return await this.pool.run(key, async () => await this.take(kind, spec), spec, options);
+    try {
+      return await this.pool.run(key, async () => await this.take(kind, spec), spec, options);
+    } finally {
+      // Not before: it would take processor time from the command.
+      this.spare ??= { kind, sandbox: this.open(spec) };
+    }
   }
 
   async close(): Promise<void> {
@@ -41,10 +46,10 @@ export class WarmSandboxes {
     await (await this.spare?.sandbox)?.remove();
   }
 
-  /** The spare one when it fits; another is then made ready, for the next group. */
+  /** The spare one when it fits. */
   private async take(kind: string, spec: RunSpec): Promise<WarmSandbox | undefined> {
     const { spare } = this;
-    this.spare = { kind, sandbox: this.open(spec) };
+    this.spare = undefined;
     const ready = await spare?.sandbox;
     if (ready !== undefined && spare?.kind === kind && (await ready.isCurrent())) return ready;
     await ready?.remove();
