@@ -20,7 +20,7 @@ export interface WarmInit {
   readonly mounterRoot: string;
   readonly answers: Answers;
   /** Has the shim run a command line. */
-  send(line: string): void;
+  readonly send: (line: string) => void;
   /** Has the mounter run a command line. @throws CodedError `internal` with what it said when that fails */
   mount(line: string): Promise<void>;
   /** Kills everything; settles when all is dead. Safe to call again. */

@@ -8,7 +8,7 @@ export interface ShimWays {
   /** The named pipe that commands write to. */
   readonly output: string;
   /** Hands the shim a command line. */
-  send(line: string): void;
+  readonly send: (line: string) => void;
   /** Kills the shim with all that it started; safe to call again. */
   kill(): Promise<void>;
 }
