@@ -300,6 +300,7 @@ export const relaxed: readonly (keyof Procedures)[] = [
   "renewFinish",
   "renewSession",
   "renewTask",
+  "storeOutput",
   "takeInlineBatch",
   "unclaimTasks",
 ];
