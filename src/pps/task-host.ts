@@ -154,8 +154,9 @@ export class TaskHost {
 
   /** Ends an attempt. */
   async report(task: HeldTask, outcome: TaskOutcome): Promise<void> {
-    const error = outcome.kind === "success" ? undefined : outcome.error;
-    await reportTask(this.pps, heldTaskOf(task), error);
+    const held = heldTaskOf(task);
+    if (outcome.kind === "failure") await reportTask(this.pps, held, outcome.error);
+    else await reportTask(this.pps, held, undefined, outcome.image);
   }
 
   /** Hands a task back, for another worker to take at once. */

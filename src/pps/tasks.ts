@@ -114,16 +114,18 @@ export async function storeTaskOutput(
   await deps.pfs.metadata.call("storeOutput", { ...claim, ...staged });
 }
 
-/** Ends an attempt; without `error` it succeeded. */
+/** Ends an attempt; without `error` it succeeded. `image`: the digest of that in which it ran. */
 export async function reportTask(
   deps: PpsDeps,
   claim: TaskClaim,
   error: string | undefined,
+  image?: string,
 ): Promise<void> {
   const { hints, metadata, random } = deps.pfs;
   const leftEvent = await metadata.call("reportTask", {
     ...claim,
     delayMs: retryDelayMs(claim.attempt, random),
+    ...(image === undefined ? {} : { image }),
     ...(error === undefined ? {} : { error: `${error}${await shareText(deps, claim)}` }),
   });
   if (leftEvent) hints.give("events");

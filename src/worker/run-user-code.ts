@@ -37,11 +37,13 @@ export async function runUserCode(
     hidden,
     ...demanded(task.demands ?? {}),
   };
+  let image: string | undefined;
   const run = async (): Promise<Ended> =>
     await runInTime(options, task, spec, {
       signal,
       output: async (piece) => await taskLog.write(piece),
       imageResolved: (digest) => {
+        image = digest;
         log.debug({ job: jobId, task: task.task, attempt, image: task.image, digest }, "Image");
       },
     });
@@ -51,7 +53,7 @@ export async function runUserCode(
     ended.kind === "exited" &&
     (ended.exitCode === 0 || task.acceptReturnCode.includes(ended.exitCode))
   ) {
-    return { kind: "success" };
+    return { kind: "success", ...(image === undefined ? {} : { image }) };
   }
   const how = describe(ended);
   taskLog.note(`Error from exec: ${how}`);
