@@ -35,7 +35,7 @@ interface Deps {
 export async function openRunner(config: RunnerConfig, deps: Deps): Promise<OpenedRunner> {
   const scratch = join(config.root, "run");
   const mode = config.sandbox ? "namespaces" : "bare";
-  const processes = await openProcessRunner({ ...deps, fs, scratch, mode });
+  const processes = await openProcessRunner({ ...deps, fs, clock: systemClock(), scratch, mode });
   const containers = config.runner === "docker" ? await openDocker(config, deps) : processes;
   const label = config.sandbox ? "process" : "process (no sandbox)";
   return {

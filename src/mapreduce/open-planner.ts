@@ -2,9 +2,9 @@ import { present } from "../base/assert.ts";
 import { CodedError } from "../base/errors.ts";
 import { runFileName, type MapReduce } from "../model/map-reduce.ts";
 import type { JobStage } from "../model/stage-work.ts";
-import type { JobDetail, NewStage } from "../metadata/index.ts";
+import type { JobDetail } from "../metadata/index.ts";
 import type { PfsDeps, ViewSpec } from "../pfs/index.ts";
-import type { StagePlanner, StageTask } from "../pps/index.ts";
+import type { NewStage, StagePlanner, StageTask } from "../pps/index.ts";
 import { planRanges, rangeOf } from "./plan-ranges.ts";
 import { planSplits } from "./plan-splits.ts";
 

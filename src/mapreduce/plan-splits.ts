@@ -2,14 +2,7 @@ import { CodedError } from "../base/errors.ts";
 import { adler32 } from "../base/hash.ts";
 import type { MapReduce } from "../model/map-reduce.ts";
 import type { Split, SplitPart } from "../model/stage-work.ts";
-import {
-  blockRanges,
-  filesMatching,
-  openView,
-  type ByteRange,
-  type PfsDeps,
-  type ViewEntry,
-} from "../pfs/index.ts";
+import { filePartsOf, type PfsDeps } from "../pfs/index.ts";
 
 /** A split, and what tells its bytes from others. */
 export interface PlannedSplit {
@@ -42,17 +35,15 @@ export async function planSplits(
   const { spec, inputs } = request;
   const packer = new Packer(spec);
   for (const { repo, uid } of inputs) {
-    const view = await openView(pfs, { uid });
     const seen = new Set<string>();
     for (const pattern of patternsFor(repo, spec)) {
       let matches = 0;
-      for await (const file of filesMatching(view, pattern, signal)) {
+      const files = filePartsOf(pfs, { uid, pattern }, (file) => isDivided(file, spec), signal);
+      for await (const { path, bytes, digest, blocks = [undefined] } of files) {
         matches++;
-        if (seen.has(file.path)) continue;
-        seen.add(file.path);
-        const digest = view.digestOf(file);
-        for (const range of await rangesOf(file, view, spec))
-          packer.add({ input: repo, path: file.path, ...range }, { bytes: file.bytes, digest });
+        if (seen.has(path)) continue;
+        seen.add(path);
+        for (const range of blocks) packer.add({ input: repo, path, ...range }, { bytes, digest });
       }
       if (matches === 0 && request.strict && pattern !== "") throw nothingMatches(repo, pattern);
     }
@@ -79,19 +70,16 @@ function nothingMatches(repo: string, pattern: string): CodedError {
 }
 
 /** Whether a file can only be read from its beginning. */
-export function isCompressed(path: string): boolean {
+function isCompressed(path: string): boolean {
   return /\.(gz|zst|zstd)$/i.test(path);
 }
 
-/** The parts of a file that tasks may read by themselves; undefined: all of it. */
-async function rangesOf(
-  file: ViewEntry,
-  view: Awaited<ReturnType<typeof openView>>,
+/** Whether several tasks may read parts of a file. */
+function isDivided(
+  { path, bytes }: { readonly path: string; readonly bytes: number },
   { split, splitBytes }: MapReduce,
-): Promise<(ByteRange | undefined)[]> {
-  const isWhole = split === "file" || isCompressed(file.path) || file.bytes <= splitBytes;
-  if (isWhole) return [undefined];
-  return await blockRanges({ path: file.path, entry: file.entry, nodes: view.nodes });
+): boolean {
+  return split === "records" && bytes > splitBytes && !isCompressed(path);
 }
 
 /** Puts neighbours together until a split is large enough. */

@@ -25,13 +25,13 @@ export interface LogQuery {
   readonly attempt?: number;
   /** Only those that came at this time or later, microseconds since 1970. */
   readonly sinceMicros?: number;
+  /** Also lines that tell attempts apart, and whose output tasks took that did not run. Default: false. */
+  readonly hasNotes?: boolean;
   readonly signal: AbortSignal;
 }
 
 /**
- * The log of a job, attempt by attempt in task order, each line prefixed `<task> | ` (contract 3.7). A line
- * above each attempt says which it is, where there are several; others say whose output tasks took that did not
- * run.
+ * The log of a job, attempt by attempt in task order, each line prefixed `<task> | ` (contract 3.7).
  *
  * @throws CodedError `not_found` when there is no such job, or it ran nothing
  */
@@ -56,14 +56,17 @@ export async function* readLogRecords(
   id: string,
   query: LogQuery,
 ): AsyncGenerator<LogLine, void, void> {
-  for await (const { bytes, isNote, ...line } of readLogLines(deps, principal, id, query))
-    if (isNote !== true) yield { ...line, text: bytes.toString("utf8") };
+  for await (const { bytes, ...line } of readLogLines(deps, principal, id, {
+    ...query,
+    hasNotes: false,
+  }))
+    yield { ...line, text: bytes.toString("utf8") };
 }
 
 const newline = Buffer.from("\n");
 
-/** A line without its end; one that is a note was not printed by the task. */
-type RawLine = Omit<LogLine, "text"> & { readonly bytes: Buffer; readonly isNote?: boolean };
+/** A line without its end. */
+type RawLine = Omit<LogLine, "text"> & { readonly bytes: Buffer };
 
 async function* readLogLines(
   deps: PpsDeps,
@@ -71,7 +74,7 @@ async function* readLogLines(
   id: string,
   query: LogQuery,
 ): AsyncGenerator<RawLine, void, void> {
-  const { signal, follow = false } = query;
+  const { signal, follow = false, hasNotes = false } = query;
   const job = await findJob(deps, principal, id, signal);
   if (job.state === "empty") {
     throw new CodedError(
@@ -80,7 +83,7 @@ async function* readLogLines(
       { details: { job: job.id, classic: `job ${job.id} not found` } },
     );
   }
-  yield* takenNotes(job, query.task);
+  if (hasNotes) yield* takenNotes(job, query.task);
   // What is followed does not say what is yet to come: a reader that comes back counts on the same lines.
   const tried = new Map(
     follow ? [] : job.tasks?.map(({ task, attempts }) => [task, attempts.length]),
@@ -101,7 +104,7 @@ async function* readLogLines(
       if (!follow) yield* rests(open);
       open.set(key, (log = new AttemptLog(job.id, piece)));
       const { task, attempt, number } = piece;
-      if (attempt > 1 || (tried.get(task) ?? 1) > 1)
+      if (hasNotes && (attempt > 1 || (tried.get(task) ?? 1) > 1))
         yield {
           ...noteOf(job.id, task, `--- attempt ${attempt} ---`),
           attempt,
@@ -131,7 +134,7 @@ function* takenNotes({ id, tasks = [] }: JobInfo, only: number | undefined): Gen
 }
 
 function noteOf(job: string, task: number, text: string): RawLine {
-  return { job, task, attempt: 0, timeMicros: 0, bytes: Buffer.from(text), isNote: true };
+  return { job, task, attempt: 0, timeMicros: 0, bytes: Buffer.from(text) };
 }
 
 function* rests(open: Map<string, AttemptLog>): Generator<RawLine, void, void> {

@@ -1,12 +1,13 @@
 import { strict as assert } from "node:assert";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { CodedError } from "../base/errors.ts";
 import { localPrincipal } from "../model/principal.ts";
 import { collectGarbage } from "../pfs/index.ts";
 import { openNamedView } from "../pfs/view.ts";
 import { never } from "../pfs/testing/open-test-pfs.ts";
 import { readLogs } from "./logs.ts";
-import { deleteJob } from "./job-verbs.ts";
+import { deleteJob, restartJob } from "./job-verbs.ts";
 import { updatePipeline } from "./pipeline-verbs.ts";
 import { createJob } from "./create-job.ts";
 import { openTestPps, TestPps, type Deed, type Program } from "./testing/open-test-pps.ts";
@@ -53,7 +54,7 @@ const obey: Program = ({ inputs }) =>
 
 async function logOf(pps: TestPps, id: string, task?: number): Promise<string[]> {
   const lines: string[] = [];
-  const query = { signal: never, ...(task === undefined ? {} : { task }) };
+  const query = { hasNotes: true, signal: never, ...(task === undefined ? {} : { task }) };
   for await (const line of readLogs(pps.deps, localPrincipal, id, query))
     lines.push(line.toString());
   return lines;
@@ -286,6 +287,48 @@ describe("a pipeline whose tasks are reused", () => {
     assert.deepEqual(await ranAndSkipped(pps, "p", 1), [1, 3]);
   });
 
+  it("runs them, too, when a job is restarted whose source was deleted after it failed", async (t) => {
+    const pps = openTestPps(t);
+    await pps.pfs.repo("a");
+    let isBad = true;
+    const program: Program = (task) => {
+      if (isBad && "m" in task.inputs["a"]!) throw new Error("not yet");
+      return obey(task);
+    };
+    await pps.pipeline("p", { a: each }, { reuse: true, program, retries: 0 });
+    await commit(pps, "a", { k: "k", l: "l" });
+    await pps.settle();
+    await commit(pps, "a", { m: "m" });
+    await pps.settle();
+    const [first, second] = await pps.jobs("p");
+    await deleteJob(pps.deps, localPrincipal, first!.id);
+    isBad = false;
+    await restartJob(pps.deps, localPrincipal, second!.id, { failedOnly: true });
+    await pps.settle();
+    const [restarted] = await pps.jobs("p");
+    const { tasksDone, tasksSkipped, tasksFailed } = restarted!.progress;
+    assert.deepEqual([tasksDone, tasksSkipped, tasksFailed], [3, 0, 0]);
+    assert.deepEqual(await pps.output("p", 0), { k: "k k\n", l: "l l\n", m: "m m\n" });
+  });
+
+  it("runs all when the earlier job cannot be compared with", async (t) => {
+    const pps = openTestPps(t);
+    await pps.pfs.repo("a");
+    await pps.pipeline("p", { a: each }, { reuse: true });
+    await commit(pps, "a", { k: "1", l: "2" });
+    await pps.settle();
+    const { pfs } = pps.deps;
+    const call: typeof pfs.metadata.call = async (name, input) => {
+      if (name === "jobEntries") throw new CodedError("not_found", "it is gone");
+      return await pfs.metadata.call(name, input);
+    };
+    const metadata = { call, close: async () => await pfs.metadata.close() };
+    pps.deps = { ...pps.deps, pfs: { ...pfs, metadata } };
+    await commit(pps, "a", { m: "3" });
+    await pps.settle();
+    assert.deepEqual(await ranAndSkipped(pps, "p", 1), [3, 0]);
+  });
+
   it("keeps the names of its tasks when the job is deleted that had them first", async (t) => {
     const pps = openTestPps(t);
     await pps.pfs.repo("a");
@@ -308,6 +351,36 @@ async function collectAll(pps: TestPps): Promise<void> {
   for (let i = 0; i < 3; i++)
     await collectGarbage(pps.deps.pfs, localPrincipal, { isDryRun: false, signal: never });
 }
+
+it("findTasksByKey() finds tasks that succeeded, as long as their job is there", async (t) => {
+  const pps = openTestPps(t);
+  await pps.pfs.repo("a");
+  await pps.pipeline("p", { a: each }, { program: obey, retries: 0 });
+  await commit(pps, "a", { k: "k", l: "fail" });
+  await pps.settle();
+  const [job] = await pps.jobs("p");
+  const { metadata } = pps.deps.pfs;
+  const jobId = job!.id;
+  const tasks = [
+    { task: 0, key: "key of k" },
+    { task: 1, key: "key of l" },
+  ];
+  for (let i = 0; i < 2; i++) await metadata.call("keepTaskKeys", { jobId, tasks });
+  const keys = ["key of l", "key of k", "key of k", "unknown"];
+  const found = await metadata.call("findTasksByKey", { keys });
+  assert.deepEqual(
+    found.map(({ key, jobId: id, task, attempt, entries }) => [
+      key,
+      id,
+      task,
+      attempt,
+      entries !== null,
+    ]),
+    [["key of k", jobId, 0, 1, true]],
+  );
+  await deleteJob(pps.deps, localPrincipal, jobId);
+  assert.deepEqual(await metadata.call("findTasksByKey", { keys }), []);
+});
 
 const names = fc.constantFrom("a", "b", "c", "d", "e/x", "e/y", "f");
 const words = fc.constantFrom(

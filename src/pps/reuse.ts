@@ -32,7 +32,9 @@ export function reusePlanOf(
   if (reuse === undefined) return { plan: {} };
   const { facts, base } = reuse;
   const { key, image = "" } = facts;
-  if (base === undefined) return { reuse: { key, image, reused: [] }, plan: {} };
+  // Nothing is matched when that job could not be compared with.
+  if (base === undefined || matched.length === 0)
+    return { reuse: { key, image, reused: [] }, plan: {} };
   const same = sameTasks(matched);
   const reused = reusedFrom(same, base);
   const isAllTaken = sum(same.map(({ count }) => count)) === sum(reused.map(({ span }) => span));

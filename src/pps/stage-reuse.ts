@@ -1,6 +1,8 @@
 import { sha256Of } from "../base/hash.ts";
-import type { InputOf, JobDetail, NewStage, ReusedTasks } from "../metadata/index.ts";
+import type { InputOf, JobDetail, ReusedTasks } from "../metadata/index.ts";
 import { isContained, type PpsDeps } from "./pps-deps.ts";
+
+type NewStage = InputOf<"startStage">["stage"];
 
 /** Keys looked for at a time. */
 const keysMax = 500;

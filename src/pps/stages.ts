@@ -2,10 +2,13 @@ import { present } from "../base/assert.ts";
 import { CodedError } from "../base/errors.ts";
 import type { Transform } from "../model/spec-schema.ts";
 import type { SplitPart, StageWork } from "../model/stage-work.ts";
-import type { JobDetail, NewStage } from "../metadata/index.ts";
+import type { InputOf, JobDetail } from "../metadata/index.ts";
 import type { ViewSpec } from "../pfs/index.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 import { reuseOfStage, type StartedStage } from "./stage-reuse.ts";
+
+/** A stage about to begin. */
+export type NewStage = InputOf<"startStage">["stage"];
 
 /**
  * Knows which stages a job has, and what their tasks are. The job is otherwise like any other: its tasks are

@@ -164,7 +164,7 @@ describe("readLogs()", () => {
     await pps.settle();
     const lines: string[] = [];
     const logs = readLogs(pps.deps, localPrincipal, held.claim.jobId, {
-      follow: false,
+      hasNotes: true,
       signal: never,
     });
     for await (const line of logs) lines.push(line.toString());

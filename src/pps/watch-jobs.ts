@@ -24,7 +24,7 @@ export async function* watchJob(
   let shown = "";
   for (let isGoing = true; isGoing;) {
     const info = await hints.until(
-      "jobs",
+      `job-progress:${id}`,
       async () => {
         const now = await inspectJob(deps, principal, id, { waitMs: 0, signal });
         return standOf(now) === shown ? undefined : now;

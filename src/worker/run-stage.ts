@@ -46,7 +46,9 @@ export async function runStage(
     signal,
   };
   await shipFiles(fs, setting.work, work.spec);
-  const counted = await runWork(setting, work, out);
+  const run = async (): Promise<TaskFacts> => await runWork(setting, work, out);
+  const { places } = options;
+  const counted = await (places === undefined ? run() : places.run(run, signal));
   const { counters } = setting.reports;
   const facts = {
     ...counted,

@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { FileCache } from "../filecache/index.ts";
 import type { Runner } from "../runner/index.ts";
+import type { Places } from "./places.ts";
 import type { ShuffleCompute } from "../shuffle/index.ts";
 import type { FetchUrl } from "./read-split.ts";
 import type { SecretSource } from "./stage-secrets.ts";
@@ -21,6 +22,7 @@ export type WorkerFs = Pick<
   | "readlink"
   | "rename"
   | "rm"
+  | "rmdir"
   | "stat"
   | "utimes"
 >;
@@ -44,6 +46,8 @@ export interface WorkerOptions {
   readonly shuffle: ShuffleCompute;
   /** Fetches what mappers read of the web. Default: nothing is fetched. */
   readonly fetchUrl?: FetchUrl;
+  /** Bounds how many commands run at a time. Default: as many as tasks are given. */
+  readonly places?: Places;
   /** False when the runner cannot show inputs read-only; they are then never hard links into the cache. */
   readonly readOnlyInputs: boolean;
 }

@@ -110,7 +110,7 @@ export class RestRoutes {
     const methods = this.described
       .filter(({ path }) => patternOf(path).test(given))
       .map(({ method }) => method);
-    return [...new Set(methods)];
+    return [...new Set(methods)].toSorted();
   }
 
   /**

@@ -307,6 +307,7 @@ export const relaxed: readonly (keyof Procedures)[] = [
   "renewFinish",
   "renewSession",
   "renewTask",
+  "storeOutput",
   "takeInlineBatch",
   "unclaimTasks",
 ];

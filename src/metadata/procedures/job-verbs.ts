@@ -8,7 +8,7 @@ import { infoOf, limitsOf, planOf, requireJob, type JobRow } from "./job-rows.ts
 import { insertOutputCommit, limitJob } from "./jobs.ts";
 import { emit, emitAt } from "./outbox.ts";
 import { removeEntries } from "./job-entries.ts";
-import { releaseReused } from "./reuse.ts";
+import { releaseReused, runLostTasks } from "./reuse.ts";
 import { requireRepo } from "./repos.ts";
 import { findAnswer, keepAnswer } from "./requests.ts";
 
@@ -125,6 +125,7 @@ async function runFailedTasks(
   output: { outputUid: string; newBranch: string; parentUid: string | undefined },
 ): Promise<void> {
   await insertOutputCommit(tx, row, output);
+  await runLostTasks(tx, row.id);
   await tx.run(
     `UPDATE tasks SET state = 'unassigned', failures = 0, token = '', due_micros = ? WHERE job_id = ? AND state <> 'success'`,
     tx.nowMicros,

@@ -134,22 +134,31 @@ export function rangesBetween(ranges: readonly TaskRange[], tasks: number): Task
  */
 export async function releaseReused(tx: Tx, jobId: string): Promise<void> {
   await tx.run(`DELETE FROM reused_tasks WHERE job_id = ?`, jobId);
-  const going = await tx.all<ReusedRow & { job_id: string }>(
-    `SELECT r.job_id, r.task, r.span, r.from_job, r.from_task FROM reused_tasks r JOIN jobs j ON j.id = r.job_id
+  const going = await tx.all<{ job_id: string }>(
+    `SELECT DISTINCT r.job_id FROM reused_tasks r JOIN jobs j ON j.id = r.job_id
      WHERE r.from_job = ? AND j.state IN ('creating', 'running')`,
     jobId,
   );
-  for (const row of going) {
-    await tx.run(`DELETE FROM reused_tasks WHERE job_id = ? AND task = ?`, row.job_id, row.task);
-    await insertUnassigned(tx, row.job_id, row);
-    await tx.run(
-      `UPDATE jobs SET tasks_left = tasks_left + ?, tasks_skipped = tasks_skipped - ? WHERE id = ?`,
-      row.span,
-      row.span,
-      row.job_id,
-    );
-  }
   await tx.run(`UPDATE reused_tasks SET from_job = '' WHERE from_job = ?`, jobId);
+  for (const row of going) await runLostTasks(tx, row.job_id);
+}
+
+/** Has those tasks of a job run after all whose source was deleted; its output is then made from all of them. */
+export async function runLostTasks(tx: Tx, jobId: string): Promise<void> {
+  const lost = (await reusedOf(tx, jobId)).filter(({ fromJob }) => fromJob === "");
+  const job = await tx.get<Pick<JobRow, "plan">>(`SELECT plan FROM jobs WHERE id = ?`, jobId);
+  if (lost.length === 0 || job === undefined) return;
+  const { exchange: _made, ...plan } = planOf(job) ?? { moduli: [], fromUids: [] };
+  const span = lost.reduce((sum, range) => sum + range.span, 0);
+  await tx.run(
+    `UPDATE jobs SET tasks_left = tasks_left + ?, tasks_skipped = tasks_skipped - ?, plan = ? WHERE id = ?`,
+    span,
+    span,
+    JSON.stringify(plan),
+    jobId,
+  );
+  await tx.run(`DELETE FROM reused_tasks WHERE job_id = ? AND from_job = ''`, jobId);
+  await eachTogether(lost, (range) => insertUnassigned(tx, jobId, range));
 }
 
 /** One row for all of them: each becomes a row of its own when it is claimed. */

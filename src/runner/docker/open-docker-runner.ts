@@ -11,7 +11,7 @@ import { HostMounts, unmountBelow, type DockerFs } from "./host-mounts.ts";
 import { Images } from "./images.ts";
 import type { LoginOf } from "./registry-login.ts";
 import { runOnce } from "./run-once.ts";
-import { WarmPool } from "./warm-pool.ts";
+import { WarmContainers } from "./warm-containers.ts";
 
 export interface DockerRunnerOptions {
   /** `unix:///path` or `tcp://host:port`: what DOCKER_HOST says. */
@@ -61,7 +61,7 @@ export async function openDockerRunner(options: DockerRunnerOptions): Promise<Ru
   const pool =
     mounts === undefined
       ? undefined
-      : new WarmPool({ ...deps, mounts, scratch: `${scratch}/warm` });
+      : new WarmContainers({ ...deps, mounts, scratch: `${scratch}/warm` });
   const images = new Images(engine, {
     clock,
     loginOf: options.loginOf ?? (async () => await Promise.resolve(undefined)),
@@ -100,7 +100,7 @@ interface Parts {
   readonly scratch: string;
   readonly images: Images;
   readonly mounts: HostMounts | undefined;
-  readonly pool: WarmPool | undefined;
+  readonly pool: WarmContainers | undefined;
 }
 
 class DockerRunner implements Runner {
@@ -152,7 +152,8 @@ class DockerRunner implements Runner {
       options.imageResolved?.(image.id);
       await said;
       // A secret is for its own task: a container that others use afterwards never had it.
-      const warm = (spec.secrets ?? []).length === 0 ? pool : undefined;
+      const isShareable = (spec.secrets ?? []).length === 0 && options.piped === undefined;
+      const warm = isShareable ? pool : undefined;
       return (await warm?.run(spec, image, options)) ?? (await this.runAlone(spec, image, options));
     } finally {
       await said;
@@ -160,7 +161,7 @@ class DockerRunner implements Runner {
   }
 
   private async runAlone(
-    ...[spec, image, options]: Parameters<WarmPool["run"]>
+    ...[spec, image, options]: Parameters<WarmContainers["run"]>
   ): Promise<RunOutcome> {
     const { fs, random, scratch } = this.parts;
     const pfs = `${scratch}/once/${randomHex(random, 8)}`;
