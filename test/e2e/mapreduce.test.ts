@@ -319,6 +319,8 @@ describe("mapreduce", () => {
     const { id } = JSON.parse(jobs.split("\n")[0]!) as JobInfo;
     const { tasks = [] } = JSON.parse(await daemon.ok(["inspect-job", id, "--raw"])) as JobInfo;
     for (const { attempts } of tasks) assert.equal(attempts[0]?.worker, worker.name);
+    const [map] = (await lastRun()).stages;
+    assert.ok(map!.inputBytes > 0 && map!.outputRecords > 0);
     assert.equal(await worker.stop(), 0, worker.log);
   });
 });

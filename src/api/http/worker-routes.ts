@@ -211,8 +211,12 @@ async function* viewLines(
 
 function outcomeOf(outcome: z.infer<typeof outcomeBody>): TaskOutcome {
   if (outcome.kind === "failure") return { kind: "failure", error: outcome.error };
-  const { image } = outcome;
-  return { kind: "success", ...(image === undefined ? {} : { image }) };
+  const { image, facts } = outcome;
+  return {
+    kind: "success",
+    ...(image === undefined ? {} : { image }),
+    ...(facts === undefined ? {} : { facts }),
+  };
 }
 
 /** The attempt that a request is about; who calls proves with the token that it is its own. */
