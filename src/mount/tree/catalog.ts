@@ -242,7 +242,7 @@ export class Catalog {
         else yield this.entryNode(node, name, info, snapshot);
       }
     }
-    for (const child of [...(node.children?.values() ?? [])])
+    for (const child of node.children?.values() ?? [])
       if (isFile(child) && isDraftOf(child, snapshot) && child.what.draft?.isKnown === false)
         yield child;
   }

@@ -98,7 +98,7 @@ export class Draft {
     await this.inTurn(async () => {
       for (let start = 0; start < this.baseBytes; start += sliceBytes) {
         const end = Math.min(start + sliceBytes, this.baseBytes);
-        for (const part of [...this.local.split({ start, end })]) {
+        for (const part of Array.from(this.local.split({ start, end }))) {
           if (part.isIn) continue;
           let at = part.start;
           for (const piece of await this.readPart(part, signal)) {
