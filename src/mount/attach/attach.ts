@@ -40,16 +40,24 @@ export async function attach(options: AttachOptions, deps: AttachDeps): Promise<
     const args = ["-i", "-t", mountType, "-o", words, source, point];
     const ended = await runProgram("mount", args, [file.fd]);
     if (ended?.code !== 0) throw notMounted(point, ended?.message ?? "mount is not installed");
-    const mounted = (await listMounts(deps)).findLast((one) => one.point === point);
+    const found = (await listMounts(deps)).findLast((one) => one.point === point);
+    const mounted = present(found, `the mount on ${point}`);
+    await readFarAhead(mounted, deps);
     return {
       device: openDevice(file.fd),
-      mounted: present(mounted, `the mount on ${point}`),
+      mounted,
       close: () => file.close(),
     };
   } catch (error) {
     await file.close();
     throw error;
   }
+}
+
+/** By itself a kernel asks for 128 KiB at a time; only root may have it ask for more. */
+async function readFarAhead({ connection }: MountedAt, { fs }: AttachDeps): Promise<void> {
+  const path = `/sys/class/bdi/0:${connection}/read_ahead_kb`;
+  await fs.writeFile(path, "1024").catch(() => undefined);
 }
 
 function noDevice(error: unknown): CodedError {

@@ -4,7 +4,7 @@ import { Refusal, type Errno } from "../refusal.ts";
 import type { Volume } from "../volume.ts";
 import { Answers, type Asked } from "./answers.ts";
 import type { Device } from "./device.ts";
-import { initFlags, requestBytesMax, version } from "./protocol.ts";
+import { initFlags, requestBytesMax, transferBytesMax, version } from "./protocol.ts";
 import { encodeError, encodeHeader, encodeInit, type Owner } from "./reply.ts";
 import { decodeRequest, type Question, type Request } from "./request.ts";
 
@@ -111,8 +111,8 @@ class Session {
       return;
     }
     const wanted = Object.values(initFlags).reduce((all, one) => all | one, 0);
-    const { readAheadBytes, flags } = asked;
-    this.send(id, [encodeInit({ readAheadBytes, flags: flags & wanted })]);
+    const flags = asked.flags & wanted;
+    this.send(id, [encodeInit({ readAheadBytes: transferBytesMax, flags })]);
   }
 
   private async answer({ id, node }: Request, question: Asked): Promise<void> {

@@ -156,9 +156,11 @@ export class Draft {
     if (part.isIn) return [await scratch.read(start, end - start)];
     const baseEnd = Math.min(end, this.baseBytes);
     if (base === undefined || start >= baseEnd) return [Buffer.alloc(end - start)];
-    const pieces = await cache.read(base, { start, end: baseEnd }, signal);
-    const read = pieces.reduce((sum, { length }) => sum + length, 0);
-    return read === end - start ? pieces : [...pieces, Buffer.alloc(end - start - read)];
+    // Copied: the cache may use its memory again before all of this is sent.
+    const read = await cache.read(base, { start, end: baseEnd }, signal);
+    const pieces = read.map((piece) => Buffer.from(piece));
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    return bytes === end - start ? pieces : [...pieces, Buffer.alloc(end - start - bytes)];
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {

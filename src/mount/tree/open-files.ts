@@ -2,10 +2,10 @@ import { Refusal } from "../refusal.ts";
 import type { OpenMode, Opened } from "../volume.ts";
 import type { Catalog } from "./catalog.ts";
 import { contentOf, type Content } from "./content.ts";
-import { ReadAhead } from "./content-cache.ts";
 import { Draft } from "./draft.ts";
 import { pathOf, type FileNode } from "./node.ts";
 import type { Range } from "./ranges.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import type { VolumeDeps } from "./volume-deps.ts";
 
 interface OpenFile {
@@ -50,12 +50,9 @@ export class OpenFiles {
     const { node, content, ahead } = this.get(handle);
     const { draft } = node.what;
     if (draft !== undefined) return await draft.read(range, signal);
-    const coming = ahead.next(range);
-    const { cache } = this.deps;
-    if (coming === undefined) return await cache.read(content, range, signal);
     // What is asked for goes first.
-    const read = cache.read(content, range, signal);
-    cache.want(content, coming);
+    const read = this.deps.cache.read(content, range, signal);
+    ahead.note(range);
     return await read;
   }
 
@@ -114,7 +111,8 @@ export class OpenFiles {
   }
 
   async release(handle: number): Promise<void> {
-    const { node } = this.get(handle);
+    const { node, ahead } = this.get(handle);
+    ahead.close();
     this.handles.delete(handle);
     const file = node.what;
     file.opens--;
@@ -162,7 +160,8 @@ export class OpenFiles {
 
   private hold(node: FileNode): number {
     node.what.opens++;
-    const file = { node, content: this.contentOf(node), ahead: new ReadAhead() };
+    const content = this.contentOf(node);
+    const file = { node, content, ahead: new ReadAhead(this.deps, content) };
     this.handles.set(++this.lastHandle, file);
     return this.lastHandle;
   }
