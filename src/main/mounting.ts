@@ -5,10 +5,13 @@ import { systemClock } from "../base/clock.ts";
 import { CodedError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
 import { systemRandom } from "../base/random.ts";
+import type { Environment } from "./config.ts";
 import type { Mounting, MountRequest } from "../cli/index.ts";
 import {
+  claimMountPoint,
   detach,
   listMounts,
+  mountAsUser,
   openMount,
   stateOf,
   type AttachDeps,
@@ -16,14 +19,19 @@ import {
 } from "../mount/index.ts";
 
 /** Mounts of this machine, for `pachctl`. */
-export function mounting(): Mounting {
+export function mounting(env: Environment): Mounting {
   const deps: AttachDeps = {
     fs,
     clock: systemClock(),
     owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
   };
   return {
-    mount: (request, signal, onMounted) => mount(request, deps, { signal, onMounted }),
+    async mount(request, signal, onMounted) {
+      const descriptor = env[descriptorVariable];
+      if (deps.owner.uid === 0 || descriptor !== undefined)
+        await mount({ ...request, ...known(descriptor) }, deps, { signal, onMounted });
+      else await mountForUser(request, deps, { signal, env });
+    },
     list: () => listMounts(deps),
     async unmount(typed, { force }) {
       const point = resolve(typed);
@@ -40,8 +48,36 @@ export function mounting(): Mounting {
   };
 }
 
+/** The open device that a program which mounted for us has left; set by mountAsUser() alone. */
+const descriptorVariable = "MAMMOTH_FUSE_DESCRIPTOR";
+
+function known(descriptor: string | undefined): { descriptor?: number } {
+  return descriptor === undefined ? {} : { descriptor: Number(descriptor) };
+}
+
+/** Starts this same command once more, with the device. */
+async function mountForUser(
+  { point: typed, address, readOnly }: MountRequest,
+  deps: AttachDeps,
+  { signal, env }: { signal: AbortSignal; env: Environment },
+): Promise<void> {
+  const point = await claimMountPoint(typed, deps);
+  const command = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  const source = `pfs@${address}`;
+  const stopped = new AbortController();
+  void untilStopped(signal).then(() => {
+    stopped.abort();
+  });
+  const code = await mountAsUser(
+    { point, source, readOnly, command, variable: descriptorVariable, env },
+    stopped.signal,
+  );
+  // It has said itself why.
+  if (code !== 0) process.exit(code);
+}
+
 async function mount(
-  request: MountRequest,
+  request: MountRequest & { readonly descriptor?: number },
   deps: AttachDeps,
   { signal, onMounted }: { signal: AbortSignal; onMounted: () => void },
 ): Promise<void> {
@@ -50,6 +86,7 @@ async function mount(
   const opened = await openMount({
     ...deps,
     ...rest,
+    point: await fs.realpath(request.point).catch(() => request.point),
     ...(only === undefined ? {} : { only }),
     random: systemRandom,
     source: `pfs@${address}`,
@@ -70,7 +107,8 @@ async function unmount(opened: Mount, { log }: MountRequest): Promise<void> {
     await opened.unmount();
   } catch (error) {
     log.error({}, (error as Error).message);
-    throw error;
+    // Nothing else ends a thread that waits in the kernel; who uses the mount gets errors from here on.
+    process.kill(process.pid, "SIGKILL");
   }
 }
 

@@ -3,7 +3,7 @@ import type { Random } from "../base/random.ts";
 import { MiB } from "../base/size.ts";
 import type { Client } from "../client/index.ts";
 import type { Shard } from "../model/shard.ts";
-import { attach } from "./attach/attach.ts";
+import { attach, takeOver } from "./attach/attach.ts";
 import { claimMountPoint, detach, type AttachDeps } from "./attach/mount-point.ts";
 import { serve } from "./fuse/serve.ts";
 import { ContentCache } from "./tree/content-cache.ts";
@@ -19,6 +19,8 @@ export interface MountOptions extends AttachDeps {
   readonly log: Log;
   /** Where to: an empty directory. */
   readonly point: string;
+  /** A device that was attached to it already; by default one is opened, as root. */
+  readonly descriptor?: number;
   /** What is shown as the source of the mount. */
   readonly source: string;
   /** A repo, branch or commit alone. Default: all repos. */
@@ -39,7 +41,6 @@ export interface MountOptions extends AttachDeps {
 
 /** Repos at a directory of this machine. */
 export interface Mount {
-  readonly point: string;
   /** Settles when it has been unmounted, by whomever. */
   readonly ended: Promise<void>;
   /** Takes it away; for programs that still use it, it ends. */
@@ -55,7 +56,6 @@ export async function openMount(options: MountOptions): Promise<Mount> {
   const { client, clock, log, patienceMs = 60_000, cacheBytesMax = 64 * MiB } = options;
   const remote = new Remote({ clock, log, patienceMs });
   const root = await openRoot(options.only, { client, clock, remote });
-  const point = await claimMountPoint(options.point, options);
   const cache = new ContentCache(cacheBytesMax);
   const volume = new PfsVolume({
     ...options,
@@ -69,7 +69,13 @@ export async function openMount(options: MountOptions): Promise<Mount> {
     }),
   });
   const { source, readOnly, owner } = options;
-  const attached = await attach({ point, source, readOnly }, options);
+  const attached =
+    options.descriptor === undefined
+      ? await attach(
+          { point: await claimMountPoint(options.point, options), source, readOnly },
+          options,
+        )
+      : await takeOver(options.descriptor, options.point, options);
   const ended = (async () => {
     try {
       await serve({ device: attached.device, volume, owner, log });
@@ -79,7 +85,6 @@ export async function openMount(options: MountOptions): Promise<Mount> {
     }
   })();
   return {
-    point,
     ended,
     async unmount() {
       try {

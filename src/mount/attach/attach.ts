@@ -23,6 +23,16 @@ export interface Attached {
 
 const devicePath = "/dev/fuse";
 
+/** Takes over a device that was attached to a directory by another program. */
+export async function takeOver(
+  descriptor: number,
+  point: string,
+  deps: AttachDeps,
+): Promise<Attached> {
+  const mounted = await mountedAt(point, deps);
+  return { device: openDevice(descriptor), mounted, close: () => Promise.resolve() };
+}
+
 /**
  * Attaches a device to a directory, as root.
  *
@@ -40,8 +50,7 @@ export async function attach(options: AttachOptions, deps: AttachDeps): Promise<
     const args = ["-i", "-t", mountType, "-o", words, source, point];
     const ended = await runProgram("mount", args, [file.fd]);
     if (ended?.code !== 0) throw notMounted(point, ended?.message ?? "mount is not installed");
-    const found = (await listMounts(deps)).findLast((one) => one.point === point);
-    const mounted = present(found, `the mount on ${point}`);
+    const mounted = await mountedAt(point, deps);
     await readFarAhead(mounted, deps);
     return {
       device: openDevice(file.fd),
@@ -52,6 +61,11 @@ export async function attach(options: AttachOptions, deps: AttachDeps): Promise<
     await file.close();
     throw error;
   }
+}
+
+async function mountedAt(point: string, deps: AttachDeps): Promise<MountedAt> {
+  const found = (await listMounts(deps)).findLast((one) => one.point === point);
+  return present(found, `the mount on ${point}`);
 }
 
 /** By itself a kernel asks for 128 KiB at a time; only root may have it ask for more. */

@@ -93,13 +93,9 @@ export async function detach(
   if (ended?.code === 0) return;
   const gone = !(await listMounts(deps)).some((one) => one.point === point);
   if (gone) return;
-  const isBusy = ended?.message.includes("busy") === true;
-  throw new CodedError(
-    "failed_precondition",
-    isBusy
-      ? `Cannot unmount ${quote(point)}: programs still use it. End them, or unmount with --force`
-      : `Cannot unmount ${quote(point)}: ${ended?.message ?? "neither umount nor fusermount3 is installed"}`,
-  );
+  const why = ended?.message ?? "neither umount nor fusermount3 is installed";
+  const remedy = lazy ? "" : ". End the programs that use it, or unmount with --force";
+  throw new CodedError("failed_precondition", `Cannot unmount ${quote(point)}: ${why}${remedy}`);
 }
 
 /** All requests that wait fail, and all that come: nobody hangs on a mount that nobody answers for. */

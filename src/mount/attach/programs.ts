@@ -11,7 +11,7 @@ export function runProgram(
   descriptors: readonly number[] = [],
 ): Promise<Ended> {
   const stdio: StdioOptions = ["ignore", "ignore", "pipe", ...descriptors];
-  const child = spawn(program, args, { stdio, env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } });
+  const child = spawn(program, args, { stdio });
   let message = "";
   child.stderr?.on("data", (bytes: Buffer) => {
     message = (message + bytes.toString()).slice(0, 2_000);
