@@ -102,14 +102,27 @@ async function mount(
   await Promise.race([opened.ended, stop.then(() => unmount(opened, request))]);
 }
 
+/** A mount that was taken away ends at once, unless programs of an ordinary user still use it. */
+const endMs = 2_000;
+
 async function unmount(opened: Mount, { log }: MountRequest): Promise<void> {
   try {
     await opened.unmount();
   } catch (error) {
     log.error({}, (error as Error).message);
-    // Nothing else ends a thread that waits in the kernel; who uses the mount gets errors from here on.
-    process.kill(process.pid, "SIGKILL");
   }
+  const ended = new AbortController();
+  systemClock()
+    .sleep(endMs, ended.signal)
+    .then(
+      () => {
+        // Nothing else ends a thread that waits in the kernel. Who still uses the mount gets errors from here on.
+        process.kill(process.pid, "SIGKILL");
+      },
+      () => undefined,
+    );
+  await opened.ended;
+  ended.abort();
 }
 
 /** Settles when this process is to end. */

@@ -43,7 +43,7 @@ export interface MountOptions extends AttachDeps {
 export interface Mount {
   /** Settles when it has been unmounted, by whomever. */
   readonly ended: Promise<void>;
-  /** Takes it away; for programs that still use it, it ends. */
+  /** Takes it away, also when programs still use it: for them it ends. */
   unmount(): Promise<void>;
 }
 
@@ -93,7 +93,6 @@ export async function openMount(options: MountOptions): Promise<Mount> {
         await volume.saveAll();
         await detach(attached.mounted, { lazy: true }, options);
       }
-      await ended;
     },
   };
 }

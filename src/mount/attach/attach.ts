@@ -69,8 +69,8 @@ async function mountedAt(point: string, deps: AttachDeps): Promise<MountedAt> {
 }
 
 /** By itself a kernel asks for 128 KiB at a time; only root may have it ask for more. */
-async function readFarAhead({ connection }: MountedAt, { fs }: AttachDeps): Promise<void> {
-  const path = `/sys/class/bdi/0:${connection}/read_ahead_kb`;
+async function readFarAhead({ device }: MountedAt, { fs }: AttachDeps): Promise<void> {
+  const path = `/sys/class/bdi/${device}/read_ahead_kb`;
   await fs.writeFile(path, "1024").catch(() => undefined);
 }
 

@@ -6,8 +6,8 @@ export interface MountedAt {
   readonly point: string;
   /** Such as `pfs@127.0.0.1:30650`. */
   readonly source: string;
-  /** Names the connection below `/sys/fs/fuse/connections`. */
-  readonly connection: string;
+  /** Its number among file systems without a disk, such as `0:53`. */
+  readonly device: string;
 }
 
 /** Our mounts, out of the text of `/proc/self/mountinfo`, in the order in which they were made. */
@@ -17,8 +17,7 @@ export function parseMountList(text: string): MountedAt[] {
     const [, , device = "", , point = ""] = before.split(" ");
     const [type, source = ""] = after.split(" ");
     if (type !== mountType) return [];
-    const connection = device.split(":")[1] ?? "";
-    return [{ point: unescape(point), source: unescape(source), connection }];
+    return [{ point: unescape(point), source: unescape(source), device }];
   });
 }
 

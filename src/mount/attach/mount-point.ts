@@ -87,28 +87,23 @@ export async function detach(
   { lazy }: { lazy: boolean },
   deps: AttachDeps,
 ): Promise<void> {
-  const { point, connection } = mounted;
-  if (lazy) await abort(connection, deps);
+  const { point } = mounted;
   const ended = await takeAway(point, lazy, deps);
   if (ended?.code === 0) return;
   const gone = !(await listMounts(deps)).some((one) => one.point === point);
   if (gone) return;
-  const why = ended?.message ?? "neither umount nor fusermount3 is installed";
+  const why = ended?.message.replace(/\.$/, "") ?? "neither umount nor fusermount3 is installed";
   const remedy = lazy ? "" : ". End the programs that use it, or unmount with --force";
   throw new CodedError("failed_precondition", `Cannot unmount ${quote(point)}: ${why}${remedy}`);
 }
 
-/** All requests that wait fail, and all that come: nobody hangs on a mount that nobody answers for. */
-async function abort(connection: string, { fs }: AttachDeps): Promise<void> {
-  await fs.writeFile(`/sys/fs/fuse/connections/${connection}/abort`, "1").catch(() => undefined);
-}
-
+/** As root, requests that wait then fail: nobody hangs on a mount that nobody answers for. */
 async function takeAway(
   point: string,
   lazy: boolean,
   { owner }: AttachDeps,
 ): ReturnType<typeof runProgram> {
-  if (owner.uid === 0) return await runProgram("umount", [...(lazy ? ["-l"] : []), point]);
+  if (owner.uid === 0) return await runProgram("umount", [...(lazy ? ["-f", "-l"] : []), point]);
   return await runProgram("fusermount3", ["-u", ...(lazy ? ["-z"] : []), "--", point]);
 }
 
