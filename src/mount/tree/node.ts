@@ -43,6 +43,8 @@ export class File {
   draft: Draft | undefined;
   /** Handles that are open. */
   opens = 0;
+  /** What was written could not be sent, and who closed it was told. */
+  hasFailed = false;
   /** Nobody can find it any more, but those who have it open. */
   isOrphan = false;
   /** Counts changes of the content that were noticed: what was read before belongs to another one. */

@@ -58,6 +58,7 @@ export class OpenFiles {
 
   async write(handle: number, offset: number, bytes: Uint8Array): Promise<void> {
     const { node } = this.get(handle);
+    node.what.hasFailed = false;
     await this.draftOf(node).write(offset, bytes);
     this.touch(node);
   }
@@ -97,7 +98,9 @@ export class OpenFiles {
         const options = { overwrite, signal };
         await remote.ask(what, signal, () => client.files.put(commit, path, bytes, options));
       });
+      node.what.hasFailed = false;
     } catch (error) {
+      node.what.hasFailed = true;
       if (!(error instanceof Refusal) || error.code === "EINTR") throw error;
       remote.tell(what, error.cause ?? error);
       throw error.code === "EROFS" || error.code === "ENOENT" ? new Refusal("EIO") : error;
@@ -119,7 +122,7 @@ export class OpenFiles {
     if (file.opens > 0) return;
     if (file.draft !== undefined) {
       // Of what was written after the last close, through a mapping: nobody waits for it.
-      await this.send(node, noSignal).catch(() => undefined);
+      if (!file.hasFailed) await this.send(node, noSignal).catch(() => undefined);
       if (file.opens === 0) await this.dropDraft(node);
     }
     this.deps.nodes.dropUnused(node);
