@@ -100,8 +100,9 @@ export class OpenFiles {
       });
       node.what.hasFailed = false;
     } catch (error) {
+      if (error instanceof Refusal && error.code === "EINTR") throw error;
       node.what.hasFailed = true;
-      if (!(error instanceof Refusal) || error.code === "EINTR") throw error;
+      if (!(error instanceof Refusal)) throw error;
       remote.tell(what, error.cause ?? error);
       throw error.code === "EROFS" || error.code === "ENOENT" ? new Refusal("EIO") : error;
     }
