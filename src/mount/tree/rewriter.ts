@@ -46,14 +46,16 @@ export class Rewriter {
     const { tree } = parent.what;
     const checkedMs = clock.monotonicMs();
     const file = new File({ tree, commit, isFinal: false, info, checkedMs });
+    this.catalog.names.add(parent, name);
     return nodes.add(parent, name, file) as FileNode;
   }
 
   async makeDirectory(place: Place, signal: AbortSignal): Promise<void> {
-    const { path, commit } = await this.spot(place, signal);
+    const { parent, name, path, commit } = await this.spot(place, signal);
     await this.ask(`make directory ${path}`, commit, signal, () =>
       this.deps.client.files.makeDirectory(commit, path, { signal }),
     );
+    this.catalog.names.add(parent, name);
   }
 
   async remove(place: Place, kind: "file" | "dir", signal: AbortSignal): Promise<void> {
@@ -81,6 +83,7 @@ export class Rewriter {
     }
     if (isFile(node)) await this.moveFile(node, source, target, signal);
     else await this.moveDirectory(node, source, target, signal);
+    this.catalog.names.add(target.parent, target.name);
     this.deps.nodes.move(node, target.parent, target.name);
   }
 
