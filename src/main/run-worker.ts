@@ -1,21 +1,18 @@
 import { randomBytes } from "node:crypto";
-import * as fs from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { CodedError, codedErrorFrom, isCoded } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { RemoteWorkerHost } from "../client/index.ts";
-import { openFileCache } from "../filecache/index.ts";
+import { openGearmanDispatcher } from "../dispatcher/index.ts";
 import type { WorkerFacts } from "../model/worker.ts";
-import { keepRegistered, openSlots, openWorker } from "../worker/index.ts";
-import { readBootId } from "./boot-id.ts";
+import { keepRegistered, openSlots } from "../worker/index.ts";
 import { lockFolder } from "./lock-folder.ts";
 import { openLogger } from "./logger.ts";
+import { openMachineWorker } from "./open-machine-worker.ts";
 import { openRunner } from "./open-runner.ts";
 import { readToken } from "./read-token.ts";
-import { openSecretSource } from "./secret-source.ts";
 import { stopSignal } from "./stop-signals.ts";
 import { packageVersion } from "./version.ts";
 import { parseWorkerConfig, workerHelp, type WorkerConfig } from "./worker-config.ts";
@@ -61,33 +58,24 @@ interface RemoteWorker {
 }
 
 async function openRemoteWorker(config: WorkerConfig, log: Log): Promise<RemoteWorker> {
-  const { secrets } = config;
   const clock = systemClock();
   const random = systemRandom;
   const id = randomBytes(16).toString("hex");
   const name = `${config.machine}-${id.slice(0, 8)}`;
   const token = await readToken(config.tokenFile);
-  const host = new RemoteWorkerHost({ address: config.address, token, clock, random, log });
-  const runner = await openRunner(config, { random, log });
-  const filecache = await openFileCache({
-    fs,
-    dir: join(config.root, "cache"),
-    bytesMax: config.cacheBytesMax,
-    bootId: await readBootId(),
-  });
-  const worker = await openWorker({
-    name,
-    host,
-    runner,
-    filecache,
-    fs,
+  const dispatcher =
+    config.dispatcher && openGearmanDispatcher({ ...config.dispatcher, clock, random, log });
+  const host = new RemoteWorkerHost({
+    address: config.address,
+    token,
     clock,
+    random,
     log,
-    scratch: join(config.root, "work"),
-    hidden: [config.root, ...(secrets.directory === undefined ? [] : [secrets.directory])],
-    secrets: openSecretSource(secrets),
-    readOnlyInputs: config.sandbox,
+    ...(dispatcher === undefined ? {} : { waitMs: 0 }),
   });
+  const runner = await openRunner(config, { random, log });
+  const parts = { name, host, runner, clock, log };
+  const { worker, filecache } = await openMachineWorker(config, parts);
   const gone = new AbortController();
   let slots: ReturnType<typeof openSlots> | undefined;
   let keeping: Promise<void> = Promise.resolve();
@@ -108,13 +96,14 @@ async function openRemoteWorker(config: WorkerConfig, log: Log): Promise<RemoteW
     },
     start() {
       keeping = keepRegistered({ host, worker, clock, log }, facts, gone.signal);
-      slots = openSlots({ name, host, worker, slots: config.slots, clock, random, log });
+      slots = openSlots({ ...parts, dispatcher, worker, slots: config.slots, random });
     },
     async close(signal) {
       state = "draining";
       slots?.drain();
       if (slots !== undefined) await host.keep(facts(), worker.tokens()).catch(() => []);
       await slots?.close(signal);
+      dispatcher?.close();
       gone.abort();
       await keeping;
       await host.leave(facts()).catch(() => undefined);

@@ -48,7 +48,11 @@ export interface ClaimedTask extends HeldTask {
 
 /** How an attempt ended. */
 export type TaskOutcome =
-  | { readonly kind: "success" }
+  | {
+      readonly kind: "success";
+      /** Digest of the image it ran in; absent where there are none. */
+      readonly image?: string;
+    }
   | { readonly kind: "failure"; readonly error: string; readonly exitCode?: number };
 
 /** Names an attempt and nothing else of it. */

@@ -9,6 +9,7 @@ import type { JobParts, NewJob, PipelineDetail } from "../metadata/index.ts";
 import { inputSetsOf, type InputSet } from "./dag.ts";
 import { jobIdOf } from "./job-id.ts";
 import type { PpsDeps } from "./pps-deps.ts";
+import { isReused } from "./reuse-facts.ts";
 import { sortedInputs } from "./trigger.ts";
 
 /**
@@ -23,6 +24,10 @@ export async function createJob(
   request: { document: unknown; key?: string },
 ): Promise<JobInfo> {
   const { metadata, hints, random } = deps.pfs;
+  const { key } = request;
+  // What it was made of may be gone since: the answer stays.
+  const { answer } = key === undefined ? {} : await metadata.call("findRequest", { key });
+  if (answer !== undefined) return { ...(JSON.parse(answer) as JobInfo), runner: deps.runner };
   const spec = parseJobSpec(request.document);
   const id = randomHex(random);
   const parts = await findParts(deps, spec, id);
@@ -32,7 +37,7 @@ export async function createJob(
     pipeline: parts.pipeline?.spec.name ?? "",
     version: parts.pipeline?.version ?? 0,
     ...(parts.parent === undefined ? {} : { outputRepo: parts.parent.outputRepo }),
-    ...(request.key === undefined ? {} : { key: request.key }),
+    ...(key === undefined ? {} : { key }),
   });
   for (const topic of ["events", "repos", "jobs"]) hints.give(topic);
   return { ...info, runner: deps.runner };
@@ -78,8 +83,22 @@ async function jobOf(
     parallelism: spec.parallelismSpec ??
       otherwise?.parallelismSpec ?? { strategy: "CONSTANT", constant: 0 },
     limits: { ...defaultLimits, ...pipeline?.spec.limits, ...spec.limits },
+    reuse: reuseOf(deps, spec, { pipeline, transform }),
     inputs,
   };
+}
+
+/** Only jobs of a pipeline take outputs: of those before them. */
+function reuseOf(
+  deps: PpsDeps,
+  { reprocess }: JobSpec,
+  job: { pipeline: PipelineDetail | undefined; transform: Transform },
+): NewJob["reuse"] {
+  if (job.pipeline === undefined) return "no";
+  const { reuse } = job.pipeline.spec;
+  const { transform } = job;
+  if (!isReused(deps, { transform, ...(reuse === undefined ? {} : { reuse }) })) return "no";
+  return reprocess ? "gives" : "takes";
 }
 
 /** Undefined for a job that is another one each time it is asked for. */

@@ -5,6 +5,7 @@ import type { Transform } from "../model/spec-schema.ts";
 import type { JobDetail, TaskClaim } from "../metadata/index.ts";
 import { stageOutput, type ViewSpec } from "../pfs/index.ts";
 import type { OutputChange } from "../model/output-change.ts";
+import { KnownJobs, type KnownJob } from "./known-jobs.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 import { retryDelayMs } from "./retry-policy.ts";
 import { shareText, sharesOf } from "./shares.ts";
@@ -33,6 +34,7 @@ const unreachableMs = 2_000;
 export async function claimTasks(
   deps: PpsDeps,
   request: { worker: string; count: number; tokens?: readonly string[] },
+  jobs = new KnownJobs(deps),
 ): Promise<Assignment[]> {
   const { metadata, random, hints } = deps.pfs;
   const count = Math.min(request.count, claimedMax);
@@ -42,17 +44,18 @@ export async function claimTasks(
     tokens,
     leaseMs: taskLeaseMs,
   });
-  const assignments: Assignment[] = [];
-  for (const claim of claims) {
-    try {
-      const assignment = await assign(deps, claim);
-      if (assignment !== undefined) assignments.push(assignment);
-    } catch (error) {
-      await inputsFailed(deps, claim, error);
-    }
-  }
-  if (claims.length > 0) hints.give("jobs");
-  return assignments;
+  for (const id of new Set(claims.map(({ jobId }) => jobId))) hints.give(`job-progress:${id}`);
+  const assignments = await Promise.all(
+    claims.map(async ({ outputUid, ...claim }) => {
+      try {
+        return await assign(deps, claim, await jobs.find(claim.jobId, outputUid));
+      } catch (error) {
+        await inputsFailed(deps, claim, error);
+        return undefined;
+      }
+    }),
+  );
+  return assignments.filter((assignment) => assignment !== undefined);
 }
 
 /** A task whose inputs cannot be read has failed, unless they only cannot be reached now. */
@@ -61,23 +64,22 @@ export async function inputsFailed(deps: PpsDeps, claim: TaskClaim, error: unkno
   await reportTask(deps, claim, `its inputs cannot be read: ${codedErrorFrom(error).message}`);
 }
 
-async function assign(deps: PpsDeps, claim: TaskClaim): Promise<Assignment | undefined> {
-  const job = await deps.pfs.metadata.call("jobDetail", { id: claim.jobId });
-  if (job?.plan === undefined || job.outputUid === null) return undefined;
+async function assign(
+  deps: PpsDeps,
+  claim: TaskClaim,
+  known: KnownJob | undefined,
+): Promise<Assignment | undefined> {
+  if (known === undefined) return undefined;
+  const { job, parentOutput } = known;
   return {
     claim,
     transform: job.info.transform,
     env: environmentOf(job, claim),
     inputs: await sharesOf(deps, job, job.plan, claim.task),
-    parentOutput: await parentOutputOf(deps, job.outputUid),
+    parentOutput,
     outputUid: job.outputUid,
     timeoutMs: job.info.limits.taskTimeoutMs,
   };
-}
-
-async function parentOutputOf(deps: PpsDeps, outputUid: string): Promise<ViewSpec | undefined> {
-  const { parentUid } = await deps.pfs.metadata.call("commitByUid", { uid: outputUid });
-  return parentUid === null ? undefined : { uid: parentUid };
 }
 
 /** The user's variables, and the ids of what goes in and comes out (seed 002 chapter 9.4). */
@@ -112,21 +114,23 @@ export async function storeTaskOutput(
   await deps.pfs.metadata.call("storeOutput", { ...claim, ...staged });
 }
 
-/** Ends an attempt; without `error` it succeeded. */
+/** Ends an attempt; without `error` it succeeded. `image`: the digest of that in which it ran. */
 export async function reportTask(
   deps: PpsDeps,
   claim: TaskClaim,
   error: string | undefined,
+  image?: string,
 ): Promise<void> {
   const { hints, metadata, random } = deps.pfs;
-  await metadata.call("reportTask", {
+  const leftEvent = await metadata.call("reportTask", {
     ...claim,
     delayMs: retryDelayMs(claim.attempt, random),
+    ...(image === undefined ? {} : { image }),
     ...(error === undefined ? {} : { error: `${error}${await shareText(deps, claim)}` }),
   });
-  hints.give("events");
-  hints.give("tasks");
-  hints.give("jobs");
+  if (leftEvent) hints.give("events");
+  if (error !== undefined) hints.give("tasks");
+  hints.give(`job-progress:${claim.jobId}`);
 }
 
 /** Gives a task back untried, for another worker. */

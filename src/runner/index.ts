@@ -9,6 +9,7 @@ export type {
   SecretMount,
 } from "./runner.ts";
 export { openDockerRunner, probeDocker, pushDockerImage } from "./open-docker.ts";
+export type { RegistryLogin } from "./docker/registry-login.ts";
 export { defaultDockerAddress } from "./docker/docker-address.ts";
 export {
   openProcessRunner,

@@ -49,9 +49,19 @@ export async function runTask(
     await host.release(task).catch(() => undefined);
   } finally {
     heartbeat.stop();
-    await removeTree(fs, directory).catch((error: Error) => {
+    await removeFiles(fs, directory).catch((error: Error) => {
       log.warn({ directory, error: error.message }, "Cannot remove the files of a task");
     });
+  }
+}
+
+/** Most tasks that wrote nothing leave an empty directory in an empty one. */
+async function removeFiles(fs: WorkerOptions["fs"], directory: string): Promise<void> {
+  try {
+    await fs.rmdir(`${directory}/out`);
+    await fs.rmdir(directory);
+  } catch {
+    await removeTree(fs, directory);
   }
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Demands } from "../model/demands.ts";
 import type { Runner, RunOptions, RunOutcome, RunSpec, SecretMount } from "../runner/index.ts";
+import type { Places } from "./places.ts";
 import type { Stage } from "./stage-inputs.ts";
 import type { TaskLog } from "./task-log.ts";
 import type { ClaimedTask, TaskOutcome } from "./worker-host.ts";
@@ -15,6 +16,7 @@ export async function runUserCode(
     log: Log;
     hidden: readonly string[];
     secrets: readonly SecretMount[];
+    places?: Places;
   },
   task: ClaimedTask,
   stage: Stage,
@@ -35,19 +37,23 @@ export async function runUserCode(
     hidden,
     ...demanded(task.demands ?? {}),
   };
-  const ended = await runInTime(options, task, spec, {
-    signal,
-    output: async (piece) => await taskLog.write(piece),
-    imageResolved: (digest) => {
-      log.debug({ job: jobId, task: task.task, attempt, image: task.image, digest }, "Image");
-    },
-  });
+  let image: string | undefined;
+  const run = async (): Promise<Ended> =>
+    await runInTime(options, task, spec, {
+      signal,
+      output: async (piece) => await taskLog.write(piece),
+      imageResolved: (digest) => {
+        image = digest;
+        log.debug({ job: jobId, task: task.task, attempt, image: task.image, digest }, "Image");
+      },
+    });
+  const ended = await (options.places === undefined ? run() : options.places.run(run, signal));
   await taskLog.end();
   if (
     ended.kind === "exited" &&
     (ended.exitCode === 0 || task.acceptReturnCode.includes(ended.exitCode))
   ) {
-    return { kind: "success" };
+    return { kind: "success", ...(image === undefined ? {} : { image }) };
   }
   const how = describe(ended);
   taskLog.note(`Error from exec: ${how}`);

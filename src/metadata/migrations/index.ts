@@ -4,6 +4,7 @@ import { journal } from "./003-journal.ts";
 import { jobVerbs } from "./005-job-verbs.ts";
 import { sessionsAndGarbage } from "./002-sessions-and-garbage.ts";
 import { workersAndLogs } from "./006-workers-and-logs.ts";
+import { reuse } from "./007-reuse.ts";
 
 /** One step of the schema. Never changed once released; the next step is a new file. */
 export interface Migration {
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   putBlocks,
   jobVerbs,
   workersAndLogs,
+  reuse,
 ];

@@ -80,7 +80,15 @@ import {
   storeBlocks,
 } from "./put-blocks.ts";
 import { createJob, findJobParts } from "./create-job.ts";
-import { jobEntry } from "./job-entries.ts";
+import { jobEntries, jobEntry } from "./job-entries.ts";
+import {
+  findReuseBase,
+  findTasksByKey,
+  keepTaskKeys,
+  markDisjoint,
+  reusedOutputs,
+  taskDeltas,
+} from "./reuse.ts";
 import { deleteJob, deleteLooseJobs, endOverdueJob, restartJob, stopJob } from "./job-verbs.ts";
 import { notePipelineError, setPipelineRunning, updatePipeline } from "./pipeline-verbs.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
@@ -126,7 +134,14 @@ import {
 export const procedures = {
   createJob,
   findJobParts,
+  jobEntries,
   jobEntry,
+  findReuseBase,
+  findTasksByKey,
+  keepTaskKeys,
+  markDisjoint,
+  reusedOutputs,
+  taskDeltas,
   deleteJob,
   deleteLooseJobs,
   endOverdueJob,
@@ -285,6 +300,7 @@ export const relaxed: readonly (keyof Procedures)[] = [
   "renewFinish",
   "renewSession",
   "renewTask",
+  "storeOutput",
   "takeInlineBatch",
   "unclaimTasks",
 ];

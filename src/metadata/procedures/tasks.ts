@@ -1,9 +1,10 @@
 import { CodedError } from "../../base/errors.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import type { Sealed } from "../sealed.ts";
-import { limitsOf } from "./job-rows.ts";
+import { limitsOf, planOf, type JobPlan, type JobRow } from "./job-rows.ts";
 import { emit } from "./outbox.ts";
 import { recordSealed } from "./packs.ts";
+import type { TaskDelta } from "./reuse.ts";
 import type { NewRun } from "./staging.ts";
 
 /**
@@ -31,12 +32,15 @@ interface DueTask extends Record<string, string | number | Uint8Array | null> {
   failures: number;
 }
 
+/** A claim, and where the task writes to: another place each time its job is started. */
+export type NewClaim = TaskClaim & { readonly outputUid: string };
+
 /** Takes due tasks: new ones, those given back, and those whose lease has run out. */
 export const claimTasks: Procedure<
   { worker: string; tokens: string[]; leaseMs: number },
-  TaskClaim[]
+  NewClaim[]
 > = async (tx, input) => {
-  const claims: TaskClaim[] = [];
+  const claims: NewClaim[] = [];
   const due = await dueTasks(tx, "assigned", input.tokens.length);
   due.push(...(await dueTasks(tx, "unassigned", input.tokens.length - due.length)));
   for (const row of due) {
@@ -48,11 +52,12 @@ export const claimTasks: Procedure<
       continue;
     }
     const room = input.tokens.length - claims.length;
+    const outputUid = await beginTasks(tx, row.job_id);
     for (const task of await takeTasks(tx, row, room)) {
       const token = input.tokens[claims.length]!;
       const claim = { jobId: row.job_id, task, attempt: row.attempts + 1, token };
       await beginAttempt(tx, claim, input);
-      claims.push(claim);
+      claims.push({ ...claim, outputUid });
     }
   }
   return claims;
@@ -134,7 +139,17 @@ async function beginAttempt(
     token,
     tx.nowMicros,
   );
-  await tx.run(`UPDATE jobs SET state = 'running' WHERE id = ? AND state = 'creating'`, jobId);
+}
+
+/** The first task that is taken sets its job going; gives back the job's output. */
+async function beginTasks(tx: Tx, jobId: string): Promise<string> {
+  const job = await tx.get<{ state: string; output_uid: string | null }>(
+    `SELECT state, output_uid FROM jobs WHERE id = ?`,
+    jobId,
+  );
+  if (job?.state === "creating")
+    await tx.run(`UPDATE jobs SET state = 'running' WHERE id = ?`, jobId);
+  return job?.output_uid ?? "";
 }
 
 /** Refuses a caller that no longer holds the task. @throws CodedError `aborted` */
@@ -181,14 +196,18 @@ export const storeOutput: Procedure<TaskClaim & { run: NewRun; sealed: Sealed },
   );
 };
 
-/** Ends an attempt: a failed one is tried again after `delayMs`, as often as the job says. */
-export const reportTask: Procedure<TaskClaim & { error?: string; delayMs: number }, void> = async (
-  tx,
-  input,
-) => {
-  if (await isReported(tx, input)) return;
+/**
+ * Ends an attempt: a failed one is tried again after `delayMs`, as often as the job says. `image`: the digest
+ * of that in which it ran. True when it may have been what the job waited for, so that there is an event.
+ */
+export const reportTask: Procedure<
+  TaskClaim & { error?: string; delayMs: number; image?: string },
+  boolean
+> = async (tx, input) => {
+  if (await isReported(tx, input)) return true;
   await requireHeld(tx, input);
   await endAttempt(tx, input, input.error);
+  if (input.image !== undefined) await noteImage(tx, input.jobId, input.image);
   if (input.error === undefined) return await endTask(tx, input, "success");
   const { failures } = (await tx.get<{ failures: number }>(
     `UPDATE tasks SET failures = failures + 1, state = 'unassigned', token = '', due_micros = ? WHERE job_id = ? AND task = ? RETURNING failures`,
@@ -196,8 +215,18 @@ export const reportTask: Procedure<TaskClaim & { error?: string; delayMs: number
     input.jobId,
     input.task,
   ))!;
-  if (await isSpent(tx, { ...input, failures })) await endTask(tx, input, "failure");
+  return (await isSpent(tx, { ...input, failures })) && (await endTask(tx, input, "failure"));
 };
+
+/** A job whose tasks ran in several images is `mixed`: no other is as it. */
+async function noteImage(tx: Tx, jobId: string, image: string): Promise<void> {
+  await tx.run(
+    `UPDATE jobs SET image_digest = CASE WHEN image_digest = '' THEN ? ELSE 'mixed' END WHERE id = ? AND image_digest <> ?`,
+    image,
+    jobId,
+    image,
+  );
+}
 
 /** Whether this very report has come before: its answer was lost. */
 async function isReported(tx: Tx, input: TaskClaim & { error?: string }): Promise<boolean> {
@@ -294,11 +323,12 @@ async function endAttempt(tx: Tx, claim: AttemptName, error: string | undefined)
   );
 }
 
+/** True when it was the last. */
 async function endTask(
   tx: Tx,
   { jobId, task, attempt }: AttemptName,
   state: "success" | "failure",
-): Promise<void> {
+): Promise<boolean> {
   await tx.run(
     `UPDATE tasks SET state = ?, token = '' WHERE job_id = ? AND task = ?`,
     state,
@@ -306,15 +336,18 @@ async function endTask(
     task,
   );
   const job = await tx.get<{ tasks_left: number }>(
-    `UPDATE jobs SET tasks_left = tasks_left - 1, output_bytes = output_bytes + (
+    `UPDATE jobs SET tasks_left = tasks_left - 1, tasks_failed = tasks_failed + ?, output_bytes = output_bytes + (
        SELECT COALESCE(SUM(bytes), 0) FROM attempts WHERE job_id = ? AND task = ? AND attempt = ? AND state = 'success')
      WHERE id = ? RETURNING tasks_left`,
+    state === "failure" ? 1 : 0,
     jobId,
     task,
     attempt,
     jobId,
   );
-  if (job?.tasks_left === 0) await emit(tx, "tasks_done", jobId);
+  const isLast = job?.tasks_left === 0;
+  if (isLast) await emit(tx, "tasks_done", jobId);
+  return isLast;
 }
 
 /** Where a job's output goes, the output of the last attempt of each task in task order, and the first error. */
@@ -322,14 +355,18 @@ export const taskOutputs: Procedure<
   { jobId: string },
   {
     outputUid: string | null;
-    outputs: { entries: Buffer | null; root: Buffer | null }[];
+    /** Tasks that have not ended. */
+    tasksLeft: number;
+    outputs: TaskDelta[];
     error?: string;
+    /** Of a job whose tasks may be reused: how many of its own were, and what its output is made from. */
+    reuse?: { skipped: number; exchange?: JobPlan["exchange"] };
   }
 > = async (tx, { jobId }) => {
-  const job = await tx.get<{ output_uid: string | null }>(
-    `SELECT output_uid FROM jobs WHERE id = ?`,
-    jobId,
-  );
+  const job = await tx.get<
+    Pick<JobRow, "output_uid" | "tasks_left" | "tasks_skipped" | "reuse_key" | "plan">
+  >(`SELECT output_uid, tasks_left, tasks_skipped, reuse_key, plan FROM jobs WHERE id = ?`, jobId);
+  const exchange = job === undefined ? undefined : planOf(job)?.exchange;
   const rows = await tx.all<{
     task: number;
     state: string;
@@ -345,7 +382,11 @@ export const taskOutputs: Procedure<
   const failed = rows.find((row) => row.state === "failure");
   return {
     outputUid: job?.output_uid ?? null,
-    outputs: rows.map((row) => ({ entries: row.entries, root: row.root })),
+    tasksLeft: job?.tasks_left ?? 0,
+    outputs: rows.map(({ task, entries, root }) => ({ task, entries, root })),
+    ...(job === undefined || job.reuse_key === ""
+      ? {}
+      : { reuse: { skipped: job.tasks_skipped, ...(exchange === undefined ? {} : { exchange }) } }),
     ...(failed === undefined
       ? {}
       : { error: `task ${failed.task} failed after ${times(failed.attempts)}: ${failed.error}` }),
