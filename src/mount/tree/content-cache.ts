@@ -1,32 +1,19 @@
 import { Semaphore } from "../../base/semaphore.ts";
 import { nextTurn } from "../../base/next-turn.ts";
-import { KiB } from "../../base/size.ts";
 import { Refusal } from "../refusal.ts";
+import { blockBytes, keyOf, type Block, type Blocks } from "./block.ts";
 import type { Content } from "./content.ts";
 import { Flow } from "./flow.ts";
 import type { Range } from "./ranges.ts";
 
-/** What is fetched and kept at a time: as much as a kernel reads ahead. */
-export const blockBytes = 128 * KiB;
 /** Fetches under way; more wait. */
 const fetchesMax = 8;
 const spareMax = 64;
 /** Requests that go on as far as somebody reads. */
 const flowsMax = 4;
 
-export interface Block {
-  /** Readers that still look into it. */
-  users: number;
-  /** Shorter than it should be when the file has become so. */
-  readonly bytes: Promise<Uint8Array>;
-  readonly size: number;
-  isThere: boolean;
-  readonly resolve: (bytes: Uint8Array) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /** Blocks of files in memory, those used last; fetched once, however many ask. */
-export class ContentCache {
+export class ContentCache implements Blocks {
   private readonly bytesMax: number;
   /** Least recently used first. */
   private readonly blocks = new Map<string, Block>();
@@ -179,10 +166,6 @@ export class ContentCache {
 
 function blockOf(offset: number): number {
   return Math.floor(offset / blockBytes);
-}
-
-export function keyOf(content: Content, index: number): string {
-  return `${content.key}/${index}`;
 }
 
 async function unlessInterrupted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -1,10 +1,10 @@
 import { freeBytes } from "../../base/free-bytes.ts";
+import { blockBytes, keyOf, type Block, type Blocks } from "./block.ts";
 import type { Content } from "./content.ts";
-import { blockBytes, keyOf, type Block, type ContentCache } from "./content-cache.ts";
 
 /** What comes of a content in one request: blocks in a row, as far as it is extended. */
 export class Flow {
-  private readonly cache: ContentCache;
+  private readonly cache: Blocks;
   private readonly content: Content;
   private readonly from: number;
   private readonly blocks: Block[] = [];
@@ -14,7 +14,7 @@ export class Flow {
   private isOver = false;
   private wake: (() => void) | undefined;
 
-  constructor(cache: ContentCache, content: Content, from: number) {
+  constructor(cache: Blocks, content: Content, from: number) {
     this.cache = cache;
     this.content = content;
     this.from = from;

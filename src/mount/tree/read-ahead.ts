@@ -1,7 +1,8 @@
 import { KiB, MiB } from "../../base/size.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Content } from "./content.ts";
-import { blockBytes, type ContentCache } from "./content-cache.ts";
+import { blockBytes } from "./block.ts";
+import type { ContentCache } from "./content-cache.ts";
 import type { Flow } from "./flow.ts";
 import type { Range } from "./ranges.ts";
 
