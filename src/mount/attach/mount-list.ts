@@ -23,8 +23,7 @@ export function parseMountList(text: string): MountedAt[] {
 
 /** The kernel writes spaces and the like in octal. */
 function unescape(text: string): string {
-  const bytes = text.replaceAll(/\\([0-7]{3})/g, (_, octal: string) =>
+  return text.replaceAll(/\\([0-7]{3})/g, (_, octal: string) =>
     String.fromCharCode(Number.parseInt(octal, 8)),
   );
-  return bytes;
 }

@@ -100,11 +100,6 @@ export class ContentCache implements Blocks {
     return block;
   }
 
-  /** How much it holds. */
-  get heldBytes(): number {
-    return this.bytesHeld;
-  }
-
   /** Ends what is being fetched. */
   close(): void {
     this.closed.abort();

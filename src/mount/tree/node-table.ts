@@ -66,11 +66,6 @@ export class NodeTable {
     }
   }
 
-  /** How many there are. */
-  get size(): number {
-    return this.nodes.size;
-  }
-
   private place(node: Node, parent: Node, name: string): void {
     node.parent = parent;
     node.name = name;
