@@ -21,6 +21,7 @@ import { noOpTasks } from "./no-op-tasks.ts";
 import { mount } from "./mount.ts";
 import { oneInMany } from "./one-in-many.ts";
 import { pipeline } from "./pipeline.ts";
+import { shuffleSort } from "./shuffle-sort.ts";
 import { smallPuts } from "./small-puts.ts";
 import { openSink } from "./sink.ts";
 import { lineOf, tableOf } from "./table.ts";
@@ -45,6 +46,7 @@ const benches: Readonly<Record<string, Bench>> = {
   "beside-a-put": besideAPut,
   "cli-start": cliStart,
   memory,
+  "shuffle-sort": shuffleSort,
   "job-memory": jobMemory,
 };
 

@@ -144,6 +144,18 @@ export const registry: Readonly<Record<string, Entry>> = {
     summary: "Print the logs of a job.",
     load: async () => (await import("./commands/get-logs.ts")).getLogs,
   },
+  mapreduce: {
+    summary: "Run a mapper and a reducer over files.",
+    load: async () => (await import("./commands/mapreduce.ts")).mapreduce,
+  },
+  "inspect-run": {
+    summary: "Show a run of MapReduce: stages, bytes, counters.",
+    load: async () => (await import("./commands/inspect-run.ts")).inspectRun,
+  },
+  "list-run": {
+    summary: "List runs of MapReduce, newest first.",
+    load: async () => (await import("./commands/list-run.ts")).listRun,
+  },
   "list-worker": {
     summary: "List the workers that run tasks.",
     load: async () => (await import("./commands/list-worker.ts")).listWorker,

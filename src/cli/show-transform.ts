@@ -18,6 +18,7 @@ export function transformText(transform: Transform): string {
     working_dir: transform.workingDir ?? "",
     resources: resourcesText(transform),
     network: transform.network ?? "",
+    map_reduce: mapReduceText(transform),
   };
   return JSON.stringify(
     Object.fromEntries(Object.entries(fields).filter(([, value]) => !isEmpty(value))),
@@ -34,7 +35,24 @@ function resourcesText({ resources = {} }: Transform): object {
   };
 }
 
-function isEmpty(value: string | boolean | object): boolean {
+/** As a spec would say it, but for files, of which the names are shown. */
+function mapReduceText({ mapReduce }: Transform): object {
+  if (mapReduce === undefined) return {};
+  const { memoryBytes, partitionFields, order, files, ...rest } = mapReduce;
+  const words = Object.entries(order).filter(([, on]) => on);
+  const fields = {
+    ...rest,
+    memory: memoryBytes,
+    ...(partitionFields === rest.keyFields ? {} : { partitioner: partitionFields }),
+    order: words.map(([word]) => word).join(","),
+    files: files.map(({ name }) => name),
+  };
+  return Object.fromEntries(
+    Object.entries(fields).filter(([name, value]) => name === "partitions" || !isEmpty(value)),
+  );
+}
+
+function isEmpty(value: string | number | boolean | object): boolean {
   if (typeof value === "object") return Object.keys(value).length === 0;
   return value === "" || value === false;
 }

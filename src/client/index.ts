@@ -24,6 +24,7 @@ export type { JobCalls, ListJobsOptions, LogOptions } from "./jobs.ts";
 export { openClient, type Client, type ClientOptions } from "./open-client.ts";
 export type { PipelineCalls } from "./pipelines.ts";
 export type { CommitStatus, RepoCalls } from "./repos.ts";
+export type { RunCalls } from "./runs.ts";
 export type { StoreCalls } from "./store.ts";
 export { RemoteWorkerHost } from "./worker-host.ts";
 export type { WorkerCalls } from "./workers.ts";

@@ -8,6 +8,7 @@ import { fileCalls, type FileCalls } from "./files.ts";
 import { jobCalls, type JobCalls } from "./jobs.ts";
 import { pipelineCalls, type PipelineCalls } from "./pipelines.ts";
 import { repoCalls, type RepoCalls } from "./repos.ts";
+import { runCalls, type RunCalls } from "./runs.ts";
 import { storeCalls, type StoreCalls } from "./store.ts";
 import { workerCalls, type WorkerCalls } from "./workers.ts";
 
@@ -38,6 +39,7 @@ export interface Client {
   readonly files: FileCalls;
   readonly pipelines: PipelineCalls;
   readonly jobs: JobCalls;
+  readonly runs: RunCalls;
   readonly store: StoreCalls;
   readonly workers: WorkerCalls;
   /** The version of the daemon. */
@@ -73,6 +75,7 @@ export function openClient(options: ClientOptions = {}): Client {
     files: fileCalls(connection),
     pipelines: pipelineCalls(connection),
     jobs: jobCalls(connection),
+    runs: runCalls(connection),
     store: storeCalls(connection),
     workers: workerCalls(connection),
     async version({ signal } = {}) {

@@ -4,7 +4,9 @@ import { freeBytes } from "../base/free-bytes.ts";
 import { silentLog } from "../base/log.ts";
 import { randomHex, systemRandom, type Random } from "../base/random.ts";
 import { KiB } from "../base/size.ts";
+import { wholeFile } from "../model/claimed-task.ts";
 import type {
+  ByteRange,
   ClaimedTask,
   HeldTask,
   TaskOutcome,
@@ -108,11 +110,13 @@ export class RemoteWorkerHost {
     { token: view }: ViewRef,
     path: string,
     signal: AbortSignal,
+    range: ByteRange = wholeFile,
   ): AsyncGenerator<Uint8Array, void, void> {
-    let start = 0;
+    let { start } = range;
     for (let failures = 0; ;) {
       try {
-        const query = { view, path, start };
+        const end = range.end === wholeFile.end ? undefined : range.end;
+        const query = { view, path, start, end };
         const call: Call = { method: "GET", path: "/worker/view/file", query, signal };
         for await (const piece of await this.connection.bytes(call)) {
           start += piece.length;

@@ -3,6 +3,7 @@ import { systemClock } from "../base/clock.ts";
 import { CodedError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
+import { openMapReducePlanner } from "../mapreduce/index.ts";
 import { openBucket } from "../objectstore/index.ts";
 import { OpenRoots, type PfsDeps } from "../pfs/index.ts";
 import { runEventLoop, type PpsDeps } from "../pps/index.ts";
@@ -60,7 +61,9 @@ async function openParts(
   const runner = await openRunner(config, { random: pfs.random, log });
   opened.push(() => runner.close());
   const labels = { runner: runner.label, imageRunner: runner.imageLabel };
-  const pps: PpsDeps = { pfs, session, slots: runner.slots, ...labels, ...imagesOf(runner) };
+  const stages = openMapReducePlanner(pfs);
+  const slots = { slots: runner.slots, stages };
+  const pps: PpsDeps = { pfs, session, ...slots, ...labels, ...imagesOf(runner) };
   const stop = new AbortController();
   const facts = { address: `${config.host}:${config.port}`, release: version };
   await pfs.storage.claimStore(stop.signal);

@@ -30,10 +30,11 @@ export async function openLocalWorkers(
   const { session: id } = pps;
   const name = `${hostname()}-${id.slice(0, 8)}`;
   const places = new Places(runner.slots, clock);
-  const { worker, filecache } = await openMachineWorker(
+  const machine = await openMachineWorker(
     { ...config, cacheBytesMax },
     { name, host, runner, clock, log, places },
   );
+  const { worker } = machine;
   const feed = new TaskFeed({ host, worker: name, monotonicMs: () => clock.monotonicMs() });
   const draining = new AbortController();
   const work = async (signal: AbortSignal): Promise<boolean> =>
@@ -73,7 +74,7 @@ export async function openLocalWorkers(
       gone.abort();
       await keeping;
       await host.leave({ id }).catch(() => undefined);
-      await filecache.close(signal);
+      await machine.close(signal);
     },
   };
 }

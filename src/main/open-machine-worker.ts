@@ -1,6 +1,8 @@
 import * as fs from "node:fs/promises";
 import { join } from "node:path";
-import { openFileCache, type FileCache } from "../filecache/index.ts";
+import { fetchUrl } from "../base/fetch-url.ts";
+import { openFileCache } from "../filecache/index.ts";
+import { openThreadShuffleCompute } from "../shuffle/index.ts";
 import { openWorker, type Worker, type WorkerOptions } from "../worker/index.ts";
 import { readBootId } from "./boot-id.ts";
 import { openSecretSource, type SecretPlaces } from "./secret-source.ts";
@@ -14,19 +16,27 @@ interface MachinePlaces {
   readonly cacheBytesMax: number;
 }
 
+/** The worker of this machine. */
+interface MachineWorker {
+  readonly worker: Worker;
+  /** Gives back what it has of the machine. To be called after the last task. */
+  close(signal: AbortSignal): Promise<void>;
+}
+
 type WorkerParts = Pick<WorkerOptions, "name" | "host" | "runner" | "clock" | "log" | "places">;
 
 /**
  * Opens the worker of this machine with a file cache of its own, for a daemon and for `pachd worker` alike.
- * Commands see neither the folder nor the secrets of others. The caller closes the cache, after the last task.
+ * Commands see neither the folder nor the secrets of others.
  */
 export async function openMachineWorker(
   places: MachinePlaces,
   parts: WorkerParts,
-): Promise<{ worker: Worker; filecache: FileCache }> {
+): Promise<MachineWorker> {
   const { root, secrets, sandbox, cacheBytesMax: bytesMax } = places;
   const dir = join(root, "cache");
   const filecache = await openFileCache({ fs, dir, bytesMax, bootId: await readBootId() });
+  const shuffle = openThreadShuffleCompute();
   const worker = await openWorker({
     ...parts,
     filecache,
@@ -35,6 +45,14 @@ export async function openMachineWorker(
     hidden: [root, ...(secrets.directory === undefined ? [] : [secrets.directory])],
     secrets: openSecretSource(secrets),
     readOnlyInputs: sandbox,
+    shuffle,
+    fetchUrl,
   });
-  return { worker, filecache };
+  return {
+    worker,
+    async close(signal) {
+      await shuffle.close();
+      await filecache.close(signal);
+    },
+  };
 }

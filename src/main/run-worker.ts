@@ -75,7 +75,8 @@ async function openRemoteWorker(config: WorkerConfig, log: Log): Promise<RemoteW
   });
   const runner = await openRunner(config, { random, log });
   const parts = { name, host, runner, clock, log };
-  const { worker, filecache } = await openMachineWorker(config, parts);
+  const machine = await openMachineWorker(config, parts);
+  const { worker } = machine;
   const gone = new AbortController();
   let slots: ReturnType<typeof openSlots> | undefined;
   let keeping: Promise<void> = Promise.resolve();
@@ -108,7 +109,7 @@ async function openRemoteWorker(config: WorkerConfig, log: Log): Promise<RemoteW
       await keeping;
       await host.leave(facts()).catch(() => undefined);
       await runner.close();
-      await filecache.close(AbortSignal.timeout(endMs));
+      await machine.close(AbortSignal.timeout(endMs));
       host.close();
     },
   };

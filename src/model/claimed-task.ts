@@ -1,4 +1,5 @@
 import type { Demands } from "./demands.ts";
+import type { StageWork, TaskFacts } from "./stage-work.ts";
 
 /** An input or previous output, as a worker can list and read it. Opaque to the worker. */
 export interface ViewRef {
@@ -7,6 +8,14 @@ export interface ViewRef {
   /** What the host needs to open it again; plain data. */
   readonly token: string;
 }
+
+/** Bytes `[start, end)` of a file; an end beyond the file's is the file's. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+export const wholeFile: ByteRange = { start: 0, end: Number.MAX_SAFE_INTEGER };
 
 /** A file of a view. */
 export interface ViewFile {
@@ -44,6 +53,8 @@ export interface ClaimedTask extends HeldTask {
   readonly inputs: readonly { readonly name: string; readonly view: ViewRef }[];
   /** The output of the job before, shown read-only at `/pfs/prev` and as the start of `/pfs/out`. */
   readonly parentOutput?: ViewRef;
+  /** In place of `cmd`, of a task in a stage; its inputs are read as streams and not shown. */
+  readonly work?: StageWork;
 }
 
 /** How an attempt ended. */
@@ -52,6 +63,8 @@ export type TaskOutcome =
       readonly kind: "success";
       /** Digest of the image it ran in; absent where there are none. */
       readonly image?: string;
+      /** Of a task in a stage. */
+      readonly facts?: TaskFacts;
     }
   | { readonly kind: "failure"; readonly error: string; readonly exitCode?: number };
 

@@ -29,7 +29,7 @@ const unitBytes: Readonly<Record<string, number>> = {
 const memoryBytesMin = 6 * 2 ** 20;
 
 /** `512Mi`, `512MiB`, `2G`, `1.5GB`, or bytes as a number. */
-const memory = z.union([z.number(), z.string()]).transform((given, context): number => {
+export const memorySize = z.union([z.number(), z.string()]).transform((given, context): number => {
   const [, count = "", unit = ""] = /^(\d+(?:\.\d+)?) ?([KMGT]i?)?B?$/i.exec(String(given)) ?? [];
   const bytes = Math.floor(Number(count) * (unitBytes[unit.toUpperCase()] ?? 0));
   if (count !== "" && bytes >= memoryBytesMin && Number.isSafeInteger(bytes)) return bytes;
@@ -65,7 +65,7 @@ export const transformDemands = {
 
 /** Of a spec: what stands beside `transform`. */
 export const specDemands = {
-  resources: z.strictObject({ cpu: cpu.optional(), memory: memory.optional() }).optional(),
+  resources: z.strictObject({ cpu: cpu.optional(), memory: memorySize.optional() }).optional(),
   network: z.enum(["none", "bridge", "host"]).optional(),
 };
 

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { CodedError } from "../base/errors.ts";
 import type { CommitName } from "./commit.ts";
-import { demandsOf, specDemands } from "./demands.ts";
+import { specDemands } from "./demands.ts";
 import { givenLimits, limitFields, type Limits } from "./limits.ts";
 import type { Method } from "./method.ts";
+import { parseRepoName } from "./repo.ts";
 import { camelFields, specError } from "./spec-error.ts";
 import {
   inputFields,
@@ -11,7 +12,9 @@ import {
   parallelismOf,
   parallelismSchema,
   repoName,
+  requirePaths,
   sharedFields,
+  transformOf,
   transformSchema,
   type ParallelismSpec,
   type Transform,
@@ -29,6 +32,8 @@ export interface JobSpecInput {
 export interface JobSpec {
   readonly pipeline: string | undefined;
   readonly transform: Transform | undefined;
+  /** The repo to write to, made when it is not there. Default: one of the job's own. */
+  readonly output: string | undefined;
   readonly parallelismSpec: ParallelismSpec | undefined;
   /** By repo; undefined when the spec does not name any. */
   readonly inputs: readonly JobSpecInput[] | undefined;
@@ -69,6 +74,7 @@ export const jobSpecSchema = z.strictObject({
   parallelism: parallelism.optional(),
   inputs: z.array(inputSchema).optional(),
   parentJob: named("id").optional(),
+  output: repoName.optional(),
   force: z.boolean().default(false),
   reprocess: z.boolean().default(false),
   ...limitFields,
@@ -81,6 +87,7 @@ const knownFields = {
   resources: Object.keys(specDemands.resources.unwrap().shape),
   pipeline: ["name"],
   parentJob: ["id"],
+  output: ["name"],
   "inputs[]": Object.keys(inputSchema.shape),
   "inputs[].commit": ["repo", "id"],
 };
@@ -106,9 +113,16 @@ export function parseJobSpec(document: unknown): JobSpec {
     commit: { repo: input.commit.repo.name, id: input.commit.id },
   }));
   const isDivided = spec.parallelismSpec !== undefined || spec.parallelism !== undefined;
+  const transform = spec.transform === undefined ? undefined : transformOf(spec.transform, spec);
+  if (transform !== undefined && inputs !== undefined)
+    requirePaths(
+      transform,
+      inputs.map(({ commit: { repo } }) => repo),
+    );
   return {
     pipeline,
-    transform: transformIn(spec),
+    transform,
+    output: outputOf(spec.output?.name, { pipeline, parentJob: spec.parentJob?.id }),
     parallelismSpec: isDivided ? parallelismOf(spec.parallelismSpec, spec.parallelism) : undefined,
     inputs: inputs === undefined ? undefined : sortedOnce(inputs),
     parentJob: nonEmpty(spec.parentJob?.id),
@@ -118,10 +132,18 @@ export function parseJobSpec(document: unknown): JobSpec {
   };
 }
 
-function transformIn(spec: z.infer<typeof jobSpecSchema>): Transform | undefined {
-  if (spec.transform === undefined) return undefined;
-  const { user, workingDir, ...transform } = spec.transform;
-  return { ...transform, ...demandsOf({ user, workingDir }, spec) };
+/** A job of a pipeline, and one that continues another, writes where that one does. */
+function outputOf(
+  output: string | undefined,
+  { pipeline, parentJob }: { pipeline: string | undefined; parentJob: string | undefined },
+): string | undefined {
+  if (nonEmpty(output) === undefined) return undefined;
+  const other = pipeline === undefined ? nonEmpty(parentJob) : `pipeline ${pipeline}`;
+  if (other === undefined) return parseRepoName(output ?? "");
+  throw new CodedError(
+    "invalid_argument",
+    `Cannot read the job spec: output: the job writes where ${other} does. Leave one of them out`,
+  );
 }
 
 /** On the wire an absent name is an empty one. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { CodedError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
-import { demandsOf, specDemands } from "./demands.ts";
+import { specDemands } from "./demands.ts";
 import { defaultLimits, givenLimits, limitFields, type Limits } from "./limits.ts";
 import type { Method } from "./method.ts";
 import { classicRefusal, isRepoName, parseRepoName, repoNameMax } from "./repo.ts";
@@ -12,8 +12,11 @@ import {
   parallelismOf,
   parallelismSchema,
   repoName,
+  requirePaths,
   sharedFields,
+  transformOf,
   transformSchema,
+  wholeIfMapReduce,
   type ParallelismSpec,
   type Transform,
 } from "./spec-schema.ts";
@@ -83,12 +86,13 @@ export function parsePipelineSpec(document: unknown): PipelineSpec {
       `Cannot create pipeline ${spec.pipeline.name}: repo ${twice} is an input twice. Name each input repo once`,
       { details: { classic: "pachyderm.ppsclient.pipelineserver: duplicate input repos" } },
     );
-  const { user, workingDir, ...transform } = spec.transform;
+  const transform = transformOf(spec.transform, spec);
+  requirePaths(transform, repos);
   return {
     name: parsePipelineName(spec.pipeline.name),
-    transform: { ...transform, ...demandsOf({ user, workingDir }, spec) },
+    transform,
     parallelismSpec: parallelismOf(spec.parallelismSpec, spec.parallelism),
-    inputs,
+    inputs: wholeIfMapReduce(inputs, transform),
     limits: { ...defaultLimits, ...givenLimits(spec) },
     ...(spec.reuse === undefined ? {} : { reuse: spec.reuse }),
   };

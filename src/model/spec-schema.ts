@@ -1,14 +1,17 @@
 import { z } from "zod";
 import { CodedError } from "../base/errors.ts";
-import { transformDemands, type Demands } from "./demands.ts";
+import { demandsOf, transformDemands, type Demands, type specDemands } from "./demands.ts";
+import { mapReduceKnown, mapReduceSchema, type MapReduce } from "./map-reduce.ts";
 import { methodAliases, type Method } from "./method.ts";
 import { didYouMean } from "./spec-error.ts";
 
 /** The user's program and what it gets (seed 002 chapter 9.1.2). */
 export interface Transform extends Demands {
   readonly image: string;
-  /** Run as it is, without a shell. */
+  /** Run as it is, without a shell. Empty with `mapReduce`. */
   readonly cmd: readonly string[];
+  /** In place of a command. */
+  readonly mapReduce?: MapReduce;
   readonly env: Readonly<Record<string, string>>;
   readonly secrets: readonly { readonly name: string; readonly mountPath: string }[];
   /** Lines given to the command's standard input, each ended by a newline. */
@@ -101,10 +104,10 @@ const secretSchema = z.strictObject({
     .regex(/^\/(?!(pfs|proc|dev|sys)(\/|$))/, "expected a path outside /pfs, /proc, /dev and /sys"),
 });
 
-/** `transform` of every spec. */
-export const transformSchema = z.strictObject({
+const transformFields = z.strictObject({
   image: z.string().default(""),
-  cmd: z.array(z.string()).min(1, "a cmd needs to be provided"),
+  cmd: z.array(z.string()).min(1, "a cmd needs to be provided").optional(),
+  mapReduce: mapReduceSchema.optional(),
   env: z.record(z.string(), z.string()).default({}),
   secrets: z.array(secretSchema).default([]),
   stdin: z.array(z.string()).default([]),
@@ -112,6 +115,54 @@ export const transformSchema = z.strictObject({
   debug: z.boolean().default(false),
   ...transformDemands,
 });
+
+/** What says how a command is run has no meaning for a mapper and a reducer. */
+const ofCommands = ["cmd", "stdin", "acceptReturnCode", "workingDir"] as const;
+
+/** `transform` of every spec. */
+export const transformSchema = transformFields.superRefine((spec, context) => {
+  if (spec.mapReduce === undefined) {
+    if (spec.cmd === undefined)
+      context.addIssue({ code: "custom", path: ["cmd"], message: "is missing" });
+    return;
+  }
+  for (const field of ofCommands) {
+    const given = spec[field];
+    if (given === undefined || given.length === 0) continue;
+    const message = "cannot stand beside mapReduce, which has commands of its own";
+    context.addIssue({ code: "custom", path: [field], message });
+  }
+});
+
+/** The transform of a spec, with what the spec asks of the machine. */
+export function transformOf(
+  spec: z.infer<typeof transformSchema>,
+  beside: Pick<Parameters<typeof demandsOf>[1], keyof typeof specDemands>,
+): Transform {
+  const { user, workingDir, cmd = [], mapReduce, ...transform } = spec;
+  return {
+    ...transform,
+    cmd,
+    ...(mapReduce === undefined ? {} : { mapReduce }),
+    ...demandsOf({ user, workingDir }, beside),
+  };
+}
+
+/** Mappers are always shown all of an input: what is new in it is found by comparing splits. */
+export function wholeIfMapReduce<T extends InputFlags>(
+  inputs: readonly T[],
+  { mapReduce }: Pick<Transform, "mapReduce">,
+): T[] {
+  if (mapReduce === undefined) return [...inputs];
+  const method: Method = { partition: "BLOCK", incremental: "NONE" };
+  return inputs.map((input) => ({ ...input, method, runEmpty: true, each: false }));
+}
+
+interface InputFlags {
+  readonly method: Method;
+  readonly runEmpty: boolean;
+  readonly each: boolean;
+}
 
 /** `parallelismSpec` of every spec. */
 export const parallelismSchema = z.strictObject({
@@ -148,7 +199,8 @@ export const inputFields = {
 
 /** Known fields by the place they are in, for hints; `inputs[]` comes from the spec. */
 export const sharedFields: Readonly<Record<string, readonly string[]>> = {
-  transform: Object.keys(transformSchema.shape),
+  transform: Object.keys(transformFields.shape),
+  ...mapReduceKnown,
   parallelismSpec: Object.keys(parallelismSchema.shape),
   "inputs[].repo": ["name"],
   "inputs[].method": Object.keys(methodObject.shape),
@@ -171,4 +223,24 @@ export function parallelismOf(
     "invalid_argument",
     "Cannot use parallelism_spec.coefficient 0: it makes no workers. Give a number above 0",
   );
+}
+
+/**
+ * Refuses paths of MapReduce in repos that are no inputs, and a MapReduce that has nothing to read.
+ *
+ * @throws CodedError `invalid_argument`
+ */
+export function requirePaths({ mapReduce }: Transform, repos: readonly string[]): void {
+  if (mapReduce === undefined) return;
+  const stray = mapReduce.paths.find((path) => !repos.includes(path.split("/")[0] ?? ""));
+  if (stray !== undefined)
+    throw new CodedError(
+      "invalid_argument",
+      `Cannot read "${stray}": ${stray.split("/")[0]} is no input. Name its repo among the inputs`,
+    );
+  if (repos.length === 0 && mapReduce.urls.length === 0)
+    throw new CodedError(
+      "invalid_argument",
+      "Cannot run mappers on nothing: give inputs, or mapReduce.urls",
+    );
 }

@@ -62,6 +62,11 @@ export async function hashedBlocks(
   }));
 }
 
+/** Where the blocks of a file are. */
+export async function blockRanges(file: BlockFile): Promise<ByteRange[]> {
+  return (await blocksOf(file)).map(({ start, end }) => ({ start, end }));
+}
+
 /** The hash that decides the shard of a file without blocks, and of a directory. */
 export function pathShardHash(path: FilePath): number {
   return adler32(Buffer.from(`/${path}`));

@@ -25,6 +25,7 @@ export async function matchFiles(
   const opened = async function* (): AsyncGenerator<OpenFile, void, void> {
     let isEmpty = true;
     for await (const file of matching(view, parts, signal)) {
+      if (file.entry.type !== "file") continue;
       isEmpty = false;
       yield openedFile(deps, { view, uid: detail.info.uid }, file);
     }
@@ -36,6 +37,34 @@ export async function matchFiles(
       );
   };
   return opened();
+}
+
+/**
+ * The files of a view that a pattern stands for, as matchFiles() finds them; of a directory that matches, all files
+ * below it.
+ */
+export async function* filesMatching(
+  view: View,
+  pattern: string,
+  signal: AbortSignal,
+): AsyncGenerator<ViewEntry, void, void> {
+  const path = parsePath(pattern);
+  if (path === "") return yield* filesBelow(view, "", signal);
+  for await (const found of matching(view, partsOf(path), signal)) {
+    if (found.entry.type === "file") yield found;
+    else yield* filesBelow(view, found.path, signal);
+  }
+}
+
+async function* filesBelow(
+  view: View,
+  dir: string,
+  signal: AbortSignal,
+): AsyncGenerator<ViewEntry, void, void> {
+  for await (const run of view.runsBelow(dir)) {
+    signal.throwIfAborted();
+    for (const file of run) if (file.entry.type === "file") yield file;
+  }
 }
 
 /** A path below a directory as it is typed; one name when it may be a pattern. */
@@ -56,7 +85,7 @@ function partsOf(path: string): Part[] {
   return parts;
 }
 
-/** Depth first, without recursion: a path may have thousands of parts. */
+/** Files and directories. Depth first, without recursion: a path may have thousands of parts. */
 async function* matching(
   view: View,
   parts: readonly Part[],
@@ -72,7 +101,7 @@ async function* matching(
     }
     const { path, entry } = next.value;
     const part = parts[open.length];
-    if (part === undefined && entry.type === "file") yield next.value;
+    if (part === undefined) yield next.value;
     if (part !== undefined && entry.type === "dir") open.push(candidates(view, path, part));
   }
 }

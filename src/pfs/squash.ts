@@ -1,5 +1,12 @@
 import type { NewRun, Sealed, StagedRun } from "../metadata/index.ts";
-import { buildTree, encodeTreeRef, foldDeltas, stampDelta } from "../storage/index.ts";
+import {
+  buildTree,
+  emptyContent,
+  encodeTreeRef,
+  foldDeltas,
+  stampDelta,
+  type Entry,
+} from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
 import { ingesting } from "./ingest-files.ts";
 import { runEntries } from "./open-roots.ts";
@@ -14,12 +21,14 @@ export interface SquashInput {
   readonly deltas: readonly Pick<StagedRun, "entries" | "root">[];
   /** Other jobs ran some of the tasks. */
   readonly isReused?: boolean;
+  /** What the parent had goes. */
+  readonly replacing?: boolean;
 }
 
 /**
  * Stages several deltas in an open commit as one: contents are concatenated per path in the order
- * given, and where any of them replaced a file, what the parent had goes (contract 2.8). Repeating
- * it with the same key does nothing. Says whether no file is of two of them.
+ * given, and where any of them replaced a file, what the parent had goes (contract 2.8); with
+ * `replacing`, all that the parent had goes. Repeating it with the same key does nothing. Says whether no file is of two of them.
  *
  * @throws CodedError `failed_precondition` when one path is a file in one and a directory in another
  */
@@ -52,15 +61,16 @@ export async function stageSquashed(
 
 async function squash(
   deps: PfsDeps,
-  { deltas, uid }: SquashInput,
+  { deltas, uid, replacing = false }: SquashInput,
   facts: SquashFacts,
 ): Promise<{ run: NewRun; sealed: Sealed }> {
   return await ingesting(deps.storage, async (ingest) => {
     const { nodes } = deps.storage;
     const commit = Buffer.from(uid, "hex");
-    const streams = deltas.map((delta) =>
+    const streams: (AsyncIterable<Entry> | Iterable<Entry>)[] = deltas.map((delta) =>
       facts.watch(stampDelta(runEntries(delta, nodes), commit)),
     );
+    if (replacing) streams.unshift([clearOfAll(commit, deps.clock.nowMicros())]);
     const squashed = foldDeltas(streams, "squash", nodes, ingest.nodes);
     const tree = await buildTree(facts.watchSquashed(squashed), ingest.nodes);
     return {
@@ -68,4 +78,17 @@ async function squash(
       sealed: await ingest.seal(),
     };
   });
+}
+
+/** Says that nothing the parent had is left. */
+function clearOfAll(commit: Buffer, modifiedMicros: number): Entry {
+  return {
+    key: Buffer.alloc(0),
+    type: "none",
+    reset: false,
+    clear: true,
+    content: emptyContent,
+    modifiedMicros,
+    commit,
+  };
 }

@@ -18,6 +18,7 @@ import { blocksInShard } from "./block-shards.ts";
 import { isInFileShard } from "./file-shards.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import { readRanges } from "./read-ranges.ts";
+import { runsTree } from "./runs-tree.ts";
 import { sinceTree } from "./since.ts";
 
 /** What part of a commit is looked at. Plain data: a worker carries it around. */
@@ -30,6 +31,11 @@ export interface ViewSpec {
   readonly shard?: Shard;
   /** Only the top-level file or directory of this name. */
   readonly top?: string;
+  /**
+   * What the tasks of the first stage of this job have written, in place of what is in the commit: a directory a
+   * file, in it the file of each task under its number.
+   */
+  readonly runsOf?: string;
 }
 
 /** A byte range of a file's content. */
@@ -177,6 +183,11 @@ export class View {
 
 /** Opens a view of a commit. */
 export async function openView(deps: PfsDeps, spec: ViewSpec): Promise<View> {
+  if (spec.runsOf !== undefined) {
+    const { root: tree, nodes } = await runsTree(deps, spec.runsOf);
+    const runs = new View(deps, { tree, nodes, shard: wholeShard });
+    return spec.top === undefined ? runs : runs.only(spec.top);
+  }
   const detail = await deps.metadata.call("commitByUid", { uid: spec.uid });
   const view = await viewOf(deps, detail, spec);
   return spec.top === undefined ? view : view.only(spec.top);

@@ -4,12 +4,13 @@ import type { JobInfo } from "../model/job.ts";
 import { parseJobSpec, type JobSpec } from "../model/job-spec.ts";
 import { defaultLimits } from "../model/limits.ts";
 import type { Principal } from "../model/principal.ts";
-import type { Transform } from "../model/spec-schema.ts";
+import { wholeIfMapReduce, type Transform } from "../model/spec-schema.ts";
 import type { JobParts, NewJob, PipelineDetail } from "../metadata/index.ts";
 import { inputSetsOf, type InputSet } from "./dag.ts";
 import { jobIdOf } from "./job-id.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 import { isReused } from "./reuse-facts.ts";
+import { requireStages } from "./stages.ts";
 import { sortedInputs } from "./trigger.ts";
 
 /**
@@ -37,6 +38,7 @@ export async function createJob(
     pipeline: parts.pipeline?.spec.name ?? "",
     version: parts.pipeline?.version ?? 0,
     ...(parts.parent === undefined ? {} : { outputRepo: parts.parent.outputRepo }),
+    ...(spec.output === undefined ? {} : { newRepo: spec.output }),
     ...(key === undefined ? {} : { key }),
   });
   for (const topic of ["events", "repos", "jobs"]) hints.give(topic);
@@ -67,13 +69,15 @@ async function jobOf(
   const { pipeline, parent } = parts;
   const transform = spec.transform ?? pipeline?.spec.transform;
   if (transform === undefined) throw new Error("a job spec has a transform or a pipeline");
-  const inputs =
+  const given =
     spec.inputs === undefined && pipeline !== undefined
       ? await ownInputs(deps, pipeline)
       : (spec.inputs ?? []).map(({ method, runEmpty, each }, i) => {
           const { repo, uid, id: commitId } = parts.inputs[i]!;
           return { repo, uid, commitId, method, runEmpty, each };
         });
+  const inputs = wholeIfMapReduce(given, transform);
+  requireStages(deps, transform);
   const otherwise = spec.transform === undefined ? pipeline?.spec : undefined;
   return {
     id: identityOf(spec, pipeline, { transform, inputs }) ?? id,

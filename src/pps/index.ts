@@ -13,6 +13,8 @@ export {
   listPipelines,
 } from "./pipelines.ts";
 export type { PpsDeps } from "./pps-deps.ts";
+export { inspectRun, listRuns } from "./runs.ts";
+export type { NewStage, StagePlanner, StageTask } from "./stages.ts";
 export { TaskHost, type ClaimRequest } from "./task-host.ts";
 export { claimedMax } from "./tasks.ts";
 export { listWorkers } from "./workers.ts";

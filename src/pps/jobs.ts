@@ -9,6 +9,7 @@ import type { DividedInput } from "./partition.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 import { findReuse, isBaseGone, reusePlanOf } from "./reuse.ts";
 import { stageTasks, type EndedTasks } from "./stage-tasks.ts";
+import { startNextStage, startOfStages } from "./stages.ts";
 import { countWorkers } from "./workers.ts";
 
 /**
@@ -44,10 +45,17 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
   const fromUids = job.inputs.map((input, i) => fromUidOf(job, input, i));
   const empty = job.inputs.some((input, i) => isEmptyInput(job, input, i));
   const inputs = dividedInputs(job, fromUids);
-  const reuse = empty ? undefined : await findReuse(deps, job);
-  const division = empty
-    ? { moduli: job.inputs.map(() => 1), tasks: 0, entries: [], matched: [] }
-    : await divide(deps, { job, inputs, fromUids, base: reuse?.base, signal });
+  const staged = await startOfStages(deps, job, signal);
+  const reuse = empty || staged !== undefined ? undefined : await findReuse(deps, job);
+  const division =
+    empty || staged !== undefined
+      ? {
+          moduli: job.inputs.map(() => 1),
+          tasks: staged?.stage.tasks ?? 0,
+          entries: [],
+          matched: [],
+        }
+      : await divide(deps, { job, inputs, fromUids, base: reuse?.base, signal });
   const { plan, ...reused } = reusePlanOf(job, reuse, division);
   await metadata.call("startJob", {
     id,
@@ -58,6 +66,7 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
     tasks: division.tasks,
     entries: division.entries,
     ...reused,
+    ...staged,
     plan: {
       ...plan,
       moduli: division.moduli,
@@ -134,9 +143,11 @@ export function workersOf(
 export async function publishJob(deps: PpsDeps, id: string, signal: AbortSignal): Promise<void> {
   const { metadata } = deps.pfs;
   const ended = await metadata.call("taskOutputs", { jobId: id });
-  const { outputUid, error } = ended;
+  const { outputUid, error, hasStages } = ended;
+  // The event of a stage may come again when the next one goes on.
   if (outputUid === null || ended.tasksLeft > 0) return;
   try {
+    if (error === undefined && hasStages && (await startNextStage(deps, id, signal))) return;
     const conflict = await stage(deps, id, { ...ended, outputUid });
     const failure = error ?? conflict;
     if (failure !== undefined) await metadata.call("noteJobError", { id, error: failure });

@@ -13,7 +13,7 @@ const jobsMax = 64;
 
 /**
  * Jobs whose tasks are given out now, looked up once. A job that is started anew has another output, so what is
- * known under an output stays true.
+ * known under an output stays true, but for the stages that follow.
  */
 export class KnownJobs {
   private readonly deps: PpsDeps;
@@ -24,8 +24,15 @@ export class KnownJobs {
     this.deps = deps;
   }
 
-  /** Undefined for a job that is gone, or has been started anew. */
-  async find(id: string, outputUid: string): Promise<KnownJob | undefined> {
+  /** The job of a task; undefined for one that is gone, or has been started anew. */
+  async find(id: string, outputUid: string, task: number): Promise<KnownJob | undefined> {
+    const found = await this.findOf(id, outputUid);
+    if (found === undefined || isOfKnownStage(found, task)) return found;
+    this.jobs.delete(`${id} ${outputUid}`);
+    return await this.findOf(id, outputUid);
+  }
+
+  private async findOf(id: string, outputUid: string): Promise<KnownJob | undefined> {
     const key = `${id} ${outputUid}`;
     const known = this.jobs.get(key) ?? this.lookUp(id, outputUid);
     this.jobs.delete(key);
@@ -55,4 +62,10 @@ export class KnownJobs {
     const parentOutput = parentUid === null ? undefined : { uid: parentUid };
     return { job: { ...job, outputUid, plan }, parentOutput };
   }
+}
+
+/** False when a stage has begun that was not there when the job was looked up. */
+function isOfKnownStage({ job }: KnownJob, task: number): boolean {
+  const last = job.stages.at(-1);
+  return last === undefined || task < last.first + last.tasks;
 }

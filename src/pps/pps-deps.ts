@@ -1,5 +1,6 @@
 import type { Transform } from "../model/spec-schema.ts";
 import type { PfsDeps } from "../pfs/index.ts";
+import type { StagePlanner } from "./stages.ts";
 
 /** Everything pps is given by whoever opens it. Hint topics: `events`, `tasks`, `jobs`, `job:<id>`. */
 export interface PpsDeps {
@@ -12,6 +13,8 @@ export interface PpsDeps {
   readonly runner: string;
   /** What runs those whose transform names an image. Default: the same. */
   readonly imageRunner?: string;
+  /** Plans jobs in stages. Default: there are none. */
+  readonly stages?: StagePlanner;
   /**
    * The digest of an image as it is on this machine, undefined when it is not there. Given where specs that name
    * an image run in containers.

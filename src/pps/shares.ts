@@ -4,6 +4,7 @@ import { openView, type ViewSpec } from "../pfs/index.ts";
 import { inputView } from "./job-views.ts";
 import { digitsOfTask, shardsOfTask } from "./partition.ts";
 import type { PpsDeps } from "./pps-deps.ts";
+import { stageText } from "./stages.ts";
 
 /** What one task is shown of one input. */
 export interface Share {
@@ -77,6 +78,7 @@ export async function shareText(deps: PpsDeps, { jobId, task }: TaskClaim): Prom
   try {
     const job = await deps.pfs.metadata.call("jobDetail", { id: jobId });
     if (job?.plan === undefined) return "";
+    if (job.stages.length > 0) return `\nIts input: ${await stageText(deps, job, task)}`;
     const said: string[] = [];
     for (const [i, { name, view }] of (await sharesOf(deps, job, job.plan, task)).entries()) {
       const names = await firstFiles(deps, view);

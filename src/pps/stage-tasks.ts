@@ -17,7 +17,7 @@ export type EndedTasks = Omit<OutputOf<"taskOutputs">, "outputUid"> & {
 export async function stageTasks(
   deps: PpsDeps,
   id: string,
-  { outputUid, outputs, reuse }: EndedTasks,
+  { outputUid, outputs, reuse, hasStages, error }: EndedTasks,
 ): Promise<void> {
   const { metadata } = deps.pfs;
   const isReused = (reuse?.skipped ?? 0) > 0;
@@ -33,7 +33,9 @@ export async function stageTasks(
   }
   const taken = isReused ? await metadata.call("reusedOutputs", { jobId: id }) : [];
   const all = [...deltas, ...taken.filter(isSaid)].toSorted((a, b) => a.task - b.task);
-  const { isDisjoint } = await stageSquash(deps.pfs, { ...output, deltas: all });
+  // What stages make replaces what the job before made.
+  const replacing = hasStages && error === undefined;
+  const { isDisjoint } = await stageSquash(deps.pfs, { ...output, replacing, deltas: all });
   if (reuse !== undefined && isDisjoint) await metadata.call("markDisjoint", { id });
 }
 

@@ -1,6 +1,8 @@
 import { CodedError } from "../base/errors.ts";
 import {
   heldTaskOf,
+  wholeFile,
+  type ByteRange,
   type ClaimedTask,
   type HeldTask,
   type TaskOutcome,
@@ -110,22 +112,30 @@ export class TaskHost {
     ref: ViewRef,
     path: string,
     signal: AbortSignal,
+    range: ByteRange = wholeFile,
   ): AsyncGenerator<Uint8Array, void, void> {
     const file = await this.openFile(ref, path);
-    yield* file.read(0, signal);
+    yield* file.read(range, signal);
   }
 
   /** A file of a view: how long it is, and its bytes from any place. */
   async openFile(
     ref: Pick<ViewRef, "token">,
     path: string,
-  ): Promise<{ bytes: number; read(start: number, signal: AbortSignal): AsyncIterable<Buffer> }> {
+  ): Promise<{
+    bytes: number;
+    read(range: ByteRange, signal: AbortSignal): AsyncIterable<Buffer>;
+  }> {
     const view = await this.views.open(ref);
     const file = await view.find(path);
     if (file === undefined)
       throw new CodedError("not_found", `There is no file "${path}" in the view of this task`);
     const { bytes } = file;
-    return { bytes, read: (start, signal) => view.read(file, { start, end: bytes }, signal) };
+    return {
+      bytes,
+      read: ({ start, end }, signal) =>
+        view.read(file, { start, end: Math.min(end, bytes) }, signal),
+    };
   }
 
   /** Stores what a task did to its output; it counts only if the task is then reported as a success. */
@@ -156,7 +166,7 @@ export class TaskHost {
   async report(task: HeldTask, outcome: TaskOutcome): Promise<void> {
     const held = heldTaskOf(task);
     if (outcome.kind === "failure") await reportTask(this.pps, held, outcome.error);
-    else await reportTask(this.pps, held, undefined, outcome.image);
+    else await reportTask(this.pps, held, undefined, outcome);
   }
 
   /** Hands a task back, for another worker to take at once. */
@@ -198,6 +208,7 @@ export class TaskHost {
       secrets: transform.secrets,
       timeoutMs: assignment.timeoutMs,
       demands: demandsIn(transform),
+      ...(assignment.work === undefined ? {} : { work: assignment.work }),
       inputs: shown,
       ...(parentOutput === undefined ? {} : { parentOutput: await this.views.refOf(parentOutput) }),
     };

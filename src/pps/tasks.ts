@@ -2,6 +2,7 @@ import { codedErrorFrom, isCoded } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
 import type { CommitName } from "../model/commit.ts";
 import type { Transform } from "../model/spec-schema.ts";
+import type { StageWork, TaskFacts } from "../model/stage-work.ts";
 import type { JobDetail, TaskClaim } from "../metadata/index.ts";
 import { stageOutput, type ViewSpec } from "../pfs/index.ts";
 import type { OutputChange } from "../model/output-change.ts";
@@ -9,6 +10,7 @@ import { KnownJobs, type KnownJob } from "./known-jobs.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 import { retryDelayMs } from "./retry-policy.ts";
 import { shareText, sharesOf } from "./shares.ts";
+import { plannerOf } from "./stages.ts";
 
 /** A worker that has not renewed for this long has lost its task (contract 3.7). */
 export const taskLeaseMs = 20_000;
@@ -23,6 +25,8 @@ export interface Assignment {
   readonly outputUid: string;
   /** How long the command may run; 0: as long as it takes. */
   readonly timeoutMs: number;
+  /** In place of the transform's command, of a task in a stage. */
+  readonly work?: StageWork;
 }
 
 /** Tasks that one claim takes at most. */
@@ -48,7 +52,7 @@ export async function claimTasks(
   const assignments = await Promise.all(
     claims.map(async ({ outputUid, ...claim }) => {
       try {
-        return await assign(deps, claim, await jobs.find(claim.jobId, outputUid));
+        return await assign(deps, claim, await jobs.find(claim.jobId, outputUid, claim.task));
       } catch (error) {
         await inputsFailed(deps, claim, error);
         return undefined;
@@ -71,14 +75,22 @@ async function assign(
 ): Promise<Assignment | undefined> {
   if (known === undefined) return undefined;
   const { job, parentOutput } = known;
-  return {
+  const common = {
     claim,
     transform: job.info.transform,
-    env: environmentOf(job, claim),
-    inputs: await sharesOf(deps, job, job.plan, claim.task),
-    parentOutput,
     outputUid: job.outputUid,
     timeoutMs: job.info.limits.taskTimeoutMs,
+  };
+  const env = environmentOf(job, claim);
+  if (job.stages.length > 0) {
+    const task = await plannerOf(deps).assign(job, claim.task);
+    return { ...common, ...task, env, parentOutput: undefined };
+  }
+  return {
+    ...common,
+    env,
+    inputs: await sharesOf(deps, job, job.plan, claim.task),
+    parentOutput,
   };
 }
 
@@ -114,18 +126,19 @@ export async function storeTaskOutput(
   await deps.pfs.metadata.call("storeOutput", { ...claim, ...staged });
 }
 
-/** Ends an attempt; without `error` it succeeded. `image`: the digest of that in which it ran. */
+/** Ends an attempt; without `error` it succeeded: in an image of this digest, and with what it has counted. */
 export async function reportTask(
   deps: PpsDeps,
   claim: TaskClaim,
   error: string | undefined,
-  image?: string,
+  { image, facts }: { readonly image?: string; readonly facts?: TaskFacts } = {},
 ): Promise<void> {
   const { hints, metadata, random } = deps.pfs;
   const leftEvent = await metadata.call("reportTask", {
     ...claim,
     delayMs: retryDelayMs(claim.attempt, random),
     ...(image === undefined ? {} : { image }),
+    ...(facts === undefined ? {} : { facts }),
     ...(error === undefined ? {} : { error: `${error}${await shareText(deps, claim)}` }),
   });
   if (leftEvent) hints.give("events");

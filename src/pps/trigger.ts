@@ -86,12 +86,13 @@ function newJob(
       })),
     });
   const { inputs, before } = set;
-  // A non-incremental input that changed means: from scratch (contract 3.8).
+  // A non-incremental input that changed means: from scratch (contract 3.8). MapReduce replaces what was there.
   const continues =
     before !== undefined &&
-    inputs.every(
-      (commit, i) => specs[i]!.method.incremental !== "NONE" || commit.uid === before[i]!.uid,
-    );
+    (spec.transform.mapReduce !== undefined ||
+      inputs.every(
+        (commit, i) => specs[i]!.method.incremental !== "NONE" || commit.uid === before[i]!.uid,
+      ));
   return {
     id: identity(inputs),
     parentId: continues ? identity(before) : undefined,

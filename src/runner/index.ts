@@ -1,6 +1,7 @@
 export type {
   NetworkPolicy,
   PfsMount,
+  PipedRun,
   Runner,
   RunLimits,
   RunOptions,

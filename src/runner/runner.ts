@@ -68,9 +68,22 @@ export type RunOutcome =
 /** Processes and threads that a run may have at a time where the runner can bound them. */
 export const processesMax = 4_096;
 
+/** A command between two streams, as in a pipeline of a shell; neither is ever whole in memory or on disk. */
+export interface PipedRun {
+  /**
+   * What the command reads, in place of `spec.stdin`: asked for as fast as it is read. A piece is not kept when the
+   * next is asked for. What the command leaves unread is not asked for: `signal` fires when it has ended.
+   */
+  readonly stdin: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  /** Gets stdout, and `output` only stderr; a slow one slows the command down. */
+  readonly stdout: (piece: Uint8Array) => void | Promise<void>;
+}
+
 export interface RunOptions {
   readonly signal: AbortSignal;
   readonly output: (piece: Uint8Array) => void | Promise<void>;
+  /** Default: stdin is that of the spec, stdout goes to `output`. */
+  readonly piped?: PipedRun;
   /** Told once, before the command starts, exactly which image it is. Not for a runner without images. */
   readonly imageResolved?: (digest: string) => void;
 }
@@ -84,7 +97,8 @@ export interface Runner {
   readonly kind: string;
   /**
    * Runs a command to its end. `output` gets stdout and stderr as they come (pieces of at most
-   * 64 KiB); it must not keep a piece after it returns, and a slow one slows the command down.
+   * 64 KiB); it must not keep a piece after it returns, and a slow one slows the command down. What fails
+   * of `output` or `piped` kills the command and is thrown.
    * When the signal fires, the whole process tree dies before this settles, with AbortError.
    *
    * @throws CodedError `failed_precondition` when the machine cannot run anything this way, naming the remedy;

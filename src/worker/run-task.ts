@@ -3,6 +3,7 @@ import { removeTree } from "../base/remove-tree.ts";
 import type { OutputChange } from "../model/output-change.ts";
 import { collectOutput } from "./collect-output.ts";
 import { startHeartbeat } from "./heartbeat.ts";
+import { runStage } from "./run-stage.ts";
 import { runUserCode } from "./run-user-code.ts";
 import { stageInputs } from "./stage-inputs.ts";
 import { stageSecrets } from "./stage-secrets.ts";
@@ -78,6 +79,18 @@ async function outcomeOf(
       task,
     );
     taskLog.hide(secrets.values);
+    if (task.work !== undefined) {
+      const part = { task, work: task.work, directory };
+      const { stage, facts } = await runStage(
+        { ...options, taskLog, secrets: secrets.mounts },
+        part,
+        signal,
+      );
+      const changes = (): AsyncIterable<OutputChange> => collectOutput(fs, stage, signal);
+      const store = async (): Promise<void> => await host.writeOutput(task, changes, signal);
+      await untilAvailable(store, { clock, signal });
+      return { kind: "success", facts };
+    }
     const stage = await untilAvailable(
       async () => await stageInputs({ fs, views, out: `${directory}/out` }, task, signal),
       { clock, signal },

@@ -65,9 +65,11 @@ export async function runUserCode(
   };
 }
 
-type Ended = RunOutcome | { readonly kind: "timed_out"; readonly afterMs: number };
+/** How a command ended, or was ended. */
+export type Ended = RunOutcome | { readonly kind: "timed_out"; readonly afterMs: number };
 
-async function runInTime(
+/** Runs a command, and kills it when it runs for longer than its task may. */
+export async function runInTime(
   { runner, clock }: { runner: Runner; clock: Clock },
   { timeoutMs = 0 }: ClaimedTask,
   spec: RunSpec,
@@ -103,7 +105,8 @@ function hintOf({ cmd, stdin }: ClaimedTask, ended: Ended): string {
   return "grep ends with 1 when it finds nothing: if that is all right, set transform.acceptReturnCode: [1]";
 }
 
-function demanded({ user, workingDir, resources, network }: Demands): Partial<RunSpec> {
+/** What a user asked for, as a runner is told it. */
+export function demanded({ user, workingDir, resources, network }: Demands): Partial<RunSpec> {
   const limits = {
     ...(resources?.cpu === undefined ? {} : { cpus: resources.cpu }),
     ...(resources?.memoryBytes === undefined ? {} : { memoryBytes: resources.memoryBytes }),
@@ -116,7 +119,8 @@ function demanded({ user, workingDir, resources, network }: Demands): Partial<Ru
   };
 }
 
-function describe(ended: Ended): string {
+/** How a command that failed has ended, in words. */
+export function describe(ended: Ended): string {
   switch (ended.kind) {
     case "exited":
       return `exit status ${ended.exitCode}`;

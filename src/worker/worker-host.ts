@@ -1,4 +1,10 @@
-import type { ClaimedTask, TaskOutcome, ViewFile, ViewRef } from "../model/claimed-task.ts";
+import type {
+  ByteRange,
+  ClaimedTask,
+  TaskOutcome,
+  ViewFile,
+  ViewRef,
+} from "../model/claimed-task.ts";
 import type { OutputChange } from "../model/output-change.ts";
 import type { WorkerFacts } from "../model/worker.ts";
 
@@ -24,10 +30,15 @@ export interface WorkerHost {
   /** The files and directories of a view, in path order (parents before children). */
   listView(view: ViewRef, signal: AbortSignal): AsyncIterable<ViewFile>;
   /**
-   * The content of one file of a view, as the view shows it (a block shard shows some blocks only). A slice is
-   * good until the next is asked for.
+   * The content of one file of a view, as the view shows it (a block shard shows some blocks only), or a range
+   * of it. A slice is good until the next is asked for.
    */
-  readFile(view: ViewRef, path: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  readFile(
+    view: ViewRef,
+    path: string,
+    signal: AbortSignal,
+    range?: ByteRange,
+  ): AsyncIterable<Uint8Array>;
   /**
    * Stores what the task did to its output; durable with `report`. May be called again, with the same
    * changes: the last one counts. `changes` gives them from the first, each time it is called.

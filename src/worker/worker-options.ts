@@ -4,6 +4,8 @@ import type { Log } from "../base/log.ts";
 import type { FileCache } from "../filecache/index.ts";
 import type { Runner } from "../runner/index.ts";
 import type { Places } from "./places.ts";
+import type { ShuffleCompute } from "../shuffle/index.ts";
+import type { FetchUrl } from "./read-split.ts";
 import type { SecretSource } from "./stage-secrets.ts";
 import type { WorkerHost } from "./worker-host.ts";
 
@@ -40,6 +42,10 @@ export interface WorkerOptions {
   readonly hidden: readonly string[];
   /** Where this machine keeps secrets. Default: it has none. */
   readonly secrets?: SecretSource;
+  /** Where what mappers print is sorted. */
+  readonly shuffle: ShuffleCompute;
+  /** Fetches what mappers read of the web. Default: nothing is fetched. */
+  readonly fetchUrl?: FetchUrl;
   /** Bounds how many commands run at a time. Default: as many as tasks are given. */
   readonly places?: Places;
   /** False when the runner cannot show inputs read-only; they are then never hard links into the cache. */

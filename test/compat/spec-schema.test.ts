@@ -20,8 +20,19 @@ const transform = (fields: object): object => ({ ...good, transform: { cmd: ["sh
 const input = (fields: object): object => ({ ...good, inputs: [{ repo: "a", ...fields }] });
 const secret = (fields: object): object => transform({ secrets: [fields] });
 
+const mapReduce = (fields: object): object => ({
+  ...good,
+  transform: { mapReduce: { mapper: "cat", ...fields } },
+});
+
 const accepted: readonly object[] = [
   good,
+  mapReduce({}),
+  { ...good, transform: { map_reduce: { mapper: "cat", key_fields: 2 } } },
+  mapReduce({ reducer: "wc", combiner: "wc", partitions: 3, partitioner: "crc32", memory: "8MB" }),
+  mapReduce({ partitioner: 2, keyFields: 3, separator: ",", order: "numeric,reverse" }),
+  mapReduce({ paths: ["a/*.txt"], urls: ["https://host/x"], split: "file", splitBytes: 8_000_000 }),
+  mapReduce({ files: [{ name: "a", text: "b" }], merge: true, keep: true }),
   { pipeline: { name: "p" }, transform: { cmd: ["sh"] } },
   transform({ image: "ubuntu", stdin: ["a"], env: { a_b: "c" }, debug: true }),
   transform({ acceptReturnCode: [1, "2"] }),
@@ -60,6 +71,16 @@ const refused: readonly unknown[] = [
   { ...good, unknown: 1 },
   { ...good, transform: {} },
   transform({ cmd: [] }),
+  transform({ mapReduce: { mapper: "cat" } }),
+  mapReduce({ mapper: "" }),
+  mapReduce({ partitions: 1_001 }),
+  mapReduce({ partitioner: "md5" }),
+  mapReduce({ order: "size" }),
+  mapReduce({ separator: "" }),
+  mapReduce({ urls: ["ftp://host"] }),
+  mapReduce({ files: [{ name: "a/b", text: "" }] }),
+  mapReduce({ files: [{ name: "a" }] }),
+  mapReduce({ other: 1 }),
   transform({ cmd: "sh" }),
   transform({ cmd: ["sh", 1] }),
   transform({ env: { a: 1 } }),

@@ -41,7 +41,15 @@ done`;
 const sumUp =
   "sort -n /pfs/$UP/sizes > /pfs/out/sorted; cat /pfs/$UP/f* | sha256sum > /pfs/out/all";
 
-/** Two pipelines, one after the other. */
+/** Lines of hexadecimal digits, and how often each pair of them begins one. */
+const mapReduce = {
+  mapper: "sleep $REST; od -An -v -tx1 -w16 | cut -c 2-6 | sed 's/$/\\t1/'",
+  reducer: "cut -f 1 | uniq -c",
+  partitions: 3,
+  split: "file",
+};
+
+/** Two pipelines, one after the other, and one of two stages. */
 async function createLine(daemon: TestDaemon, name: string, rest: number): Promise<void> {
   const env = { MARK: mark, UP: name, REST: String(rest) };
   const line = [
@@ -56,6 +64,11 @@ async function createLine(daemon: TestDaemon, name: string, rest: number): Promi
       transform: { cmd: ["sh"], stdin: [sumUp], env },
       inputs: [{ repo: { name }, method: "global" }],
       parallelism_spec: { constant: 1 },
+    },
+    {
+      pipeline: { name: `${name}_pairs` },
+      transform: { mapReduce, env: { ...env, REST: String(rest / 4) } },
+      inputs: [{ repo: { name: "data" } }],
     },
   ];
   for (const spec of line)
@@ -170,7 +183,7 @@ async function outputsOf(daemon: TestDaemon, repo: string): Promise<Map<string, 
 }
 
 async function compare(daemon: TestDaemon, name: string): Promise<void> {
-  for (const suffix of ["", "_sum"]) {
+  for (const suffix of ["", "_sum", "_pairs"]) {
     const calm = await outputsOf(daemon, `calm${suffix}`);
     assert.ok(calm.every((files) => files.size > 0));
     assert.deepEqual(await outputsOf(daemon, `${name}${suffix}`), calm);

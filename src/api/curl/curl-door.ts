@@ -1,13 +1,16 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Log } from "../../base/log.ts";
 import type { PfsDeps } from "../../pfs/index.ts";
+import type { PpsDeps } from "../../pps/index.ts";
 import { answerErrorText } from "../http/error-answer.ts";
 import { registerCurlFiles } from "./curl-files.ts";
 import { registerCurlHistory } from "./curl-history.ts";
+import { registerCurlRuns } from "./curl-runs.ts";
 
 /** What the curl API stands on. */
 export interface CurlDeps {
   readonly pfs: PfsDeps;
+  readonly pps: PpsDeps;
   /** The one repo that it knows; made by the first write. */
   readonly repo: string;
 }
@@ -28,15 +31,17 @@ export function registerCurlDoor(scope: FastifyInstance, deps: CurlDeps & { log:
   scope.get("/ping", () => "pong\n");
   registerCurlFiles(scope, deps);
   registerCurlHistory(scope, deps);
+  registerCurlRuns(scope, deps.pps);
   refuseOtherMethods(scope, "/ping", ["GET", "HEAD"]);
   refuseOtherMethods(scope, "/commit", ["GET", "HEAD", "POST"]);
   refuseOtherMethods(scope, "/branch", ["GET", "HEAD", "POST"]);
+  refuseOtherMethods(scope, "/run/*", ["GET", "HEAD"]);
   refuseOtherMethods(scope, "/file/*", ["GET", "HEAD", "POST", "PUT", "DELETE"]);
 }
 
 /** Whether a URL, without its host, is of this API. */
 export function isCurlPath(url: string): boolean {
-  return /^\/(?:file\/|(?:commit|branch|ping)(?:\?|$))/.test(url);
+  return /^\/(?:file\/|run\/|(?:commit|branch|ping)(?:\?|$))/.test(url);
 }
 
 function refuseOtherMethods(scope: FastifyInstance, url: string, known: readonly string[]): void {

@@ -4,7 +4,7 @@ import { KiB, MiB } from "../../base/size.ts";
 import { shownUrl } from "../../base/shown-url.ts";
 import { joinPath, parsePath, type FilePath } from "../../model/paths.ts";
 import { s3PlaceOf, type S3Place } from "../../model/s3-url.ts";
-import { fetchUrl } from "./fetch-url.ts";
+import { fetchUrl } from "../../base/fetch-url.ts";
 import { collect } from "./whole-body.ts";
 
 /** Objects up to this size are asked for before their turn, so that many are on their way at once. */

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { before, after, test } from "node:test";
+import type { StagePlanner } from "../../pps/index.ts";
 import { openTestGrpc, type TestGrpc } from "../grpc/testing/open-test-grpc.ts";
 import { isCurlPath } from "../curl/curl-door.ts";
 import { isWorkerPath } from "./worker-routes.ts";
@@ -142,6 +143,8 @@ const stepsBeforeJobs: readonly Step[] = [
   ["GET", `${block}/info`, 404],
   ["DELETE", block, 404],
   ["GET", "/jobs/nope", 404],
+  ["GET", "/runs", 200],
+  ["GET", "/runs/nope", 404],
   ["GET", "/jobs/nope/logs", 404],
   ["POST", "/flush", 200, { commits: [{ repo: "data", id: "master/0" }], waitMs: 0 }],
   ["POST", "/flush", 404, { commits: [{ repo: "data", id: "nope/0" }] }],
@@ -261,6 +264,7 @@ test("every route takes what the document allows, refuses what it does not, and 
   await daemon.pps.settle();
   job = (await daemon.pps.jobs("copy"))[0]!.id;
   await walk(stepsIntoNothing);
+  check(await ask("GET", `/api/v1/runs/${await madeRun()}?waitMs=0`));
   const byHand = { transform, inputs: [{ commit: "data/master/0" }] };
   const made = await ask("POST", "/api/v1/jobs", { body: JSON.stringify(byHand) });
   assert.equal(made.status, 201, made.received);
@@ -310,3 +314,22 @@ test("the examples of the document are valid", async () => {
     for (const example of examples)
       assert.deepEqual(document.faults(`/components/schemas/${name}`, example), [], name);
 });
+
+/** Has a run made, of mappers that have nothing to read; its id. */
+async function madeRun(): Promise<string> {
+  const stages: StagePlanner = {
+    next: async (of) =>
+      await Promise.resolve(of.stages.length === 0 ? { name: "map", tasks: 0 } : undefined),
+    assign: () => Promise.reject(new Error("there are no tasks")),
+  };
+  Object.assign(daemon.pps.deps, { stages });
+  const mapper = { mapper: "cat", partitions: 0 };
+  const spec = {
+    transform: { mapReduce: mapper },
+    inputs: [{ commit: "data/master/0" }],
+    output: "mapped",
+  };
+  const { received } = await ask("POST", "/api/v1/jobs", { body: JSON.stringify(spec) });
+  await daemon.pps.settle();
+  return (JSON.parse(received) as { id: string }).id;
+}

@@ -19,6 +19,7 @@ import { registerPutRoutes } from "./put-routes.ts";
 import { registerRepoRoutes } from "./repo-routes.ts";
 import { registerRewriteRoutes } from "./rewrite-routes.ts";
 import { RestRoutes } from "./route.ts";
+import { registerRunRoutes } from "./run-routes.ts";
 import { registerStoreRoutes } from "./store-routes.ts";
 import { registerWaitRoutes } from "./wait-routes.ts";
 import { registerWorkerRoutes } from "./worker-routes.ts";
@@ -53,7 +54,7 @@ export async function registerRoutes(
   registerWorkerRoutes(server, pps, options.stopping);
   await server.register(async (door) => {
     await Promise.resolve();
-    registerCurlDoor(door, { pfs: pps.pfs, repo: curlRepo, log });
+    registerCurlDoor(door, { pfs: pps.pfs, pps, repo: curlRepo, log });
   });
 }
 
@@ -74,6 +75,7 @@ function registerRestRoutes(routes: RestRoutes, options: RoutesOptions): void {
   registerBlockRoutes(routes, pps.pfs);
   registerPipelineRoutes(routes, pps);
   registerJobRoutes(routes, pps, streams);
+  registerRunRoutes(routes, pps);
   registerJobChangeRoutes(routes, pps);
   registerStoreRoutes(routes, pps);
   registerDocumentRoutes(routes, version);

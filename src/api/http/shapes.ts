@@ -8,12 +8,13 @@ import type { JobInfo, PipelineInfo } from "../../model/job.ts";
 import { defaultLimits } from "../../model/limits.ts";
 import type { RepoInfo } from "../../model/repo.ts";
 import type { WorkerInfo } from "../../model/worker.ts";
+import { mapReduce } from "./map-reduce-shape.ts";
 
 // What goes over the wire, for the document. The types say that a shape fits its noun; a test compares
 // real answers with the document.
 
-const micros = z.int().nonnegative().describe("Microseconds since 1970.");
-const count = z.int().nonnegative();
+export const micros = z.int().nonnegative().describe("Microseconds since 1970.");
+export const count = z.int().nonnegative();
 const exampleProgress = {
   tasksDone: 1,
   tasksSkipped: 0,
@@ -210,6 +211,7 @@ const transform = z
       .optional()
       .describe("What it may use at most."),
     network: z.enum(["none", "bridge", "host"]).optional(),
+    mapReduce: mapReduce.optional().describe("In place of a command."),
   })
   .meta({
     id: "Transform",
@@ -328,18 +330,21 @@ const task = z
   })
   .meta({ id: "Task" });
 
+export const jobState = z.enum(["creating", "running", "success", "failure", "empty"]);
+export const jobInput = z.strictObject({ commit: commitName, method, ...inputFlags });
+
 export const jobInfo: z.ZodType<JobInfo> = z
   .strictObject({
     id: z.string(),
     pipeline: z.string(),
     pipelineVersion: count,
     transform,
-    inputs: z.array(z.strictObject({ commit: commitName, method, ...inputFlags })),
+    inputs: z.array(jobInput),
     parentJob: z.string().optional(),
     startedMicros: micros,
     finishedMicros: micros.optional(),
     outputCommit: commitName.optional(),
-    state: z.enum(["creating", "running", "success", "failure", "empty"]),
+    state: jobState,
     error: z.string().optional().describe("Why it failed, in one or two lines."),
     parallelismSpec,
     runner: z.string(),

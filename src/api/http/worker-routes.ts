@@ -4,7 +4,13 @@ import { z } from "zod";
 import { coalesce } from "../../base/coalesce.ts";
 import { CodedError } from "../../base/errors.ts";
 import { KiB } from "../../base/size.ts";
-import type { HeldTask, TaskOutcome, ViewFile } from "../../model/claimed-task.ts";
+import {
+  wholeFile,
+  type HeldTask,
+  type TaskOutcome,
+  type ViewFile,
+} from "../../model/claimed-task.ts";
+import type { TaskFacts } from "../../model/stage-work.ts";
 import { readFrames } from "../../model/output-frames.ts";
 import { claimedMax, TaskHost, type PpsDeps } from "../../pps/index.ts";
 import { countOr, readBody, readQuery } from "./json-body.ts";
@@ -38,8 +44,19 @@ const claimBody = z.object({
   unclaim: tokens.default([]),
   waitMs: z.int().min(0).max(waitMsMax).default(0),
 });
+const amount = z.number().optional();
+const taskFacts = z.object({
+  counters: z.record(z.string(), z.record(z.string(), z.number())).optional(),
+  inputBytes: amount,
+  outputBytes: amount,
+  outputRecords: amount,
+}) as z.ZodType<TaskFacts>;
 const outcomeBody = z.union([
-  z.object({ kind: z.literal("success"), image: z.string().max(200).optional() }),
+  z.object({
+    kind: z.literal("success"),
+    image: z.string().max(200).optional(),
+    facts: taskFacts.optional(),
+  }),
   z.object({
     kind: z.literal("failure"),
     error: z.string().max(64 * KiB),
@@ -65,9 +82,15 @@ const viewSpec = z.strictObject({
   fullFile: z.boolean().optional(),
   shard: shard.optional(),
   top: z.string().optional(),
+  runsOf: name.optional(),
 });
 const viewQuery = z.object({ view: viewText });
-const fileQuery = z.object({ view: viewText, path: z.string(), start: countOr(0) });
+const fileQuery = z.object({
+  view: viewText,
+  path: z.string(),
+  start: countOr(0),
+  end: countOr(wholeFile.end),
+});
 const offsetQuery = z.object({ offset: countOr(0) });
 
 interface TaskParams {
@@ -132,13 +155,14 @@ function registerViewRoutes(server: FastifyInstance, host: TaskHost): void {
     );
   });
   server.get(`${prefix}/view/file`, async (request, reply) => {
-    const { view, path, start } = readQuery(request, fileQuery);
+    const { view, path, start, end: wanted } = readQuery(request, fileQuery);
     const file = await host.openFile(view, path);
+    const end = Math.max(start, Math.min(wanted, file.bytes));
     if (start > file.bytes)
       throw new CodedError("out_of_range", `The file has ${file.bytes} bytes, and not ${start}`);
-    void reply.type("application/octet-stream").header("content-length", file.bytes - start);
+    void reply.type("application/octet-stream").header("content-length", end - start);
     return await reply.send(
-      Readable.from(file.read(start, signalOf(reply)), {
+      Readable.from(file.read({ start, end }, signalOf(reply)), {
         objectMode: false,
         highWaterMark: 1 << 20,
       }),
@@ -187,8 +211,12 @@ async function* viewLines(
 
 function outcomeOf(outcome: z.infer<typeof outcomeBody>): TaskOutcome {
   if (outcome.kind === "failure") return { kind: "failure", error: outcome.error };
-  const { image } = outcome;
-  return { kind: "success", ...(image === undefined ? {} : { image }) };
+  const { image, facts } = outcome;
+  return {
+    kind: "success",
+    ...(image === undefined ? {} : { image }),
+    ...(facts === undefined ? {} : { facts }),
+  };
 }
 
 /** The attempt that a request is about; who calls proves with the token that it is its own. */

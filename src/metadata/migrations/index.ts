@@ -3,6 +3,7 @@ import { putBlocks } from "./004-put-blocks.ts";
 import { journal } from "./003-journal.ts";
 import { jobVerbs } from "./005-job-verbs.ts";
 import { sessionsAndGarbage } from "./002-sessions-and-garbage.ts";
+import { stages } from "./008-stages.ts";
 import { workersAndLogs } from "./006-workers-and-logs.ts";
 import { reuse } from "./007-reuse.ts";
 
@@ -22,4 +23,5 @@ export const migrations: readonly Migration[] = [
   jobVerbs,
   workersAndLogs,
   reuse,
+  stages,
 ];

@@ -81,18 +81,24 @@ async function parentOf(
 
 /**
  * Records a job that somebody asks for; with the id of one that is there, gives that one back. Without a
- * pipeline and a parent it writes to a repo of its own, `job_<id>`.
+ * pipeline and a parent it writes to `newRepo`, made when it is not there, or to a repo of its own, `job_<id>`.
  */
 export const createJob: Procedure<
-  { job: NewJob; pipeline: string; version: number; outputRepo?: string; key?: string },
+  {
+    job: NewJob;
+    pipeline: string;
+    version: number;
+    outputRepo?: string;
+    newRepo?: string;
+    key?: string;
+  },
   JobInfo
-> = async (tx, { job, pipeline, version, outputRepo, key }) => {
+> = async (tx, { job, pipeline, version, outputRepo, newRepo = `job_${job.id}`, key }) => {
   const answered = await findAnswer<JobInfo>(tx, key);
   if (answered !== undefined) return answered;
-  const repo = outputRepo ?? (pipeline === "" ? `job_${job.id}` : pipeline);
+  const repo = outputRepo ?? (pipeline === "" ? newRepo : pipeline);
   const isThere = (await tx.get(`SELECT id FROM jobs WHERE id = ?`, job.id)) !== undefined;
-  if (!isThere && outputRepo === undefined && pipeline === "")
-    await createRepo(tx, { name: repo, provenance: job.inputs.map((input) => input.repo) });
+  if (!isThere && outputRepo === undefined && pipeline === "") await requireOutput(tx, repo, job);
   if (!isThere) {
     await requireRepo(tx, repo);
     for (const input of job.inputs) await requireUpstream(tx, repo, input);
@@ -102,6 +108,22 @@ export const createJob: Procedure<
   await keepAnswer(tx, key, info);
   return info;
 };
+
+/** Makes the repo of a job's output; one that is there may have been made by an earlier job. */
+async function requireOutput(tx: Tx, repo: string, { inputs }: NewJob): Promise<void> {
+  if ((await tx.get(`SELECT name FROM repos WHERE name = ?`, repo)) === undefined) {
+    await createRepo(tx, { name: repo, provenance: inputs.map((input) => input.repo) });
+    await tx.run(`UPDATE repos SET of_jobs = 1 WHERE name = ?`, repo);
+    return;
+  }
+  const owner = await tx.get(`SELECT name FROM pipelines WHERE name = ?`, repo);
+  if (owner !== undefined)
+    throw new CodedError(
+      "failed_precondition",
+      `Cannot write to repo ${repo}: it is the output of a pipeline. Name another one`,
+      { details: { repo } },
+    );
+}
 
 async function requireUpstream(
   tx: Tx,

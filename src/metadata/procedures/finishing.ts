@@ -17,6 +17,7 @@ import { noteForJournal } from "./journal.ts";
 import { emit } from "./outbox.ts";
 import { recordSealed } from "./packs.ts";
 import { findAnswer, forgetAnswer } from "./requests.ts";
+import { dropStageOutputs } from "./stages.ts";
 import { listRuns, type StagedRun } from "./staging.ts";
 import { together } from "./together.ts";
 
@@ -250,6 +251,7 @@ async function endJobOfCommit(tx: Tx, row: CommitRow, state: "success" | "failur
       job.id,
     );
     await endOpenTasks(tx, job.id);
+    if (state === "success") await dropStageOutputs(tx, job.id);
   }
   await emit(tx, "job_finished", job.id);
 }

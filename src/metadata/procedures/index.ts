@@ -91,6 +91,8 @@ import {
 } from "./reuse.ts";
 import { deleteJob, deleteLooseJobs, endOverdueJob, restartJob, stopJob } from "./job-verbs.ts";
 import { notePipelineError, setPipelineRunning, updatePipeline } from "./pipeline-verbs.ts";
+import { inspectMapReduceRun, listMapReduceRuns } from "./runs.ts";
+import { jobSplit, stageOutputs, startStage } from "./stages.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
 import { listRuns, stagedBytes, stageRun, startClosing } from "./staging.ts";
@@ -136,6 +138,11 @@ export const procedures = {
   findJobParts,
   jobEntries,
   jobEntry,
+  inspectMapReduceRun,
+  listMapReduceRuns,
+  jobSplit,
+  stageOutputs,
+  startStage,
   findReuseBase,
   findTasksByKey,
   keepTaskKeys,

@@ -5,6 +5,7 @@ import type { JobInfo, JobProgress, JobState } from "../../model/job.ts";
 import { defaultLimits, type Limits } from "../../model/limits.ts";
 import type { Method } from "../../model/method.ts";
 import type { ParallelismSpec, Transform } from "../../model/spec-schema.ts";
+import type { JobStage } from "../../model/stage-work.ts";
 import type { Tx } from "../metadata-store.ts";
 import type { CommitRow } from "./commit-rows.ts";
 import type { TaskRange } from "./reuse.ts";
@@ -34,6 +35,8 @@ export interface JobRow extends Record<string, string | number | Uint8Array | nu
   tasks_total: number;
   tasks_micros: number | null;
   output_bytes: number;
+  /** Those begun so far, of a job in stages; empty for another. */
+  stages: string;
   /** 0: runs all its tasks, and no other job takes their outputs; 1: takes and gives; 2: gives. */
   reuse: number;
   /** Digest of what its tasks have in common; empty for a job that does not reuse, or has not started. */
@@ -139,6 +142,11 @@ export function limitsOf(row: Pick<JobRow, "limits">): Limits {
 export type JobCause =
   /** A finished commit, of which it is the consequence. */
   { readonly by: "commit"; readonly repo: string; readonly id: string } | { readonly by: "person" };
+
+/** The stages begun so far; none of a job that has no stages. */
+export function stagesOf(row: Pick<JobRow, "stages">): JobStage[] {
+  return row.stages === "" ? [] : (JSON.parse(row.stages) as JobStage[]);
+}
 
 /** How a job was started; undefined before. */
 export function planOf(row: Pick<JobRow, "plan">): JobPlan | undefined {

@@ -150,7 +150,7 @@ async function runFailedTasks(
 async function runAllTasks(tx: Tx, row: JobRow): Promise<void> {
   await removeTasks(tx, row.id);
   await tx.run(
-    `UPDATE jobs SET state = 'creating', error = '', finished_micros = NULL, output_uid = NULL, plan = '', tasks_left = 0, tasks_total = 0, tasks_skipped = 0, tasks_failed = 0, reuse_key = '', tasks_micros = NULL, output_bytes = 0 WHERE id = ?`,
+    `UPDATE jobs SET state = 'creating', error = '', finished_micros = NULL, output_uid = NULL, plan = '', tasks_left = 0, tasks_total = 0, tasks_skipped = 0, tasks_failed = 0, reuse_key = '', tasks_micros = NULL, output_bytes = 0, stages = CASE WHEN stages = '' THEN '' ELSE '[]' END WHERE id = ?`,
     row.id,
   );
   await emit(tx, "job_created", row.id);
@@ -162,6 +162,7 @@ async function removeTasks(tx: Tx, jobId: string): Promise<void> {
   await releaseReused(tx, jobId);
   await removeEntries(tx, jobId);
   await tx.run(`DELETE FROM task_keys WHERE job_id = ?`, jobId);
+  await tx.run(`DELETE FROM job_splits WHERE job_id = ?`, jobId);
   await tx.run(`DELETE FROM attempts WHERE job_id = ?`, jobId);
   await tx.run(`DELETE FROM tasks WHERE job_id = ?`, jobId);
 }

@@ -2,6 +2,7 @@ import type { CommitName } from "../../model/commit.ts";
 import type { JobInfo } from "../../model/job.ts";
 import type { Method } from "../../model/method.ts";
 import type { ParallelismSpec } from "../../model/spec-schema.ts";
+import type { JobStage } from "../../model/stage-work.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import { commitAt, headOf, requireUid, resolveRow, type CommitRow } from "./commit-rows.ts";
 import { insertEntries, type JobEntries } from "./job-entries.ts";
@@ -11,11 +12,13 @@ import {
   limitsOf,
   planOf,
   requireJob,
+  stagesOf,
   type JobPlan,
   type JobRow,
 } from "./job-rows.ts";
 import { emit, emitAt } from "./outbox.ts";
 import { insertReused, insertUnassigned, rangesBetween, type ReusedTasks } from "./reuse.ts";
+import { noteStage, stageBranch, type NewStage } from "./stages.ts";
 import { tasksOf } from "./task-infos.ts";
 import { eachTogether } from "./together.ts";
 import { whyOf } from "./why-job.ts";
@@ -36,6 +39,8 @@ export interface JobDetail {
   }[];
   /** How it was started; undefined before. */
   readonly plan: JobPlan | undefined;
+  /** Those begun so far, of a job in stages. */
+  readonly stages: readonly JobStage[];
   /**
    * The nearest job before it that succeeded or was empty; undefined when there is none. Its inputs are
    * those that have been seen: none as long as no job of the line has succeeded.
@@ -76,10 +81,18 @@ export const listJobs: Procedure<{ pipeline?: string; inputs: CommitName[] }, Jo
       const own = (await inputsOf(tx, row.id)).map((input) => input.commit_uid);
       if (own.length !== uids.length || !uids.every((uid) => own.includes(uid))) continue;
     }
-    infos.push(await infoOf(tx, row));
+    infos.push(listed(await infoOf(tx, row)));
   }
   return infos;
 };
+
+/** Without what files hold that are shipped beside commands. */
+function listed(info: JobInfo): JobInfo {
+  const { mapReduce } = info.transform;
+  if (mapReduce === undefined || mapReduce.files.length === 0) return info;
+  const files = mapReduce.files.map(({ name }) => ({ name, content: "" }));
+  return { ...info, transform: { ...info.transform, mapReduce: { ...mapReduce, files } } };
+}
 
 /** What pps needs to move a job on; undefined once it is deleted. */
 export const jobDetail: Procedure<{ id: string }, JobDetail | undefined> = async (tx, { id }) => {
@@ -105,6 +118,7 @@ export const jobDetail: Procedure<{ id: string }, JobDetail | undefined> = async
     outputUid: row.output_uid,
     inputs,
     plan: planOf(row),
+    stages: stagesOf(row),
     base,
     waits,
     reuse: row.reuse === 0 ? "no" : row.reuse === 1 ? "takes" : "gives",
@@ -183,6 +197,8 @@ export interface JobStart {
     /** In task order. */
     readonly reused: readonly ReusedTasks[];
   };
+  /** The first, of a job in stages. */
+  readonly stage?: NewStage;
 }
 
 /** Starts a job: output commit, tasks and state in one step. Does nothing when it has started already. */
@@ -212,6 +228,7 @@ export const startJob: Procedure<JobStart, void> = async (tx, input) => {
   await insertReused(tx, input.id, reused);
   await eachTogether(toRun, (range) => insertUnassigned(tx, input.id, range));
   for (const entries of input.entries) await insertEntries(tx, input.id, entries);
+  if (input.stage !== undefined) await noteStage(tx, row, { ...input.stage, first: 0 });
   await limitJob(tx, row);
   if (left === 0) await emit(tx, "tasks_done", input.id);
 };
@@ -227,8 +244,9 @@ export async function limitJob(tx: Tx, row: JobRow): Promise<void> {
 export async function insertOutputCommit(
   tx: Tx,
   job: JobRow,
-  input: Pick<JobStart, "outputUid" | "newBranch" | "parentUid">,
+  wanted: Pick<JobStart, "outputUid" | "newBranch" | "parentUid">,
 ): Promise<void> {
+  const input = await stageBranch(tx, job, wanted);
   const place = await outputPlace(tx, job.output_repo, input);
   await tx.run(
     `INSERT INTO commits (uid, repo, branch, number, parent_uid, state, archived, started_micros, size_bytes, next_seq, whole, job_id, token, lease_micros)
@@ -276,7 +294,10 @@ async function outputPlace(
   repo: string,
   input: Pick<JobStart, "newBranch" | "parentUid">,
 ): Promise<{ branch: string; number: number }> {
-  if (input.parentUid === undefined) return { branch: input.newBranch, number: 0 };
+  if (input.parentUid === undefined) {
+    const last = await headOf(tx, repo, input.newBranch);
+    return { branch: input.newBranch, number: last === undefined ? 0 : last.number + 1 };
+  }
   const parent = await requireUid(tx, input.parentUid);
   const head = (await headOf(tx, repo, parent.branch)) ?? parent;
   for (let number = parent.number + 1; number <= head.number; number++) {

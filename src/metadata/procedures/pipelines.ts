@@ -187,6 +187,7 @@ export const deletePipeline: Procedure<{ name: string; key?: string }, { jobs: s
   );
   await tx.run(`DELETE FROM entry_spans WHERE job_id IN (${jobs})`, name);
   await tx.run(`DELETE FROM job_entries WHERE job_id IN (${jobs})`, name);
+  await tx.run(`DELETE FROM job_splits WHERE job_id IN (${jobs})`, name);
   await tx.run(`DELETE FROM reused_tasks WHERE job_id IN (${jobs})`, name);
   await tx.run(`DELETE FROM task_keys WHERE job_id IN (${jobs})`, name);
   await tx.run(`DELETE FROM job_inputs WHERE job_id IN (${jobs})`, name);

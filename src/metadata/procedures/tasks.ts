@@ -1,10 +1,12 @@
 import { CodedError } from "../../base/errors.ts";
+import type { TaskFacts } from "../../model/stage-work.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import type { Sealed } from "../sealed.ts";
-import { limitsOf, planOf, type JobPlan, type JobRow } from "./job-rows.ts";
+import { limitsOf, planOf, stagesOf, type JobPlan, type JobRow } from "./job-rows.ts";
 import { emit } from "./outbox.ts";
 import { recordSealed } from "./packs.ts";
 import type { TaskDelta } from "./reuse.ts";
+import { keepFacts } from "./stages.ts";
 import type { NewRun } from "./staging.ts";
 
 /**
@@ -201,11 +203,12 @@ export const storeOutput: Procedure<TaskClaim & { run: NewRun; sealed: Sealed },
  * of that in which it ran. True when it may have been what the job waited for, so that there is an event.
  */
 export const reportTask: Procedure<
-  TaskClaim & { error?: string; delayMs: number; image?: string },
+  TaskClaim & { error?: string; delayMs: number; image?: string; facts?: TaskFacts },
   boolean
 > = async (tx, input) => {
   if (await isReported(tx, input)) return true;
   await requireHeld(tx, input);
+  if (input.facts !== undefined) await keepFacts(tx, input, input.facts);
   await endAttempt(tx, input, input.error);
   if (input.image !== undefined) await noteImage(tx, input.jobId, input.image);
   if (input.error === undefined) return await endTask(tx, input, "success");
@@ -350,13 +353,17 @@ async function endTask(
   return isLast;
 }
 
-/** Where a job's output goes, the output of the last attempt of each task in task order, and the first error. */
+/**
+ * Where a job's output goes, that of the last attempt of each task, of its last stage if it has any, in task order, and
+ * the first error.
+ */
 export const taskOutputs: Procedure<
   { jobId: string },
   {
     outputUid: string | null;
     /** Tasks that have not ended. */
     tasksLeft: number;
+    hasStages: boolean;
     outputs: TaskDelta[];
     error?: string;
     /** Of a job whose tasks may be reused: how many of its own were, and what its output is made from. */
@@ -364,9 +371,14 @@ export const taskOutputs: Procedure<
   }
 > = async (tx, { jobId }) => {
   const job = await tx.get<
-    Pick<JobRow, "output_uid" | "tasks_left" | "tasks_skipped" | "reuse_key" | "plan">
-  >(`SELECT output_uid, tasks_left, tasks_skipped, reuse_key, plan FROM jobs WHERE id = ?`, jobId);
+    Pick<JobRow, "output_uid" | "tasks_left" | "tasks_skipped" | "reuse_key" | "plan" | "stages">
+  >(
+    `SELECT output_uid, tasks_left, tasks_skipped, reuse_key, plan, stages FROM jobs WHERE id = ?`,
+    jobId,
+  );
   const exchange = job === undefined ? undefined : planOf(job)?.exchange;
+  const stages = job === undefined ? [] : stagesOf(job);
+  const from = stages.at(-1)?.first ?? 0;
   const rows = await tx.all<{
     task: number;
     state: string;
@@ -376,14 +388,18 @@ export const taskOutputs: Procedure<
     attempts: number;
   }>(
     `SELECT t.task, t.state, t.attempts, a.entries, a.root, a.error FROM tasks t
-     JOIN attempts a ON a.job_id = t.job_id AND a.task = t.task AND a.attempt = t.attempts WHERE t.job_id = ? ORDER BY t.task`,
+     JOIN attempts a ON a.job_id = t.job_id AND a.task = t.task AND a.attempt = t.attempts WHERE t.job_id = ? AND (t.task >= ? OR t.state = 'failure') ORDER BY t.task`,
     jobId,
+    from,
   );
   const failed = rows.find((row) => row.state === "failure");
   return {
     outputUid: job?.output_uid ?? null,
     tasksLeft: job?.tasks_left ?? 0,
-    outputs: rows.map(({ task, entries, root }) => ({ task, entries, root })),
+    hasStages: stages.length > 0,
+    outputs: rows
+      .filter(({ task }) => task >= from)
+      .map(({ task, entries, root }) => ({ task, entries, root })),
     ...(job === undefined || job.reuse_key === ""
       ? {}
       : { reuse: { skipped: job.tasks_skipped, ...(exchange === undefined ? {} : { exchange }) } }),

@@ -141,8 +141,8 @@ export async function insertJob(
 ): Promise<void> {
   if ((await tx.get(`SELECT id FROM jobs WHERE id = ?`, job.id)) !== undefined) return;
   await tx.run(
-    `INSERT INTO jobs (id, number, pipeline, pipeline_version, transform, parallelism, limits, cause, parent_id, output_repo, reuse, state, error, started_micros, tasks_left, plan, token, lease_micros)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', '', ?, 0, '', '', 0)`,
+    `INSERT INTO jobs (id, number, pipeline, pipeline_version, transform, parallelism, limits, cause, parent_id, output_repo, reuse, state, error, started_micros, tasks_left, plan, token, lease_micros, stages)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', '', ?, 0, '', '', 0, ?)`,
     job.id,
     await nextNumber(tx, "jobs"),
     pipeline,
@@ -155,6 +155,7 @@ export async function insertJob(
     repo ?? pipeline,
     ["no", "takes", "gives"].indexOf(job.reuse),
     tx.nowMicros,
+    job.transform.mapReduce === undefined ? "" : "[]",
   );
   let position = 0;
   for (const input of job.inputs) {

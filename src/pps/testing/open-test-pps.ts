@@ -124,7 +124,8 @@ export class TestPps {
     } catch (error) {
       return await reportTask(this.deps, claim, (error as Error).message);
     }
-    await reportTask(this.deps, claim, undefined, this.image);
+    const { image } = this;
+    await reportTask(this.deps, claim, undefined, image === undefined ? {} : { image });
   }
 
   /** All jobs, oldest first. */

@@ -152,7 +152,8 @@ class DockerRunner implements Runner {
       options.imageResolved?.(image.id);
       await said;
       // A secret is for its own task: a container that others use afterwards never had it.
-      const warm = (spec.secrets ?? []).length === 0 ? pool : undefined;
+      const isShareable = (spec.secrets ?? []).length === 0 && options.piped === undefined;
+      const warm = isShareable ? pool : undefined;
       return (await warm?.run(spec, image, options)) ?? (await this.runAlone(spec, image, options));
     } finally {
       await said;

@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import { KiB } from "../../base/size.ts";
 import { isCoded } from "../../base/errors.ts";
 import type { PfsMount, RunOptions, RunOutcome, RunSpec } from "../runner.ts";
@@ -17,8 +18,9 @@ export interface OneRun {
 export async function runOnce(
   { engine, defaults }: { engine: DockerEngine; defaults: ContainerDefaults },
   { spec, image, pfs }: OneRun,
-  { signal, output }: RunOptions,
+  options: RunOptions,
 ): Promise<RunOutcome> {
+  const { signal } = options;
   signal.throwIfAborted();
   const id = await engine.create(optionsOf(defaults, { spec, image, pfs }));
   const remove = async (): Promise<void> => await engine.remove(id);
@@ -29,12 +31,7 @@ export async function runOnce(
     // It breaks when the container ends, and when it does not want all of its input.
     stream.on("error", () => undefined);
     await engine.start(id);
-    stream.end(spec.stdin);
-    try {
-      for await (const piece of payloadsOf(stream)) await output(piece);
-    } finally {
-      stream.destroy();
-    }
+    await converse(stream, spec, options);
     const exitCode = await engine.wait(id);
     if (exitCode !== 0 && (await engine.inspect(id)).outOfMemory) return { kind: "out_of_memory" };
     return { kind: "exited", exitCode };
@@ -47,6 +44,48 @@ export async function runOnce(
     signal.removeEventListener("abort", removeNow);
     await remove();
     signal.throwIfAborted();
+  }
+}
+
+/** Hands on what comes until the container ends, and gives it its input meanwhile. */
+async function converse(
+  stream: Duplex,
+  spec: RunSpec,
+  { output, piped }: RunOptions,
+): Promise<void> {
+  const ended = new AbortController();
+  let failed: { readonly error: unknown } | undefined;
+  const fed =
+    piped === undefined
+      ? void stream.end(spec.stdin)
+      : feed(stream, piped.stdin(ended.signal), ended.signal).catch((error: unknown) => {
+          failed = { error };
+          stream.destroy();
+        });
+  try {
+    for await (const { payload, isError } of payloadsOf(stream))
+      await (isError || piped === undefined ? output(payload) : piped.stdout(payload));
+  } finally {
+    ended.abort();
+    stream.destroy();
+    await fed;
+  }
+  if (failed !== undefined) throw failed.error;
+}
+
+async function feed(
+  stream: Duplex,
+  source: AsyncIterable<Uint8Array>,
+  ended: AbortSignal,
+): Promise<void> {
+  try {
+    for await (const piece of source) {
+      if (ended.aborted) return;
+      await new Promise<void>((resolve) => stream.write(piece, () => resolve()));
+    }
+    stream.end();
+  } catch (error) {
+    if (!ended.aborted) throw error;
   }
 }
 
@@ -88,12 +127,16 @@ function bindOf({ name, hostPath, writable }: PfsMount): {
 }
 
 const headerBytes = 8;
+const errorStream = 2;
 const pieceBytesMax = 64 * KiB;
 
-/** What both streams carried, as it came: frames of a header (stream, length) and a payload. */
-export async function* payloadsOf(stream: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
+/** What the streams carried, as it came: frames of a header (stream, length) and a payload. */
+export async function* payloadsOf(
+  stream: AsyncIterable<unknown>,
+): AsyncGenerator<{ payload: Uint8Array; isError: boolean }> {
   let header = Buffer.alloc(0);
   let left = 0;
+  let isError = false;
   for await (const read of untilBroken(stream)) {
     let piece = read;
     while (piece.length > 0) {
@@ -103,11 +146,12 @@ export async function* payloadsOf(stream: AsyncIterable<unknown>): AsyncGenerato
         piece = piece.subarray(taken.length);
         if (header.length < headerBytes) continue;
         left = header.readUInt32BE(4);
+        isError = header[0] === errorStream;
         header = Buffer.alloc(0);
         continue;
       }
       const payload = piece.subarray(0, Math.min(left, pieceBytesMax));
-      yield payload;
+      yield { payload, isError };
       left -= payload.length;
       piece = piece.subarray(payload.length);
     }

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import type { RunOutcome } from "../runner.ts";
+import type { RunOptions, RunOutcome } from "../runner.ts";
+import { openInputPipe } from "./input-pipe.ts";
 import { openOutputPipe } from "./output-pipe.ts";
 import type { ProcessFs } from "./process-fs.ts";
 
@@ -11,9 +12,13 @@ export interface Command {
   /** Host paths: what the command reads, and the named pipe it writes to. */
   readonly stdin: string;
   readonly output: string;
+  /** Named pipes in place of `stdin` and for stdout alone, there for a command between two streams. */
+  readonly pipes: { readonly stdin: string; readonly stdout: string };
   /** Kills the command and whatever it left behind; settles when all is dead. */
   killAll(child: number | undefined): Promise<void>;
 }
+
+type Streams = Pick<RunOptions, "signal" | "output" | "piped">;
 
 /**
  * Starts the command, hands its output on and waits for the end of it and of all it started. A
@@ -22,36 +27,86 @@ export interface Command {
 export async function runCommand(
   fs: ProcessFs,
   command: Command,
-  options: { signal: AbortSignal; output: (piece: Uint8Array) => void | Promise<void> },
+  options: Streams,
 ): Promise<RunOutcome> {
   options.signal.throwIfAborted();
-  const stdin = await fs.open(command.stdin, "r");
-  const pipe = openOutputPipe(command.output);
+  const ends = await openEnds(fs, command, options);
   try {
-    const child = start(command, [stdin.fd, pipe.writer, pipe.writer]);
+    const child = start(command, ends.stdio);
     const ended = endOf(child);
-    pipe.closeWriter();
+    ends.closeWriters();
     const killAll = async (): Promise<void> => await command.killAll(child.pid);
     const killNow = (): void => void killAll().catch(() => undefined);
     options.signal.addEventListener("abort", killNow, { once: true });
-    const pumped = pipe.pump(options.output).then(
-      () => undefined,
-      (error: unknown) => {
-        killNow();
-        return { error };
-      },
+    const pumped = Promise.all(
+      ends.pumps.map(
+        async (pump) =>
+          await pump().then(
+            () => undefined,
+            (error: unknown) => {
+              killNow();
+              return { error };
+            },
+          ),
+      ),
     );
     const outcome = await ended;
     await killAll();
-    const failed = await pumped;
+    ends.stopInput();
+    const failed = (await pumped).find((failure) => failure !== undefined);
     options.signal.removeEventListener("abort", killNow);
     options.signal.throwIfAborted();
     if (failed !== undefined) throw failed.error;
     return outcome;
   } finally {
-    pipe.close();
-    await stdin.close();
+    await ends.close();
   }
+}
+
+/** Our ends of what a command reads and writes. */
+interface Ends {
+  /** The command's ends: stdin, stdout, stderr. */
+  readonly stdio: number[];
+  /** What has to go on as long as the command runs. */
+  readonly pumps: readonly (() => Promise<void>)[];
+  closeWriters(): void;
+  /** Nobody reads the input any more. */
+  stopInput(): void;
+  close(): Promise<void>;
+}
+
+async function openEnds(
+  fs: ProcessFs,
+  command: Command,
+  { output, piped }: Streams,
+): Promise<Ends> {
+  // The writer first: a reader of a named pipe would wait for one.
+  const input = piped === undefined ? undefined : openInputPipe(command.pipes.stdin);
+  const stdin = await fs.open(piped === undefined ? command.stdin : command.pipes.stdin, "r");
+  const errors = openOutputPipe(command.output);
+  const results = piped === undefined ? errors : openOutputPipe(command.pipes.stdout);
+  const pumps = [async () => await errors.pump(output)];
+  if (piped !== undefined) {
+    pumps.push(async () => await results.pump(piped.stdout));
+    pumps.push(async () => await input?.feed(piped.stdin));
+  }
+  return {
+    stdio: [stdin.fd, results.writer, errors.writer],
+    pumps,
+    closeWriters() {
+      results.closeWriter();
+      errors.closeWriter();
+    },
+    stopInput() {
+      input?.close();
+    },
+    async close() {
+      input?.close();
+      errors.close();
+      if (results !== errors) results.close();
+      await stdin.close();
+    },
+  };
 }
 
 function start(command: Command, stdio: number[]): ChildProcess {

@@ -124,7 +124,9 @@ class ProcessRunner implements Runner {
     if (spec.user !== undefined && process.geteuid?.() !== 0)
       return { kind: "not_started", reason: `user "${spec.user}" needs a pachd that runs as root` };
     const env = { ...defaultEnvironment, ...spec.env };
-    if ((spec.cmd[0] ?? "") !== "" && !spec.cmd[0]?.includes("=")) {
+    // Who reads and writes streams is rarely short.
+    const isOrdinary = options.piped === undefined && !spec.cmd[0]?.includes("=");
+    if (isOrdinary && (spec.cmd[0] ?? "") !== "") {
       const outcome = await this.warm?.run({ ...spec, env }, options);
       if (outcome !== undefined) return outcome;
     }

@@ -31,7 +31,12 @@ export async function runBare(
       "Cannot show secrets to a command without a sandbox: everybody could read them. Run pachd without --no-sandbox",
     );
   const run = async (): Promise<RunOutcome> => {
-    await promisify(execFile)(findTool("mkfifo"), ["-m", "666", files.output]);
+    await promisify(execFile)(findTool("mkfifo"), [
+      "-m",
+      "666",
+      files.output,
+      ...Object.values(files.pipes),
+    ]);
     const wasMade = await clearPfs(fs);
     try {
       for (const mount of spec.mounts) await fs.symlink(mount.hostPath, `/pfs/${mount.name}`);
@@ -41,6 +46,7 @@ export async function runBare(
         env: { ...options.env, [markerName]: marker },
         stdin: files.stdin,
         output: files.output,
+        pipes: files.pipes,
         async killAll(child: number | undefined): Promise<void> {
           if (child !== undefined) kill(-child);
           await killSurvivors(fs, marker);

@@ -8,6 +8,8 @@ export interface RunFiles {
   readonly stdin: string;
   /** The named pipe of the command's output; not made here. */
   readonly output: string;
+  /** Named pipes of a command between two streams; not made here. */
+  readonly pipes: { readonly stdin: string; readonly stdout: string };
   readonly pfs: string;
   readonly tmp: string;
 }
@@ -26,6 +28,7 @@ export async function makeRunFiles(
     table: `${directory}/mounts`,
     stdin: `${directory}/stdin`,
     output: `${directory}/output`,
+    pipes: { stdin: `${directory}/stdin-pipe`, stdout: `${directory}/stdout-pipe` },
     pfs: `${directory}/pfs`,
     tmp: `${directory}/tmp`,
   };

@@ -44,7 +44,7 @@ export async function runInNamespaces(
     id: spec.id,
     table: files.table,
     root: options.root,
-    output: files.output,
+    pipes: [files.output, ...(options.piped === undefined ? [] : Object.values(files.pipes))],
     network: spec.network !== "none",
   });
   try {
@@ -164,6 +164,7 @@ function entering(
     env: { PATH: standardPath },
     stdin: files.stdin,
     output: files.output,
+    pipes: files.pipes,
     async killAll() {
       await sandbox.close();
     },

@@ -21,15 +21,17 @@ export interface Sandbox {
 }
 
 /**
- * The init: makes the output pipe, does all mounts by one call, says who it is and waits. Reaps
- * orphans by ignoring SIGCHLD. `$1` table, `$2` root, `$3` output pipe.
+ * The init: makes the pipes, does all mounts by one call, says who it is and waits. Reaps
+ * orphans by ignoring SIGCHLD. `$1` table, `$2` root, then the pipes.
  */
 const initScript = `set -e
 read -r pid _ </proc/self/stat
-mkfifo -m 666 "$3"
-mount -n -a -T "$1"
+table=$1 root=$2
+shift 2
+mkfifo -m 666 "$@"
+mount -n -a -T "$table"
 cd /
-exec chroot "$2" /bin/sh -c 'trap "" CHLD; echo "$0" >&3; exec 3>&-; read -r _ <&4' "$pid"
+exec chroot "$root" /bin/sh -c 'trap "" CHLD; echo "$0" >&3; exec 3>&-; read -r _ <&4' "$pid"
 `;
 
 /** @throws CodedError `internal` with what the tools said */
@@ -37,19 +39,24 @@ export async function openSandbox(options: {
   id: string;
   table: string;
   root: string;
-  output: string;
+  /** Named pipes to make. */
+  pipes: readonly string[];
   /** False: a network of its own, with nothing in it. */
   network: boolean;
 }): Promise<Sandbox> {
   const flags = `${unshareFlags()}${options.network ? "" : "n"}`;
   const args = [flags, "--kill-child", "--", findTool("sh"), "-c", initScript, "sandbox"];
-  const child = spawn(findTool("unshare"), [...args, options.table, options.root, options.output], {
-    cwd: "/",
-    env: { PATH: standardPath },
-    // A session of its own: Ctrl-C at the daemon must not reach it.
-    detached: true,
-    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
-  });
+  const child = spawn(
+    findTool("unshare"),
+    [...args, options.table, options.root, ...options.pipes],
+    {
+      cwd: "/",
+      env: { PATH: standardPath },
+      // A session of its own: Ctrl-C at the daemon must not reach it.
+      detached: true,
+      stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
+    },
+  );
   const control = child.stdio[4] as Socket;
   control.on("error", () => undefined);
   let problem = "";

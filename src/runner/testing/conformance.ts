@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { after, before, describe, it } from "node:test";
 import { isCoded } from "../../base/errors.ts";
 import type { Runner, RunOutcome, RunSpec } from "../runner.ts";
+import { testPipedRuns } from "./piped.ts";
 
 export interface RunnerUnderTest {
   readonly name: string;
@@ -211,6 +212,8 @@ export function testRunner(under: RunnerUnderTest): void {
       });
       await assert.rejects(late, (error: Error) => isCoded(error) || error.name === "AbortError");
     });
+
+    testPipedRuns({ runner: () => runner, specOf });
 
     if (under.isolated) {
       it("run() shows inputs read-only, and nothing else below /pfs can be made", async () => {

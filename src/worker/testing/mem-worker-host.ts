@@ -3,6 +3,7 @@ import { present } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import { CodedError } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
+import { wholeFile } from "../../model/claimed-task.ts";
 import type { WorkerFacts } from "../../model/worker.ts";
 import type { ClaimedTask, TaskOutcome, ViewFile, ViewRef, WorkerHost } from "../worker-host.ts";
 
@@ -41,12 +42,12 @@ export class MemWorkerHost implements WorkerHost {
   }
 
   /** Makes a view of these files; missing parents are added. */
-  addView(files: Readonly<Record<string, string | null>>): ViewRef {
+  addView(files: Readonly<Record<string, string | Buffer | null>>): ViewRef {
     return this.addTree(
       new Map(
-        Object.entries(files).map(([path, text]) => [
+        Object.entries(files).map(([path, content]) => [
           path,
-          text === null ? null : Buffer.from(text),
+          typeof content === "string" ? Buffer.from(content) : content,
         ]),
       ),
     );
@@ -153,11 +154,16 @@ export class MemWorkerHost implements WorkerHost {
     }
   }
 
-  async *readFile(view: ViewRef, path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *readFile(
+    view: ViewRef,
+    path: string,
+    signal: AbortSignal,
+    { start, end } = wholeFile,
+  ): AsyncGenerator<Uint8Array> {
     this.reads.set(path, (this.reads.get(path) ?? 0) + 1);
     await new Promise(setImmediate);
     signal.throwIfAborted();
-    yield present(this.treeOf(view).get(path), path);
+    yield present(this.treeOf(view).get(path), path).subarray(start, end);
   }
 
   async keep(_facts: WorkerFacts, tokens: readonly string[]): Promise<string[]> {

@@ -5,6 +5,7 @@ import { silentLog } from "../../base/log.ts";
 import { systemRandom } from "../../base/random.ts";
 import { removeTree } from "../../base/remove-tree.ts";
 import { openFileCache } from "../../filecache/index.ts";
+import { openInlineShuffleCompute } from "../../shuffle/index.ts";
 import { openProcessRunner } from "../../runner/index.ts";
 import { openWorker, type Worker } from "../open-worker.ts";
 import type { ClaimedTask } from "../worker-host.ts";
@@ -53,6 +54,7 @@ export async function openWorkerBench(change: Partial<WorkerOptions> = {}): Prom
     log: silentLog,
     hidden: [],
     readOnlyInputs: true,
+    shuffle: openInlineShuffleCompute(),
     ...change,
   });
   const run: WorkerBench["run"] = async (task) => {

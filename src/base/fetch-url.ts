@@ -1,7 +1,7 @@
-import { takeBasicAuth } from "../../base/basic-auth.ts";
-import { throwIfCancelled } from "../../base/cancelled.ts";
-import { CodedError } from "../../base/errors.ts";
-import { shownUrl } from "../../base/shown-url.ts";
+import { takeBasicAuth } from "./basic-auth.ts";
+import { throwIfCancelled } from "./cancelled.ts";
+import { CodedError } from "./errors.ts";
+import { shownUrl } from "./shown-url.ts";
 
 /**
  * Opens an http or https url for reading. An answer other than 2xx is an error, never content. A user and

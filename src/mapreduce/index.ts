@@ -1,0 +1,1 @@
+export { openMapReducePlanner } from "./open-planner.ts";

@@ -1,0 +1,140 @@
+import { CodedError } from "../base/errors.ts";
+import { adler32 } from "../base/hash.ts";
+import type { MapReduce } from "../model/map-reduce.ts";
+import type { Split, SplitPart } from "../model/stage-work.ts";
+import { filePartsOf, type PfsDeps } from "../pfs/index.ts";
+
+/** A split, and what tells its bytes from others. */
+export interface PlannedSplit {
+  readonly split: Split;
+  readonly digest: string;
+}
+
+/** An input as it is divided. */
+export interface SplitInput {
+  readonly repo: string;
+  readonly uid: string;
+}
+
+/** Files that one task reads at most: what a task is told of them is sent as a whole. */
+const partsMax = 1_000;
+/** More tasks than this nobody can want of one job. */
+const splitsMax = 1_000_000;
+
+/**
+ * Divides what the mappers read: large files at the ends of blocks, which no record crosses, small ones together, and
+ * URLs one by one. In the order of inputs, patterns and paths; the same for the same commits.
+ *
+ * @throws CodedError `not_found` for a pattern that nothing matches when `strict`
+ */
+export async function planSplits(
+  pfs: PfsDeps,
+  request: { spec: MapReduce; inputs: readonly SplitInput[]; strict: boolean },
+  signal: AbortSignal,
+): Promise<PlannedSplit[]> {
+  const { spec, inputs } = request;
+  const packer = new Packer(spec);
+  for (const { repo, uid } of inputs) {
+    const seen = new Set<string>();
+    for (const pattern of patternsFor(repo, spec)) {
+      let matches = 0;
+      const files = filePartsOf(pfs, { uid, pattern }, (file) => isDivided(file, spec), signal);
+      for await (const { path, bytes, digest, blocks = [undefined] } of files) {
+        matches++;
+        if (seen.has(path)) continue;
+        seen.add(path);
+        for (const range of blocks) packer.add({ input: repo, path, ...range }, { bytes, digest });
+      }
+      if (matches === 0 && request.strict && pattern !== "") throw nothingMatches(repo, pattern);
+    }
+    packer.endSplit();
+  }
+  for (const url of spec.urls) packer.addUrl(url);
+  return packer.splits;
+}
+
+/** Without any paths everything is read. */
+function patternsFor(repo: string, { paths }: MapReduce): string[] {
+  if (paths.length === 0) return [""];
+  return paths
+    .filter((path) => path === repo || path.startsWith(`${repo}/`))
+    .map((path) => path.slice(repo.length + 1));
+}
+
+function nothingMatches(repo: string, pattern: string): CodedError {
+  return new CodedError(
+    "not_found",
+    `nothing matches ${pattern} in ${repo}: "pachctl list-file" shows what is there`,
+    { details: { repo, path: pattern } },
+  );
+}
+
+/** Whether a file can only be read from its beginning. */
+function isCompressed(path: string): boolean {
+  return /\.(gz|zst|zstd)$/i.test(path);
+}
+
+/** Whether several tasks may read parts of a file. */
+function isDivided(
+  { path, bytes }: { readonly path: string; readonly bytes: number },
+  { split, splitBytes }: MapReduce,
+): boolean {
+  return split === "records" && bytes > splitBytes && !isCompressed(path);
+}
+
+/** Puts neighbours together until a split is large enough. */
+class Packer {
+  readonly splits: PlannedSplit[] = [];
+  private readonly spec: MapReduce;
+  private parts: SplitPart[] = [];
+  private digests: string[] = [];
+  private bytes = 0;
+
+  constructor(spec: MapReduce) {
+    this.spec = spec;
+  }
+
+  /** Takes a part of a file of so many bytes, with what tells its content. */
+  add(part: SplitPart, file: { readonly bytes: number; readonly digest: string }): void {
+    const { path, start = 0, end = file.bytes } = part;
+    if (this.bytes + end - start > this.spec.splitBytes) this.endSplit();
+    const last = this.parts.at(-1);
+    const isNext = part.start !== undefined && last?.path === path && last.end === part.start;
+    if (isNext) this.parts[this.parts.length - 1] = { ...last, end };
+    else {
+      this.parts.push(part);
+      this.digests.push(file.digest);
+    }
+    this.bytes += end - start;
+    const isWhole = part.start === undefined;
+    const isLast = this.parts.length === partsMax || (isWhole && endsSplit(path));
+    if (this.spec.split === "file" || isLast) this.endSplit();
+  }
+
+  addUrl(path: string): void {
+    this.parts.push({ path });
+    // What is there may change.
+    this.digests.push("");
+    this.endSplit();
+  }
+
+  /** What comes goes into another one. */
+  endSplit(): void {
+    if (this.parts.length === 0) return;
+    if (this.splits.length === splitsMax)
+      throw new CodedError(
+        "failed_precondition",
+        `it has more than ${splitsMax} parts, too many for a task each. Set splitBytes higher`,
+      );
+    const digest = JSON.stringify([this.parts, this.digests]);
+    this.splits.push({ split: { parts: this.parts }, digest });
+    this.parts = [];
+    this.digests = [];
+    this.bytes = 0;
+  }
+}
+
+/** About every 256th path: where splits end does then not depend on all files before. */
+function endsSplit(path: string): boolean {
+  return adler32(Buffer.from(path)) % 256 === 0;
+}

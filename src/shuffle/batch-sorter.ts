@@ -1,0 +1,213 @@
+import { assert } from "../base/assert.ts";
+import { type ByteRange, copyRange } from "./compare-bytes.ts";
+import { KeyFinder } from "./key-finder.ts";
+import { type KeyRules, newline } from "./key-rules.ts";
+import { lineEnd } from "./lines.ts";
+import { encodeNumber, numberBytesMax } from "./numeric-key.ts";
+import { partitionOf, type Partitioner, type PartitionOf } from "./partitioners.ts";
+import { type KeyTable, PrefixSorter, recordsMax } from "./sort-prefixes.ts";
+
+/** Whole lines of one partition, in order, in memory of their own. */
+export interface SortedBlock {
+  readonly partition: number;
+  readonly bytes: Buffer;
+  readonly records: number;
+}
+
+/** Some of what was sorted, in order. */
+export interface Sorted {
+  readonly blocks: readonly SortedBlock[];
+  /** No more of this batch follows: what comes next is sorted by itself. */
+  readonly batchEnds: boolean;
+  /** The memory that was sorted; given back with the last blocks of the last batch. */
+  readonly arena: Buffer | undefined;
+}
+
+export interface BatchSorterOptions {
+  readonly rules: KeyRules;
+  readonly partitioner: Partitioner;
+  readonly partitions: number;
+  /** What the tables beside the lines may take. */
+  readonly tableBytesMax: number;
+  /** Blocks have at most so many bytes, but for a single longer record. */
+  readonly blockBytes: number;
+}
+
+/** Start, end of key, entry and partition. */
+const bytesARecord = 4 + 4 + 8 + 2;
+/** Numeric keys are written beside the lines, with where each begins and ends. */
+const bytesANumericRecord = bytesARecord + 8 + 12;
+
+/** Sorts arenas, memory full of whole lines, one after the other. All work is done at once, on the calling thread. */
+export class BatchSorter {
+  private readonly options: BatchSorterOptions;
+  private readonly partitionOf: PartitionOf;
+  private readonly finder: KeyFinder;
+  private readonly recordsMax: number;
+  private readonly starts: Uint32Array;
+  private readonly keyEnds: Uint32Array;
+  private readonly entries: PrefixSorter;
+  private readonly partitions: Uint16Array;
+  private readonly counts: Uint32Array;
+  private numbers: KeyTable | undefined;
+  private arena: Buffer | undefined;
+  /** Some of the arena. */
+  private readonly range: ByteRange = { bytes: Buffer.alloc(0), start: 0, end: 0 };
+  private arenaEnd = 0;
+  /** Of the arena; up to here it has been sorted. */
+  private sortedEnd = 0;
+  private records = 0;
+  /** The next entry to give out, and its partition. */
+  private given = 0;
+  private partition = 0;
+
+  constructor(options: BatchSorterOptions) {
+    this.options = options;
+    this.partitionOf = partitionOf(options.partitioner, options.partitions, options.rules);
+    this.finder = new KeyFinder(options.rules);
+    const each = options.rules.numeric ? bytesANumericRecord : bytesARecord;
+    this.recordsMax = Math.max(1, Math.min(recordsMax, Math.floor(options.tableBytesMax / each)));
+    this.starts = new Uint32Array(this.recordsMax + 1);
+    this.keyEnds = new Uint32Array(this.recordsMax);
+    this.entries = new PrefixSorter(this.recordsMax, options.rules.reverse);
+    this.partitions = new Uint16Array(options.partitions > 1 ? this.recordsMax : 0);
+    this.counts = new Uint32Array(options.partitions + 1);
+    if (options.rules.numeric) this.numbers = newNumericKeys(this.recordsMax, this.recordsMax * 12);
+  }
+
+  /** Takes an arena whose first `end` bytes are whole lines, each with its newline. */
+  load(arena: Buffer, end: number): void {
+    assert(this.arena === undefined, "one arena at a time");
+    assert(end > 0 && arena[end - 1] === newline, "an arena ends with a line");
+    this.arena = arena;
+    this.range.bytes = arena;
+    this.arenaEnd = end;
+    this.finder.begin(arena.subarray(0, end));
+    this.sortedEnd = 0;
+    this.records = 0;
+    this.given = 0;
+  }
+
+  /** The next blocks, at least one and about `bytesMax` bytes together. */
+  take(bytesMax: number): Sorted {
+    const arena = this.arena;
+    assert(arena !== undefined, "an arena is loaded");
+    if (this.given === this.records) this.sortBatch(arena);
+    const blocks: SortedBlock[] = [];
+    for (let bytes = 0; bytes < bytesMax && this.given < this.records;) {
+      const block = this.nextBlock();
+      blocks.push(block);
+      bytes += block.bytes.length;
+    }
+    const batchEnds = this.given === this.records;
+    const isLast = batchEnds && this.sortedEnd === this.arenaEnd;
+    if (isLast) {
+      this.arena = undefined;
+      this.range.bytes = Buffer.alloc(0);
+    }
+    return { blocks, batchEnds, arena: isLast ? arena : undefined };
+  }
+
+  /** Sorts as many of the lines that follow as the tables have room for. */
+  private sortBatch(arena: Buffer): void {
+    this.records = this.scan(arena);
+    this.given = 0;
+    this.partition = 0;
+    const keys: KeyTable = this.numbers ?? {
+      bytes: arena,
+      starts: this.starts,
+      ends: this.keyEnds,
+    };
+    const { counts } = this;
+    if (this.options.partitions === 1) {
+      for (let i = 0; i < this.records; i++) this.entries.setRecord(i, i);
+      counts[1] = this.records;
+    } else this.groupByPartition();
+    for (let p = 0; p < this.options.partitions; p++)
+      if (counts[p + 1]! > counts[p]!) this.entries.sort(counts[p]!, counts[p + 1]!, keys);
+  }
+
+  /** Finds records, keys and partitions, and says how many. */
+  private scan(arena: Buffer): number {
+    const { starts, keyEnds, partitions, numbers, arenaEnd, finder } = this;
+    const several = this.options.partitions > 1;
+    let records = 0;
+    let at = this.sortedEnd;
+    let numbersEnd = 0;
+    while (at < arenaEnd && records < this.recordsMax) {
+      const end = lineEnd(arena, at);
+      const keyEnd = finder.keyEnd(at, end);
+      if (numbers !== undefined) {
+        const room = this.numberRoom(numbersEnd, keyEnd - at);
+        if (room === undefined) break;
+        room.starts[records] = numbersEnd;
+        this.range.start = at;
+        this.range.end = keyEnd;
+        numbersEnd = encodeNumber(this.range, room.bytes, numbersEnd);
+        room.ends[records] = numbersEnd;
+      }
+      starts[records] = at;
+      keyEnds[records] = keyEnd;
+      if (several) partitions[records] = this.partitionOf(arena, at, keyEnd);
+      records++;
+      at = end + 1;
+    }
+    starts[records] = at;
+    this.sortedEnd = at;
+    return records;
+  }
+
+  /** Where the next number goes; undefined when it has to wait for the next batch. */
+  private numberRoom(used: number, keyBytes: number): KeyTable | undefined {
+    const { numbers } = this;
+    const needed = numberBytesMax(keyBytes);
+    if (numbers === undefined || used + needed <= numbers.bytes.length) return numbers;
+    if (used > 0) return undefined;
+    // A single key larger than the table: as much more is needed as its record takes anyway.
+    this.numbers = { ...numbers, bytes: Buffer.alloc(needed) };
+    return this.numbers;
+  }
+
+  private groupByPartition(): void {
+    const { counts, partitions, records } = this;
+    counts.fill(0);
+    for (let i = 0; i < records; i++) counts[partitions[i]! + 1]!++;
+    for (let p = 1; p < counts.length; p++) counts[p]! += counts[p - 1]!;
+    const next = counts.slice();
+    for (let i = 0; i < records; i++) this.entries.setRecord(next[partitions[i]!]!++, i);
+  }
+
+  private nextBlock(): SortedBlock {
+    const { counts, starts, entries, range } = this;
+    while (counts[this.partition + 1]! <= this.given) this.partition++;
+    const last = counts[this.partition + 1]!;
+    const first = this.given;
+    let bytes = 0;
+    let end = first;
+    for (; end < last; end++) {
+      const record = entries.recordAt(end);
+      const length = starts[record + 1]! - starts[record]!;
+      if (end > first && bytes + length > this.options.blockBytes) break;
+      bytes += length;
+    }
+    const block = Buffer.allocUnsafeSlow(bytes);
+    let to = 0;
+    for (let i = first; i < end; i++) {
+      const record = entries.recordAt(i);
+      range.start = starts[record]!;
+      range.end = starts[record + 1]!;
+      to = copyRange(range, block, to);
+    }
+    this.given = end;
+    return { partition: this.partition, bytes: block, records: end - first };
+  }
+}
+
+/** For keys as encodeNumber() writes them. */
+function newNumericKeys(records: number, bytes: number): KeyTable {
+  return {
+    bytes: Buffer.alloc(bytes),
+    starts: new Uint32Array(records),
+    ends: new Uint32Array(records),
+  };
+}
