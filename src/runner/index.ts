@@ -7,6 +7,7 @@ export type {
   RunOutcome,
   RunSpec,
   SecretMount,
+  ServerAddress,
 } from "./runner.ts";
 export { openDockerRunner, probeDocker, pushDockerImage } from "./open-docker.ts";
 export { defaultDockerAddress } from "./docker/docker-address.ts";

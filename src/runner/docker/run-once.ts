@@ -1,6 +1,7 @@
 import { KiB } from "../../base/size.ts";
 import { isCoded } from "../../base/errors.ts";
 import type { PfsMount, RunOptions, RunOutcome, RunSpec } from "../runner.ts";
+import { addressOf } from "./container-address.ts";
 import { containerOptions, variablesFor, type ContainerDefaults } from "./container-options.ts";
 import type { ContainerOptions, DockerEngine, LocalImage } from "./docker-engine.ts";
 import { whyRefused } from "./why-refused.ts";
@@ -17,7 +18,7 @@ export interface OneRun {
 export async function runOnce(
   { engine, defaults }: { engine: DockerEngine; defaults: ContainerDefaults },
   { spec, image, pfs }: OneRun,
-  { signal, output }: RunOptions,
+  { signal, output, reachable }: RunOptions,
 ): Promise<RunOutcome> {
   signal.throwIfAborted();
   const id = await engine.create(optionsOf(defaults, { spec, image, pfs }));
@@ -29,6 +30,7 @@ export async function runOnce(
     // It breaks when the container ends, and when it does not want all of its input.
     stream.on("error", () => undefined);
     await engine.start(id);
+    await tellAddress(engine, { id, spec }, reachable);
     stream.end(spec.stdin);
     try {
       for await (const piece of payloadsOf(stream)) await output(piece);
@@ -48,6 +50,17 @@ export async function runOnce(
     await remove();
     signal.throwIfAborted();
   }
+}
+
+/** Says where the server in a container is to be reached, if it is one. */
+export async function tellAddress(
+  engine: DockerEngine,
+  { id, spec }: { id: string; spec: RunSpec },
+  reachable: RunOptions["reachable"],
+): Promise<void> {
+  if (spec.server === undefined || reachable === undefined) return;
+  const address = addressOf(spec, await engine.inspect(id));
+  if (address !== undefined) reachable(address);
 }
 
 function optionsOf(defaults: ContainerDefaults, { spec, image, pfs }: OneRun): ContainerOptions {

@@ -10,6 +10,7 @@ import { containerOptions, wholeEnvironment, type ContainerDefaults } from "./co
 import type { DockerEngine, LocalImage } from "./docker-engine.ts";
 import type { DockerFs, HostMounts } from "./host-mounts.ts";
 import { outOfMemoryKills } from "./memory-events.ts";
+import { tellAddress } from "./run-once.ts";
 import { ShownMounts } from "./shown-mounts.ts";
 import { commandLine, controlPath, shim } from "./shim.ts";
 import { Traces } from "./traces.ts";
@@ -83,12 +84,13 @@ export class WarmContainer {
   }
 
   /** Runs a command; afterwards everything that it started is dead. */
-  async run(spec: RunSpec, { signal, output }: RunOptions): Promise<WarmOutcome> {
-    const { fs } = this.deps;
+  async run(spec: RunSpec, { signal, output, reachable }: RunOptions): Promise<WarmOutcome> {
+    const { engine, fs } = this.deps;
     await fs.writeFile(`${this.place.control}/stdin`, spec.stdin);
     await this.shown.show(spec.mounts);
     const limited = spec.limits?.memoryBytes !== undefined;
     const killsBefore = limited ? await outOfMemoryKills(fs, this.pid) : 0;
+    await tellAddress(engine, { id: this.id, spec }, reachable);
     signal.throwIfAborted();
     const pipe = openOutputPipe(`${this.place.control}/output`);
     const killNow = (): void => void this.remove().catch(() => undefined);

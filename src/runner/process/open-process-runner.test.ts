@@ -7,7 +7,7 @@ import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { silentLog } from "../../base/log.ts";
 import { systemRandom } from "../../base/random.ts";
-import { testRunner } from "../testing/conformance.ts";
+import { portServer, testRunner } from "../testing/conformance.ts";
 import { processesMaxInTests, testEscapes } from "../testing/escapes.ts";
 import { openProcessRunner } from "./open-process-runner.ts";
 import { probeNamespaces } from "./probe.ts";
@@ -31,6 +31,7 @@ testRunner({
   name: "process (namespaces)",
   open: async (scratch) => await open(scratch, "namespaces"),
   isolated: true,
+  server: { program: portServer },
   skip,
 });
 testEscapes({
@@ -43,6 +44,7 @@ testRunner({
   name: "process (bare)",
   open: async (scratch) => await open(scratch, "bare"),
   isolated: false,
+  server: { program: portServer },
   skip: asRoot ? undefined : "needs root to make /pfs",
 });
 

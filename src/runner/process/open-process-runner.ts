@@ -7,6 +7,7 @@ import { processesMax as standardProcessesMax, type Runner, type RunOutcome } fr
 import { makeBounds } from "./bounds.ts";
 import { Cgroups } from "./cgroups.ts";
 import { whyNotStartable } from "./find-command.ts";
+import { freePort } from "./free-port.ts";
 import { probeNamespaces } from "./probe.ts";
 import type { ProcessFs } from "./process-fs.ts";
 import { runBare } from "./run-bare.ts";
@@ -105,15 +106,23 @@ class ProcessRunner implements Runner {
 
   private async runOnce(...[spec, options]: Parameters<Runner["run"]>): Promise<RunOutcome> {
     const { fs, scratch, random, mode } = this.options;
-    const env = { ...defaultEnvironment, ...spec.env };
+    const port = spec.server === undefined ? undefined : await freePort();
+    const env: Record<string, string> = {
+      ...defaultEnvironment,
+      ...spec.env,
+      ...(port === undefined ? {} : { PORT: `${port}` }),
+    };
     const reason = await whyNotStartable(fs, spec, env["PATH"] ?? standardPath);
     if (reason !== undefined) return { kind: "not_started", reason };
     if (spec.user !== undefined && process.geteuid?.() !== 0)
       return { kind: "not_started", reason: `user "${spec.user}" needs a pachd that runs as root` };
+    if (port !== undefined && spec.network === "none")
+      return { kind: "not_started", reason: "a server needs a network other than none" };
     const name = randomHex(random, 8);
     const directory = `${scratch}/runs/${name}`;
     const files = await makeRunFiles(fs, directory, spec.stdin);
     try {
+      if (port !== undefined) options.reachable?.({ host: "127.0.0.1", port });
       const all = { ...options, spec, env, files };
       if (mode === "bare") return await runBare(fs, { ...all, marker: directory });
       return await this.runBounded(name, all);
