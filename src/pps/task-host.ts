@@ -142,8 +142,9 @@ export class TaskHost {
 
   /** Ends an attempt. */
   async report(task: HeldTask, outcome: TaskOutcome): Promise<void> {
-    const error = outcome.kind === "success" ? undefined : outcome.error;
-    await reportTask(this.pps, heldTaskOf(task), error);
+    if (outcome.kind === "success") return await reportTask(this.pps, heldTaskOf(task), undefined);
+    const { error, isFinal = false } = outcome;
+    await reportTask(this.pps, heldTaskOf(task), error, isFinal);
   }
 
   /** Hands a task back, for another worker to take at once. */

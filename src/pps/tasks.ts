@@ -112,16 +112,18 @@ export async function storeTaskOutput(
   await deps.pfs.metadata.call("storeOutput", { ...claim, ...staged });
 }
 
-/** Ends an attempt; without `error` it succeeded. */
+/** Ends an attempt; without `error` it succeeded. After a final failure there is no other attempt. */
 export async function reportTask(
   deps: PpsDeps,
   claim: TaskClaim,
   error: string | undefined,
+  isFinal = false,
 ): Promise<void> {
   const { hints, metadata, random } = deps.pfs;
   await metadata.call("reportTask", {
     ...claim,
     delayMs: retryDelayMs(claim.attempt, random),
+    isFinal,
     ...(error === undefined ? {} : { error: `${error}${await shareText(deps, claim)}` }),
   });
   hints.give("events");

@@ -1,7 +1,8 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Demands } from "../model/demands.ts";
-import type { Runner, RunOptions, RunOutcome, RunSpec, SecretMount } from "../runner/index.ts";
+import type { PfsMount, Runner, RunOptions, RunSpec, SecretMount } from "../runner/index.ts";
+import { describeEnd, type Ended } from "./describe-end.ts";
 import type { Stage } from "./stage-inputs.ts";
 import type { TaskLog } from "./task-log.ts";
 import type { ClaimedTask, TaskOutcome } from "./worker-host.ts";
@@ -20,21 +21,9 @@ export async function runUserCode(
   stage: Stage,
   signal: AbortSignal,
 ): Promise<TaskOutcome> {
-  const { taskLog, log, hidden, secrets } = options;
+  const { taskLog, log } = options;
   const { jobId, attempt } = task;
-  const spec = {
-    id: `${jobId}-${task.task}-${attempt}`,
-    // The tasks of a job are one user's program on one user's data.
-    group: jobId,
-    image: task.image,
-    cmd: task.cmd,
-    env: task.env,
-    stdin: Buffer.from(task.stdin.map((line) => `${line}\n`).join("")),
-    mounts: stage.mounts,
-    ...(secrets.length === 0 ? {} : { secrets }),
-    hidden,
-    ...demanded(task.demands ?? {}),
-  };
+  const spec = runSpecOf(task, { ...options, mounts: stage.mounts });
   const ended = await runInTime(options, task, spec, {
     signal,
     output: async (piece) => await taskLog.write(piece),
@@ -49,7 +38,7 @@ export async function runUserCode(
   ) {
     return { kind: "success" };
   }
-  const how = describe(ended);
+  const how = describeEnd(ended);
   taskLog.note(`Error from exec: ${how}`);
   const lines = [how, taskLog.tail(), hintOf(task, ended)].filter((line) => line !== "");
   return {
@@ -59,7 +48,30 @@ export async function runUserCode(
   };
 }
 
-type Ended = RunOutcome | { readonly kind: "timed_out"; readonly afterMs: number };
+/** What is run for a task. */
+export function runSpecOf(
+  task: ClaimedTask,
+  shown: {
+    mounts: readonly PfsMount[];
+    secrets: readonly SecretMount[];
+    hidden: readonly string[];
+  },
+): RunSpec {
+  const { mounts, secrets, hidden } = shown;
+  return {
+    id: `${task.jobId}-${task.task}-${task.attempt}`,
+    // The tasks of a job are one user's program on one user's data.
+    group: task.jobId,
+    image: task.image,
+    cmd: task.cmd,
+    env: task.env,
+    stdin: Buffer.from(task.stdin.map((line) => `${line}\n`).join("")),
+    mounts,
+    ...(secrets.length === 0 ? {} : { secrets }),
+    hidden,
+    ...demanded(task.demands ?? {}),
+  };
+}
 
 async function runInTime(
   { runner, clock }: { runner: Runner; clock: Clock },
@@ -108,21 +120,4 @@ function demanded({ user, workingDir, resources, network }: Demands): Partial<Ru
     ...(Object.keys(limits).length === 0 ? {} : { limits }),
     ...(network === undefined ? {} : { network }),
   };
-}
-
-function describe(ended: Ended): string {
-  switch (ended.kind) {
-    case "exited":
-      return `exit status ${ended.exitCode}`;
-    case "signalled":
-      return ended.signal === "SIGKILL"
-        ? "signal SIGKILL (perhaps the machine ran out of memory)"
-        : `signal ${ended.signal}`;
-    case "timed_out":
-      return `timed out: killed after ${ended.afterMs / 1_000} s (taskTimeout)`;
-    case "out_of_memory":
-      return "out of memory: it needed more than resources.memory allows";
-    case "not_started":
-      return ended.reason;
-  }
 }

@@ -44,6 +44,7 @@ const outcomeBody = z.union([
     kind: z.literal("failure"),
     error: z.string().max(64 * KiB),
     exitCode: z.int().optional(),
+    isFinal: z.boolean().optional(),
   }),
 ]);
 const whole = z.int().min(0);
@@ -159,9 +160,10 @@ function registerTaskRoutes(server: FastifyInstance, host: TaskHost): void {
   server.post<{ Params: TaskParams }>(`${at}/report`, async (request, reply) => {
     const outcome = await readBody(request, outcomeBody);
     const { kind } = outcome;
+    const { isFinal = false } = kind === "success" ? {} : outcome;
     await host.report(
       heldTask(request),
-      kind === "success" ? { kind } : { kind, error: outcome.error },
+      kind === "success" ? { kind } : { kind, error: outcome.error, isFinal },
     );
     await reply.code(204).send();
   });

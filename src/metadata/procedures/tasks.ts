@@ -182,10 +182,10 @@ export const storeOutput: Procedure<TaskClaim & { run: NewRun; sealed: Sealed },
 };
 
 /** Ends an attempt: a failed one is tried again after `delayMs`, as often as the job says. */
-export const reportTask: Procedure<TaskClaim & { error?: string; delayMs: number }, void> = async (
-  tx,
-  input,
-) => {
+export const reportTask: Procedure<
+  TaskClaim & { error?: string; delayMs: number; isFinal?: boolean },
+  void
+> = async (tx, input) => {
   if (await isReported(tx, input)) return;
   await requireHeld(tx, input);
   await endAttempt(tx, input, input.error);
@@ -196,7 +196,8 @@ export const reportTask: Procedure<TaskClaim & { error?: string; delayMs: number
     input.jobId,
     input.task,
   ))!;
-  if (await isSpent(tx, { ...input, failures })) await endTask(tx, input, "failure");
+  if (input.isFinal === true || (await isSpent(tx, { ...input, failures })))
+    await endTask(tx, input, "failure");
 };
 
 /** Whether this very report has come before: its answer was lost. */
