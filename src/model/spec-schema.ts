@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { CodedError } from "../base/errors.ts";
 import { transformDemands, type Demands } from "./demands.ts";
+import type { ServerSpec } from "./server-work.ts";
 import { methodAliases, type Method } from "./method.ts";
 import { didYouMean } from "./spec-error.ts";
 
@@ -16,6 +17,8 @@ export interface Transform extends Demands {
   /** Exit codes that mean success besides 0. */
   readonly acceptReturnCode: readonly number[];
   readonly debug: boolean;
+  /** The command is a web server: no spec says so, only the jobs of the classic API. */
+  readonly server?: ServerSpec;
 }
 
 /** How many tasks a job is cut into; a constant of 0 means one per slot. */

@@ -6,6 +6,7 @@ import { endOutput, openView, stageSquash } from "../pfs/index.ts";
 import { inputView } from "./job-views.ts";
 import { moduliFor, type DividedInput } from "./partition.ts";
 import type { PpsDeps } from "./pps-deps.ts";
+import { divideFiles } from "./server-jobs.ts";
 import { entriesOf } from "./shares.ts";
 import { countWorkers } from "./workers.ts";
 
@@ -42,7 +43,7 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
   const fromUids = job.inputs.map((input, i) => fromUidOf(job, input, i));
   const empty = job.inputs.some((input, i) => isEmptyInput(job, input, i));
   const inputs = dividedInputs(job, fromUids);
-  const division = empty
+  const division: Division = empty
     ? { moduli: job.inputs.map(() => 1), tasks: 0, entries: [] }
     : await divide(deps, job, inputs, signal);
   await metadata.call("startJob", {
@@ -56,7 +57,7 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
     plan: {
       moduli: division.moduli,
       fromUids,
-      inputBytes: empty ? 0 : await shownBytes(deps, inputs),
+      ...(division.plan ?? { inputBytes: empty ? 0 : await shownBytes(deps, inputs) }),
     },
   });
   hints.give("tasks");
@@ -64,17 +65,26 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
   hints.give("jobs");
 }
 
+interface Division {
+  readonly moduli: number[];
+  readonly tasks: number;
+  readonly entries: readonly { readonly position: number; readonly names: readonly string[] }[];
+  /** Where it is not all that the views show. */
+  readonly plan?: { readonly inputBytes: number; readonly linesPerTask: number };
+}
+
 async function divide(
   deps: PpsDeps,
   job: JobDetail,
   inputs: readonly DividedInput[],
   signal: AbortSignal,
-): Promise<{
-  moduli: number[];
-  tasks: number;
-  entries: { position: number; names: string[] }[];
-}> {
+): Promise<Division> {
   const workers = workersOf(await countWorkers(deps), job.info.parallelismSpec);
+  const { server } = job.info.transform;
+  if (server !== undefined) {
+    const { tasks, lines, ...plan } = await divideFiles(deps, { job, server, workers }, signal);
+    return { moduli: [Math.max(1, tasks)], tasks, entries: [{ position: 0, names: lines }], plan };
+  }
   // Without inputs there is nothing to divide, and each worker does the same.
   if (inputs.length === 0) return { moduli: [], tasks: workers, entries: [] };
   const entries: { position: number; names: string[] }[] = [];

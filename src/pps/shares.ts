@@ -18,6 +18,9 @@ export async function sharesOf(
   plan: JobPlan,
   task: number,
 ): Promise<Share[]> {
+  // A server is told its files by name.
+  if (job.info.transform.server !== undefined)
+    return job.inputs.map((input) => ({ name: input.repo, view: { uid: input.uid } }));
   const partitions = job.inputs.map((input) => input.method.partition);
   const shards = shardsOfTask(task, plan.moduli, partitions);
   const digits = digitsOfTask(task, plan.moduli);
@@ -71,7 +74,7 @@ const namesMax = 3;
 export async function shareText(deps: PpsDeps, { jobId, task }: TaskClaim): Promise<string> {
   try {
     const job = await deps.pfs.metadata.call("jobDetail", { id: jobId });
-    if (job?.plan === undefined) return "";
+    if (job?.plan === undefined || job.info.transform.server !== undefined) return "";
     const said: string[] = [];
     for (const [i, { name, view }] of (await sharesOf(deps, job, job.plan, task)).entries()) {
       const names = await firstFiles(deps, view);

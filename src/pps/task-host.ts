@@ -187,6 +187,7 @@ export class TaskHost {
       timeoutMs: assignment.timeoutMs,
       demands: demandsIn(transform),
       inputs: shown,
+      ...(assignment.server === undefined ? {} : { server: assignment.server }),
       ...(parentOutput === undefined ? {} : { parentOutput: await this.views.refOf(parentOutput) }),
     };
   }

@@ -1,12 +1,14 @@
 import { codedErrorFrom, isCoded } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
 import type { CommitName } from "../model/commit.ts";
+import type { ServerWork } from "../model/server-work.ts";
 import type { Transform } from "../model/spec-schema.ts";
 import type { JobDetail, TaskClaim } from "../metadata/index.ts";
 import { stageOutput, type ViewSpec } from "../pfs/index.ts";
 import type { OutputChange } from "../model/output-change.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 import { retryDelayMs } from "./retry-policy.ts";
+import { serverWorkOf } from "./server-jobs.ts";
 import { shareText, sharesOf } from "./shares.ts";
 
 /** A worker that has not renewed for this long has lost its task (contract 3.7). */
@@ -18,6 +20,7 @@ export interface Assignment {
   readonly transform: Transform;
   readonly env: Readonly<Record<string, string>>;
   readonly inputs: readonly { readonly name: string; readonly view: ViewSpec }[];
+  readonly server?: ServerWork;
   readonly parentOutput: ViewSpec | undefined;
   readonly outputUid: string;
   /** How long the command may run; 0: as long as it takes. */
@@ -64,12 +67,16 @@ export async function inputsFailed(deps: PpsDeps, claim: TaskClaim, error: unkno
 async function assign(deps: PpsDeps, claim: TaskClaim): Promise<Assignment | undefined> {
   const job = await deps.pfs.metadata.call("jobDetail", { id: claim.jobId });
   if (job?.plan === undefined || job.outputUid === null) return undefined;
+  const { plan } = job;
+  const server = await serverWorkOf(deps, job, { plan, task: claim.task });
   return {
     claim,
     transform: job.info.transform,
     env: environmentOf(job, claim),
-    inputs: await sharesOf(deps, job, job.plan, claim.task),
-    parentOutput: await parentOutputOf(deps, job.outputUid),
+    inputs: await sharesOf(deps, job, plan, claim.task),
+    ...(server === undefined ? {} : { server }),
+    // A server sees nothing of what was before: its answers are put in their places.
+    parentOutput: server === undefined ? await parentOutputOf(deps, job.outputUid) : undefined,
     outputUid: job.outputUid,
     timeoutMs: job.info.limits.taskTimeoutMs,
   };

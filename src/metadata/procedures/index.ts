@@ -80,7 +80,7 @@ import {
   storeBlocks,
 } from "./put-blocks.ts";
 import { createJob, findJobParts } from "./create-job.ts";
-import { jobEntry } from "./job-entries.ts";
+import { jobEntries, jobEntry } from "./job-entries.ts";
 import { deleteJob, deleteLooseJobs, endOverdueJob, restartJob, stopJob } from "./job-verbs.ts";
 import { notePipelineError, setPipelineRunning, updatePipeline } from "./pipeline-verbs.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
@@ -126,6 +126,7 @@ import {
 export const procedures = {
   createJob,
   findJobParts,
+  jobEntries,
   jobEntry,
   deleteJob,
   deleteLooseJobs,

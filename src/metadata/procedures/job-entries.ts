@@ -43,3 +43,19 @@ export const jobEntry: Procedure<
   const name = row && (JSON.parse(row.names) as string[])[number % pageSize];
   return name === undefined ? {} : { name };
 };
+
+/** The names with the numbers `from` to before `to` of the first input. */
+export const jobEntries: Procedure<{ jobId: string; from: number; to: number }, string[]> = async (
+  tx,
+  { jobId, from, to },
+) => {
+  const first = Math.floor(from / pageSize);
+  const pages = await tx.all<{ names: string }>(
+    `SELECT names FROM job_entries WHERE job_id = ? AND position = 0 AND page >= ? AND page < ? ORDER BY page`,
+    jobId,
+    first,
+    Math.ceil(to / pageSize),
+  );
+  const names = pages.flatMap((page) => JSON.parse(page.names) as string[]);
+  return names.slice(from - first * pageSize, to - first * pageSize);
+};

@@ -140,4 +140,6 @@ export interface JobPlan {
   readonly fromUids: readonly (string | null)[];
   /** What all tasks together are shown. Absent from jobs of earlier releases. */
   readonly inputBytes?: number;
+  /** Of a job whose command is a server: files of each task. */
+  readonly linesPerTask?: number;
 }
