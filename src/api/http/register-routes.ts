@@ -51,7 +51,8 @@ export async function registerRoutes(
   registerWorkerRoutes(server, pps, options.stopping);
   await server.register(async (door) => {
     await Promise.resolve();
-    registerCurlDoor(door, { pfs: pps.pfs, repo: curlRepo, log });
+    const classic = { pps, repo: curlRepo };
+    registerCurlDoor(door, { pfs: pps.pfs, repo: curlRepo, classic, log });
   });
 }
 

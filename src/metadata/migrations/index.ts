@@ -2,6 +2,7 @@ import { firstSchema } from "./001-first-schema.ts";
 import { putBlocks } from "./004-put-blocks.ts";
 import { journal } from "./003-journal.ts";
 import { jobVerbs } from "./005-job-verbs.ts";
+import { runs } from "./007-runs.ts";
 import { sessionsAndGarbage } from "./002-sessions-and-garbage.ts";
 import { workersAndLogs } from "./006-workers-and-logs.ts";
 
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   putBlocks,
   jobVerbs,
   workersAndLogs,
+  runs,
 ];

@@ -85,6 +85,16 @@ import { deleteJob, deleteLooseJobs, endOverdueJob, restartJob, stopJob } from "
 import { notePipelineError, setPipelineRunning, updatePipeline } from "./pipeline-verbs.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
+import {
+  createRun,
+  endRun,
+  findRun,
+  goingRuns,
+  lastRuns,
+  noteRunJob,
+  runJobBefore,
+  runOfCommit,
+} from "./runs.ts";
 import { listRuns, stagedBytes, stageRun, startClosing } from "./staging.ts";
 import { appendLog, followLog, readLog, trimLogs } from "./task-logs.ts";
 import {
@@ -126,6 +136,14 @@ import {
 export const procedures = {
   createJob,
   findJobParts,
+  createRun,
+  endRun,
+  findRun,
+  goingRuns,
+  lastRuns,
+  noteRunJob,
+  runJobBefore,
+  runOfCommit,
   jobEntries,
   jobEntry,
   deleteJob,
