@@ -5,7 +5,7 @@ import { localPrincipal } from "../model/principal.ts";
 import type { JobInfo } from "../model/job.ts";
 import type { RunDetail, RunJob } from "../metadata/index.ts";
 import { createServerJob, type NewServerJob, type PpsDeps } from "../pps/index.ts";
-import type { Descriptor } from "./descriptor.ts";
+import type { Descriptor } from "../model/job-descriptor.ts";
 import { transformOf } from "./server-of.ts";
 
 /** Between two looks: each task of each job gives a hint. */

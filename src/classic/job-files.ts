@@ -3,7 +3,7 @@ import { KiB } from "../base/size.ts";
 import type { Principal } from "../model/principal.ts";
 import { Branch, listFiles, openFile } from "../pfs/index.ts";
 import type { ClassicDeps } from "./classic-deps.ts";
-import { parseDescriptorText, parseJobName, type Descriptor } from "./descriptor.ts";
+import { parseDescriptorText, parseJobName, type Descriptor } from "../model/job-descriptor.ts";
 
 /** Where descriptors are in a branch. */
 const directory = "job";

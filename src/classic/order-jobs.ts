@@ -1,5 +1,5 @@
 import { CodedError } from "../base/errors.ts";
-import type { Descriptor } from "./descriptor.ts";
+import type { Descriptor } from "../model/job-descriptor.ts";
 
 /**
  * The jobs of a branch, each after the one whose output it reads; those that could be next by name.

@@ -1,5 +1,5 @@
 import { sha256 } from "../base/hash.ts";
-import type { JobSource } from "./descriptor.ts";
+import type { JobSource } from "../model/job-descriptor.ts";
 
 /** Longest name made of the parts themselves. */
 const plainCharactersMax = 120;

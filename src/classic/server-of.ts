@@ -1,6 +1,6 @@
 import type { ServerSpec } from "../model/server-work.ts";
 import type { Transform } from "../model/spec-schema.ts";
-import type { Descriptor } from "./descriptor.ts";
+import type { Descriptor } from "../model/job-descriptor.ts";
 
 /** Shares of a whole processor, as Docker counts them. */
 const sharesPerProcessor = 1_024;

@@ -4,7 +4,7 @@ import type { CommitInfo } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
 import { Branch } from "../pfs/index.ts";
 import type { ClassicDeps } from "./classic-deps.ts";
-import type { Descriptor } from "./descriptor.ts";
+import type { Descriptor } from "../model/job-descriptor.ts";
 import { readJobs } from "./job-files.ts";
 import { orderJobs } from "./order-jobs.ts";
 import { outputRepoOf } from "./output-repo.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { CodedError } from "../base/errors.ts";
-import { parsePath } from "../model/paths.ts";
-import { specError } from "../model/spec-error.ts";
+import { parsePath } from "./paths.ts";
+import { specError } from "./spec-error.ts";
 
 /** What a job reads: the files of a directory of the commit, or another job's output. */
 export type JobSource =
