@@ -62,26 +62,35 @@ async function once(
   signal: AbortSignal,
 ): Promise<PostAnswer | undefined> {
   const { clock, timeoutMs } = receiver;
-  const overdue = new AbortController();
-  const ended = new AbortController();
-  if (timeoutMs > 0)
-    clock.sleep(timeoutMs, AbortSignal.any([signal, ended.signal])).then(
-      () => overdue.abort(),
-      () => undefined,
-    );
+  // Signals cost as much as a small request: there are none where nothing is to be watched.
+  const watch = timeoutMs === 0 ? undefined : watched(clock, timeoutMs);
   try {
-    const answer = await post(receiver, wanted, AbortSignal.any([signal, overdue.signal]));
+    const answer = await post(receiver, wanted, signal, watch?.signal);
     return answer.text === "" ? undefined : answer;
   } catch (error) {
     signal.throwIfAborted();
-    if (overdue.signal.aborted)
+    if (watch?.signal.aborted === true)
       return { status: 0, text: `no whole answer within ${timeoutMs / 1_000} s (timeout)` };
     // Of our own: a body that cannot be read, a disk that is full.
     if (isCoded(error) && error.code !== "unavailable") throw error;
     return { status: 0, text: reasonOf(error) };
   } finally {
-    ended.abort();
+    watch?.end();
   }
+}
+
+const inTime = new Error("it ended in time");
+const tooLate = new Error("it took too long");
+
+/** A signal that fires when the time is over. */
+function watched(clock: Clock, timeoutMs: number): { signal: AbortSignal; end: () => void } {
+  const overdue = new AbortController();
+  const ended = new AbortController();
+  clock.sleep(timeoutMs, ended.signal).then(
+    () => overdue.abort(tooLate),
+    () => undefined,
+  );
+  return { signal: overdue.signal, end: () => ended.abort(inTime) };
 }
 
 const reasons: Readonly<Record<string, string>> = {

@@ -34,7 +34,8 @@ export function openAgent(parallel: number): Agent {
 }
 
 /**
- * Makes one request. A 2xx answer is complete and saved when this resolves.
+ * Makes one request. A 2xx answer is complete and saved when this resolves. Ends with `overdue`; with the signal when
+ * whoever fires it destroys the agent.
  *
  * @throws what the connection, the source of the body or `save` failed with
  */
@@ -42,6 +43,7 @@ export async function post(
   { agent, address }: { agent: Agent; address: ServerAddress },
   wanted: Post,
   signal: AbortSignal,
+  overdue?: AbortSignal,
 ): Promise<PostAnswer> {
   signal.throwIfAborted();
   const call = request({
@@ -54,7 +56,7 @@ export async function post(
       "content-length": wanted.bytes,
       "x-file": encodeURIComponent(wanted.name),
     },
-    signal,
+    ...(overdue === undefined ? {} : { signal: overdue }),
   });
   let answer: IncomingMessage | undefined;
   const answering = answerOf(call).then((came) => (answer = came));

@@ -118,11 +118,18 @@ async function deliverAll(
 ): Promise<FailedFile[]> {
   const failed: FailedFile[] = [];
   const rest = posts.values();
+  // Asked for at every turn: a signal of its own costs less than one made of others.
   const stop = new AbortController();
-  const either = AbortSignal.any([signal, stop.signal]);
+  const relay = (): void => {
+    stop.abort(signal.reason);
+    // What is under way ends with its connection.
+    receiver.agent.destroy();
+  };
+  if (signal.aborted) relay();
+  else signal.addEventListener("abort", relay, { once: true });
   const line = async (): Promise<void> => {
     for (const wanted of rest) {
-      const reason = await deliver(receiver, wanted, either);
+      const reason = await deliver(receiver, wanted, stop.signal);
       if (reason !== undefined) failed.push({ name: wanted.name, reason });
     }
   };
@@ -132,11 +139,12 @@ async function deliverAll(
     } catch (error) {
       // The first one says why; the others are only told to stop.
       stop.abort(error);
-      throw error;
+      receiver.agent.destroy();
     }
   });
-  await Promise.allSettled(lines);
-  either.throwIfAborted();
+  await Promise.all(lines);
+  signal.removeEventListener("abort", relay);
+  stop.signal.throwIfAborted();
   return failed.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
