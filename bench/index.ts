@@ -21,6 +21,7 @@ import { pipeline } from "./pipeline.ts";
 import { smallPuts } from "./small-puts.ts";
 import { openSink } from "./sink.ts";
 import { lineOf, tableOf } from "./table.ts";
+import { webServerMap } from "./web-server-map.ts";
 
 // npm run bench [-- NAME...] [-- --full] [-- --size MiB]: measures a daemon of its own, each figure
 // beside a peer or a physical limit taken in the same run. Filling stores takes minutes; --full far longer.
@@ -37,6 +38,7 @@ const benches: Readonly<Record<string, Bench>> = {
   garbage,
   pipeline,
   "no-op-tasks": noOpTasks,
+  "web-server-map": webServerMap,
   "beside-a-put": besideAPut,
   "cli-start": cliStart,
   memory,

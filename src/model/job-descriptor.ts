@@ -46,7 +46,7 @@ const shape = z.strictObject({
   parallel: whole.max(10_000).default(0),
   timeout: whole.max(10_000_000).default(0),
   "cpu-shares": z.number().int().min(2).optional(),
-  memory: z.number().int().min(memoryBytesMin, "expected bytes, at least 6 MiB").optional(),
+  memory: z.number().int().min(memoryBytesMin).optional(),
   route: z
     .string()
     .regex(/^\/[^\s?#]*$/, "expected a path, such as /map or /{name}")

@@ -160,13 +160,13 @@ describe("a job whose command is a server", () => {
     assert.deepEqual(await pps.pfs.files(second.outputCommit!), { b: "2", c: "3" });
     assert.deepEqual(line.sent, ["c"]);
   });
-  it("divides many files among tasks, a thousand each at most", async (t) => {
+  it("divides many files among tasks, two thousand each at most", async (t) => {
     const pps = openTestPps(t, { slots: 2 });
     const line = new Line(pps);
     line.answers = false;
     await pps.pfs.repo("data");
     const name = { repo: "data", id: await pps.pfs.start("data") };
-    const files = Array.from({ length: 2_500 }, (_, i) => ({
+    const files = Array.from({ length: 4_500 }, (_, i) => ({
       path: `in/${i}`,
       overwrite: true,
       content: Buffer.from(`${i}`),
@@ -176,7 +176,7 @@ describe("a job whose command is a server", () => {
     const info = await line.run(name.id);
     assert.equal(info.state, "success");
     assert.equal(line.tasks, 3);
-    assert.equal(new Set(line.sent).size, 2_500);
+    assert.equal(new Set(line.sent).size, 4_500);
   });
   for (const [what, path] of [
     ["is not there", "other/x"],

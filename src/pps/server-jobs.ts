@@ -5,7 +5,7 @@ import { openView } from "../pfs/index.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 
 /** Files that one start of a server is for, at most: what is lost with it is sent again. */
-const filesPerTaskMax = 1_000;
+const filesPerTaskMax = 2_000;
 /** More nobody can want of one job. */
 const filesMax = 1_000_000;
 
