@@ -9,8 +9,10 @@ import { besideAPut } from "./beside-a-put.ts";
 import { cliStart } from "./cli-start.ts";
 import { commits } from "./commits.ts";
 import { clusterCommits } from "./cluster-commits.ts";
+import { eachTasks } from "./each-tasks.ts";
 import { flat } from "./flat.ts";
 import { garbage } from "./garbage.ts";
+import { jobMemory } from "./job-memory.ts";
 import { largeFiles } from "./large-files.ts";
 import { manyFiles } from "./many-files.ts";
 import { memory } from "./memory.ts";
@@ -39,9 +41,11 @@ const benches: Readonly<Record<string, Bench>> = {
   pipeline,
   "no-op-tasks": noOpTasks,
   "web-server-map": webServerMap,
+  "each-tasks": eachTasks,
   "beside-a-put": besideAPut,
   "cli-start": cliStart,
   memory,
+  "job-memory": jobMemory,
 };
 
 interface Wanted {

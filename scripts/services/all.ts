@@ -1,4 +1,5 @@
 import { docker } from "./docker.ts";
+import { gearman } from "./gearman.ts";
 import { goToolchain } from "./go.ts";
 import { grpcInPython } from "./grpc-python.ts";
 import { namespaces } from "./namespaces.ts";
@@ -19,6 +20,7 @@ const services: readonly Service[] = [
   pythonToolchain,
   grpcInPython,
   docker,
+  gearman,
 ];
 
 /** Installs what is missing and starts what has to run; the environment of all, and one stop. */

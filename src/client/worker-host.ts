@@ -21,7 +21,7 @@ import type { ClientOptions } from "./open-client.ts";
 import { part } from "./urls.ts";
 
 /** A claim waits so long for a task: well below the lease, which counts from before it was sent. */
-const waitMs = 6_000;
+const claimWaitMs = 6_000;
 /** A call that says nothing for so long is given up: the network may have been cut. */
 const patienceMs = 5_000;
 /** A broken stream of content is taken up again where it broke, so often in a row. */
@@ -33,11 +33,15 @@ export class RemoteWorkerHost {
   private readonly connection: Connection;
   private readonly clock: Clock;
   private readonly random: Random;
+  private readonly waitMs: number;
   /** Tokens of claims whose answer never came: perhaps tasks are held with them. */
   private unanswered: string[] = [];
 
   /** @throws CodedError `invalid_argument` for an address that cannot be read */
-  constructor(options: ClientOptions) {
+  constructor(
+    options: ClientOptions & { /** How long a claim waits for a task. */ waitMs?: number },
+  ) {
+    this.waitMs = options.waitMs ?? claimWaitMs;
     this.clock = options.clock ?? systemClock();
     this.random = options.random ?? systemRandom;
     this.connection = new Connection({
@@ -75,11 +79,11 @@ export class RemoteWorkerHost {
     const unclaim = this.unanswered;
     this.unanswered = [...unclaim, ...tokens].slice(-tokensMax);
     const { tasks } = await this.post<{ tasks: ClaimedTask[] }>("/worker/claim", {
-      json: { worker, tokens, unclaim, waitMs },
+      json: { worker, tokens, unclaim, waitMs: this.waitMs },
       // Sent once: the answer of a second claim would not tell of what the first one took.
       repeatable: false,
       signal,
-      withinMs: waitMs + patienceMs,
+      withinMs: this.waitMs + patienceMs,
     });
     this.unanswered = [];
     return tasks;

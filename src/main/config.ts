@@ -6,6 +6,8 @@ import { GiB, KiB, MiB } from "../base/size.ts";
 import { isRepoName } from "../model/repo.ts";
 import { defaultDockerAddress } from "../runner/index.ts";
 import { secretVariables, type SecretPlaces } from "./secret-source.ts";
+import { parseDispatcherAddress, type DispatcherAddress } from "./dispatcher-address.ts";
+import { dockerConfigFolder } from "./saved-login.ts";
 import { parseStoreAddress, type StoreAddress } from "./store-address.ts";
 
 /** How pachd is set up: command line first, then environment, then defaults. */
@@ -30,6 +32,8 @@ export interface PachdConfig {
   readonly runner: "process" | "docker";
   /** Where Docker answers: DOCKER_HOST. */
   readonly dockerAddress: string;
+  /** Folder with the logins of registries: DOCKER_CONFIG. */
+  readonly dockerConfig: string;
   /** False: commands run without namespaces, as root, one at a time. */
   readonly sandbox: boolean;
   readonly tokenFile: string | undefined;
@@ -46,6 +50,8 @@ export interface PachdConfig {
   readonly drainMs: number;
   readonly logLevel: string;
   /** Where tasks find the secrets that they name. */
+  /** Tells workers on other machines of new tasks. Default: their claims wait. */
+  readonly dispatcher: DispatcherAddress | undefined;
   readonly secrets: SecretPlaces;
 }
 
@@ -75,6 +81,7 @@ Options:
   --gc-every DURATION  collect garbage so long after a deletion: 30s, 10m, 2h; 0 = only when asked (default 10m)
   --keep-logs SIZE     how much is kept of what tasks print, the oldest goes first (default 1GiB)
   --drain-timeout DURATION  how long requests and tasks may go on after SIGTERM (default 10s)
+  --dispatcher URL     gearman://HOST[:PORT][/FUNCTION]: a job server that tells workers of new tasks (PACH_DISPATCHER)
   --secrets-dir DIR    the secrets that specs name: DIR/NAME/FILE, or DIR/NAME (PACH_SECRETS_DIR); one may also be the
                        variable PACHD_SECRET_NAME
   --log-level LEVEL    debug, info, warn or error (LOG_LEVEL; default info)
@@ -98,6 +105,7 @@ const optionsOf = {
   "gc-every": { type: "string" },
   "keep-logs": { type: "string", default: "1GiB" },
   "drain-timeout": { type: "string", default: "10s" },
+  dispatcher: { type: "string" },
   "secrets-dir": { type: "string" },
   "log-level": { type: "string" },
   version: { type: "boolean", default: false },
@@ -138,6 +146,7 @@ export function parsePachdConfig(
         : wholeNumber("--slots", values.slots, 0),
     runner: runnerKind(values.runner ?? (env["PACH_RUNNER"] || "process")),
     dockerAddress: env["DOCKER_HOST"] || defaultDockerAddress,
+    dockerConfig: dockerConfigFolder(env),
     sandbox: !values["no-sandbox"],
     tokenFile: values["token-file"],
     insecure: values.insecure,
@@ -146,6 +155,7 @@ export function parsePachdConfig(
     gcEveryMs: durationMs("--gc-every", values["gc-every"] ?? "10m"),
     logBytesMax: sizeBytes("--keep-logs", values["keep-logs"]),
     drainMs: durationMs("--drain-timeout", values["drain-timeout"]),
+    dispatcher: parseDispatcherAddress(values.dispatcher ?? (env["PACH_DISPATCHER"] || undefined)),
     secrets: {
       directory: folder(
         machine.cwd,

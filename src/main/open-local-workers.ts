@@ -1,9 +1,10 @@
 import { hostname } from "node:os";
 import { GiB } from "../base/size.ts";
+import { openGearmanDispatcher } from "../dispatcher/index.ts";
 import type { WorkerFacts } from "../model/worker.ts";
 import { openLocalPool } from "../pool/index.ts";
 import { TaskHost, type PpsDeps } from "../pps/index.ts";
-import { keepRegistered, type Worker } from "../worker/index.ts";
+import { keepRegistered, Places, TaskFeed, type Worker } from "../worker/index.ts";
 import type { PachdConfig } from "./config.ts";
 import type { OpenedRunner } from "./open-runner.ts";
 import { openMachineWorker } from "./open-machine-worker.ts";
@@ -28,17 +29,22 @@ export async function openLocalWorkers(
   const host = new TaskHost(pps);
   const { session: id } = pps;
   const name = `${hostname()}-${id.slice(0, 8)}`;
+  const places = new Places(runner.slots, clock);
   const { worker, filecache } = await openMachineWorker(
     { ...config, cacheBytesMax },
-    { name, host, runner, clock, log },
+    { name, host, runner, clock, log, places },
   );
+  const feed = new TaskFeed({ host, worker: name, monotonicMs: () => clock.monotonicMs() });
   const draining = new AbortController();
   const work = async (signal: AbortSignal): Promise<boolean> =>
-    await workOnce({ pps, host, worker, name }, signal);
-  const pool = openLocalPool({ slots: runner.slots, work, clock, log });
+    await places.work(async () => await workOnce({ pps, feed, worker }, signal));
+  // Half of them are for tasks that are prepared, or reported, while others run.
+  const pool = openLocalPool({ slots: 2 * runner.slots, work, clock, log });
+  places.onRoom(() => pool.hint());
   const stop = hints.listen("tasks", () => {
     pool.hint();
   });
+  const stopHints = giveHints(config, pps.pfs);
   const facts = (): WorkerFacts => ({
     id,
     name,
@@ -63,6 +69,7 @@ export async function openLocalWorkers(
       drain();
       stop();
       await pool.close({ signal });
+      stopHints();
       gone.abort();
       await keeping;
       await host.leave({ id }).catch(() => undefined);
@@ -71,17 +78,29 @@ export async function openLocalWorkers(
   };
 }
 
+/** Tells workers on other machines of new tasks through a job server, where there is one. */
+function giveHints(
+  { dispatcher: address }: PachdConfig,
+  { clock, random, log, hints }: PpsDeps["pfs"],
+): () => void {
+  if (address === undefined) return () => undefined;
+  const dispatcher = openGearmanDispatcher({ ...address, clock, random, log });
+  const stop = hints.listen("tasks", () => dispatcher.hint());
+  return () => {
+    stop();
+    dispatcher.close();
+  };
+}
+
 /** Claims a task and runs it to its end, or until its job is gone; false when there is none. */
 async function workOnce(
-  parts: { pps: PpsDeps; host: TaskHost; worker: Worker; name: string },
+  { pps, feed, worker }: { pps: PpsDeps; feed: TaskFeed; worker: Worker },
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { pps, host, worker, name } = parts;
-  const { clock, hints } = pps.pfs;
-  const claimedAtMs = clock.monotonicMs();
-  const [task] = await host.claim({ worker: name, count: 1, signal });
-  if (task === undefined) return false;
-  const stop = hints.listen(`job:${task.jobId}`, () => {
+  const claimed = await feed.next(signal);
+  if (claimed === undefined) return false;
+  const { task, claimedAtMs } = claimed;
+  const stop = pps.pfs.hints.listen(`job:${task.jobId}`, () => {
     worker.drop(task.token);
   });
   await worker.runTask(task, { claimedAtMs, signal });

@@ -14,7 +14,7 @@ interface MachinePlaces {
   readonly cacheBytesMax: number;
 }
 
-type WorkerParts = Pick<WorkerOptions, "name" | "host" | "runner" | "clock" | "log">;
+type WorkerParts = Pick<WorkerOptions, "name" | "host" | "runner" | "clock" | "log" | "places">;
 
 /**
  * Opens the worker of this machine with a file cache of its own, for a daemon and for `pachd worker` alike.

@@ -6,6 +6,7 @@ import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { openDockerRunner, openProcessRunner, type Runner } from "../runner/index.ts";
 import type { PachdConfig } from "./config.ts";
+import { savedLogin } from "./saved-login.ts";
 
 /** The runners of this daemon as one, how many tasks they take at once, and how users see them named. */
 export interface OpenedRunner extends Runner {
@@ -15,7 +16,10 @@ export interface OpenedRunner extends Runner {
   readonly imageLabel: string;
 }
 
-type RunnerConfig = Pick<PachdConfig, "root" | "sandbox" | "slots" | "runner" | "dockerAddress">;
+type RunnerConfig = Pick<
+  PachdConfig,
+  "root" | "sandbox" | "slots" | "runner" | "dockerAddress" | "dockerConfig"
+>;
 
 interface Deps {
   readonly random: Random;
@@ -31,7 +35,7 @@ interface Deps {
 export async function openRunner(config: RunnerConfig, deps: Deps): Promise<OpenedRunner> {
   const scratch = join(config.root, "run");
   const mode = config.sandbox ? "namespaces" : "bare";
-  const processes = await openProcessRunner({ ...deps, fs, scratch, mode });
+  const processes = await openProcessRunner({ ...deps, fs, clock: systemClock(), scratch, mode });
   const containers = config.runner === "docker" ? await openDocker(config, deps) : processes;
   const label = config.sandbox ? "process" : "process (no sandbox)";
   return {
@@ -54,6 +58,7 @@ async function openDocker(config: RunnerConfig, deps: Deps): Promise<Runner> {
     fs,
     clock: systemClock(),
     address: config.dockerAddress,
+    loginOf: async (registry) => await savedLogin(config.dockerConfig, registry),
     scratch: join(config.root, "containers"),
     machine: hostname(),
     user: uid === 0 ? undefined : `${uid}:${gid}`,

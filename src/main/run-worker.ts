@@ -5,6 +5,7 @@ import { CodedError, codedErrorFrom, isCoded } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { RemoteWorkerHost } from "../client/index.ts";
+import { openGearmanDispatcher } from "../dispatcher/index.ts";
 import type { WorkerFacts } from "../model/worker.ts";
 import { keepRegistered, openSlots } from "../worker/index.ts";
 import { lockFolder } from "./lock-folder.ts";
@@ -62,7 +63,16 @@ async function openRemoteWorker(config: WorkerConfig, log: Log): Promise<RemoteW
   const id = randomBytes(16).toString("hex");
   const name = `${config.machine}-${id.slice(0, 8)}`;
   const token = await readToken(config.tokenFile);
-  const host = new RemoteWorkerHost({ address: config.address, token, clock, random, log });
+  const dispatcher =
+    config.dispatcher && openGearmanDispatcher({ ...config.dispatcher, clock, random, log });
+  const host = new RemoteWorkerHost({
+    address: config.address,
+    token,
+    clock,
+    random,
+    log,
+    ...(dispatcher === undefined ? {} : { waitMs: 0 }),
+  });
   const runner = await openRunner(config, { random, log });
   const parts = { name, host, runner, clock, log };
   const { worker, filecache } = await openMachineWorker(config, parts);
@@ -86,13 +96,14 @@ async function openRemoteWorker(config: WorkerConfig, log: Log): Promise<RemoteW
     },
     start() {
       keeping = keepRegistered({ host, worker, clock, log }, facts, gone.signal);
-      slots = openSlots({ name, host, worker, slots: config.slots, clock, random, log });
+      slots = openSlots({ ...parts, dispatcher, worker, slots: config.slots, random });
     },
     async close(signal) {
       state = "draining";
       slots?.drain();
       if (slots !== undefined) await host.keep(facts(), worker.tokens()).catch(() => []);
       await slots?.close(signal);
+      dispatcher?.close();
       gone.abort();
       await keeping;
       await host.leave(facts()).catch(() => undefined);

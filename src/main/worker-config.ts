@@ -13,6 +13,8 @@ import {
   wholeNumber,
   type Environment,
 } from "./config.ts";
+import { parseDispatcherAddress, type DispatcherAddress } from "./dispatcher-address.ts";
+import { dockerConfigFolder } from "./saved-login.ts";
 import { secretVariables, type SecretPlaces } from "./secret-source.ts";
 
 /** How `pachd worker` is set up. */
@@ -32,6 +34,10 @@ export interface WorkerConfig {
   readonly runner: "process" | "docker";
   /** Where Docker answers: DOCKER_HOST. */
   readonly dockerAddress: string;
+  /** Folder with the logins of registries: DOCKER_CONFIG. */
+  readonly dockerConfig: string;
+  /** Says when there may be tasks. Default: claims wait for them. */
+  readonly dispatcher: DispatcherAddress | undefined;
   /** Where tasks find the secrets that they name: on this machine, not the daemon's. */
   readonly secrets: SecretPlaces;
   /** False: commands run without namespaces, as root, one at a time. */
@@ -54,6 +60,7 @@ Options:
   --cache-bytes-max SIZE   how much of inputs is kept below DIR between tasks (default 20GiB)
   --machine NAME           what list-worker calls this machine (default: its host name)
   --runner KIND            process or docker: as of the daemon (PACH_RUNNER; default process)
+  --dispatcher URL         as of the daemon: ask it for tasks when the job server says so, and every 5 seconds
   --secrets-dir DIR        as of the daemon: secrets are those of the machine that runs the task (PACH_SECRETS_DIR)
   --no-sandbox             run commands without namespaces: root only, one at a time, nothing is read-only
   --drain-timeout DURATION how long running tasks may go on after SIGTERM: 30s, 10m, 0 (default 10s)
@@ -69,6 +76,7 @@ const optionsOf = {
   "cache-bytes-max": { type: "string", default: "20GiB" },
   machine: { type: "string" },
   runner: { type: "string" },
+  dispatcher: { type: "string" },
   "secrets-dir": { type: "string" },
   "no-sandbox": { type: "boolean", default: false },
   "drain-timeout": { type: "string", default: "10s" },
@@ -98,6 +106,8 @@ export function parseWorkerConfig(
     machine: values.machine ?? hostname(),
     runner: runnerKind(values.runner ?? (env["PACH_RUNNER"] || "process")),
     dockerAddress: env["DOCKER_HOST"] || defaultDockerAddress,
+    dockerConfig: dockerConfigFolder(env),
+    dispatcher: parseDispatcherAddress(values.dispatcher ?? (env["PACH_DISPATCHER"] || undefined)),
     secrets: {
       directory: folder(
         machine.cwd,

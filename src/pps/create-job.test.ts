@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { describe, it } from "node:test";
 import { localPrincipal } from "../model/principal.ts";
-import { flushCommits, listRepos } from "../pfs/index.ts";
+import { deleteRepo, flushCommits, listRepos } from "../pfs/index.ts";
 import { never } from "../pfs/testing/open-test-pfs.ts";
 import { createJob } from "./create-job.ts";
 import { deleteAllPipelines } from "./pipelines.ts";
@@ -55,6 +55,16 @@ describe("createJob() without a pipeline", () => {
     assert.deepEqual(pps.seen.at(-1)?.prev, { f: "1\n" });
     assert.equal(job.outputCommit?.repo, `job_${first}`);
     assert.match(job.outputCommit.id, /\/1$/);
+  });
+
+  it("answers a request sent again, though what it was made of is gone", async (t) => {
+    const pps = await openWithData(t);
+    const document = { transform, inputs: [{ commit: "a/master/0" }] };
+    const id = await create(pps, document, "key");
+    await pps.settle();
+    await deleteRepo(pps.pfs.deps, localPrincipal, { name: "a", force: true });
+    assert.equal(await create(pps, document, "key"), id);
+    await assert.rejects(create(pps, document, "other"), { code: "not_found" });
   });
 
   it("runs one task a worker when it has no inputs", async (t) => {

@@ -23,6 +23,10 @@ export async function createJob(
   request: { document: unknown; key?: string },
 ): Promise<JobInfo> {
   const { metadata, hints, random } = deps.pfs;
+  const { key } = request;
+  // What it was made of may be gone since: the answer stays.
+  const { answer } = key === undefined ? {} : await metadata.call("findRequest", { key });
+  if (answer !== undefined) return { ...(JSON.parse(answer) as JobInfo), runner: deps.runner };
   const spec = parseJobSpec(request.document);
   const id = randomHex(random);
   const parts = await findParts(deps, spec, id);
@@ -32,7 +36,7 @@ export async function createJob(
     pipeline: parts.pipeline?.spec.name ?? "",
     version: parts.pipeline?.version ?? 0,
     ...(parts.parent === undefined ? {} : { outputRepo: parts.parent.outputRepo }),
-    ...(request.key === undefined ? {} : { key: request.key }),
+    ...(key === undefined ? {} : { key }),
   });
   for (const topic of ["events", "repos", "jobs"]) hints.give(topic);
   return { ...info, runner: deps.runner };

@@ -31,7 +31,8 @@ export async function restartJob(
   const outputUid = randomHex(random);
   const newBranch = randomHex(random);
   const info = await metadata.call("restartJob", { id, outputUid, newBranch, ...options });
-  for (const topic of ["events", "tasks", "jobs", "commits"]) hints.give(topic);
+  for (const topic of ["events", "tasks", "jobs", "commits", `job-progress:${id}`])
+    hints.give(topic);
   return { ...info, runner: deps.runner };
 }
 
@@ -62,6 +63,7 @@ export function giveJobHints(deps: PpsDeps, ids: readonly string[]): void {
   for (const id of ids) {
     hints.give(`job:${id}`);
     hints.give(`ended:${id}`);
+    hints.give(`job-progress:${id}`);
   }
   for (const topic of ["events", "jobs", "commits"]) hints.give(topic);
 }

@@ -62,7 +62,7 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
   });
   hints.give("tasks");
   hints.give("events");
-  hints.give("jobs");
+  for (const topic of ["jobs", `job-progress:${id}`]) hints.give(topic);
 }
 
 interface Division {
@@ -169,7 +169,7 @@ export async function publishJob(deps: PpsDeps, id: string, signal: AbortSignal)
 function giveEndHints(deps: PpsDeps, id: string): void {
   deps.pfs.hints.give("events");
   deps.pfs.hints.give("jobs");
-  deps.pfs.hints.give(`ended:${id}`);
+  for (const topic of [`job-progress:${id}`, `ended:${id}`]) deps.pfs.hints.give(topic);
 }
 
 /** Stages what the tasks wrote; gives back why that cannot be a commit, if so. */

@@ -97,16 +97,21 @@ export async function inspectJob(
   const deadlineMs = clock.monotonicMs() + wait.waitMs;
   for (;;) {
     wait.signal.throwIfAborted();
-    const info = await metadata.call("inspectJob", { id });
-    const leftMs = deadlineMs - clock.monotonicMs();
-    if (isEnded(info) || leftMs <= 0) return withRunner(deps, info);
     const round = new AbortController();
-    const stop = hints.listen("jobs", () => {
+    const stop = hints.listen(`ended:${id}`, () => {
       round.abort();
     });
-    await clock
-      .sleep(Math.min(leftMs, recheckMs / 4), AbortSignal.any([round.signal, wait.signal]))
-      .catch(() => undefined);
-    stop();
+    try {
+      // All of it is read in the end alone: with many tasks it is much.
+      const isGoing = await metadata.call("isJobGoing", { id });
+      const leftMs = deadlineMs - clock.monotonicMs();
+      if (!isGoing || leftMs <= 0)
+        return withRunner(deps, await metadata.call("inspectJob", { id }));
+      await clock
+        .sleep(Math.min(leftMs, recheckMs / 4), AbortSignal.any([round.signal, wait.signal]))
+        .catch(() => undefined);
+    } finally {
+      stop();
+    }
   }
 }

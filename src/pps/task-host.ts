@@ -11,6 +11,7 @@ import type { Demands } from "../model/demands.ts";
 import type { OutputChange } from "../model/output-change.ts";
 import type { WorkerFacts } from "../model/worker.ts";
 import { appendTaskLog } from "./logs.ts";
+import { KnownJobs } from "./known-jobs.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 import { RecentViews } from "./recent-views.ts";
 import {
@@ -47,12 +48,14 @@ const outputsMax = 1_024;
 export class TaskHost {
   private readonly pps: PpsDeps;
   private readonly views: RecentViews;
+  private readonly jobs: KnownJobs;
   /** By job, the oldest first. */
   private readonly outputUids = new Map<string, string>();
 
   constructor(pps: PpsDeps) {
     this.pps = pps;
     this.views = new RecentViews(pps);
+    this.jobs = new KnownJobs(pps);
   }
 
   /** Says that a worker is here; gives back the tokens of tasks that it holds no more. */
@@ -131,8 +134,17 @@ export class TaskHost {
     changes: () => AsyncIterable<OutputChange>,
     signal: AbortSignal,
   ): Promise<void> {
-    const outputUid = this.outputUids.get(task.jobId) ?? (await this.outputOf(task));
-    await storeTaskOutput(this.pps, { claim: heldTaskOf(task), outputUid }, changes(), signal);
+    const all = changes()[Symbol.asyncIterator]();
+    try {
+      const first = await all.next();
+      // Nothing is what is stored already.
+      if (first.done === true) return;
+      const outputUid = this.outputUids.get(task.jobId) ?? (await this.outputOf(task));
+      const claim = heldTaskOf(task);
+      await storeTaskOutput(this.pps, { claim, outputUid }, withFirst(first.value, all), signal);
+    } finally {
+      await all.return?.();
+    }
   }
 
   /** Adds to the log of an attempt what stands at `offset` of it; what is there already is left. */
@@ -157,7 +169,7 @@ export class TaskHost {
     const { worker, count, tokens } = request;
     const wanted = { worker, count, ...(tokens === undefined ? {} : { tokens }) };
     const tasks: ClaimedTask[] = [];
-    for (const assignment of await claimTasks(this.pps, wanted)) {
+    for (const assignment of await claimTasks(this.pps, wanted, this.jobs)) {
       try {
         tasks.push(await this.claimed(assignment));
       } catch (error) {
@@ -210,6 +222,12 @@ export class TaskHost {
       this.outputUids.delete(oldest);
     }
   }
+}
+
+/** What was looked at already, and the rest. */
+async function* withFirst<T>(first: T, rest: AsyncIterator<T>): AsyncGenerator<T, void, void> {
+  yield first;
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
 }
 
 function demandsIn({ user, workingDir, resources, network }: Demands): Demands {

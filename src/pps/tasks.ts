@@ -6,6 +6,7 @@ import type { Transform } from "../model/spec-schema.ts";
 import type { JobDetail, TaskClaim } from "../metadata/index.ts";
 import { stageOutput, type ViewSpec } from "../pfs/index.ts";
 import type { OutputChange } from "../model/output-change.ts";
+import { KnownJobs, type KnownJob } from "./known-jobs.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 import { retryDelayMs } from "./retry-policy.ts";
 import { serverWorkOf } from "./server-jobs.ts";
@@ -36,6 +37,7 @@ const unreachableMs = 2_000;
 export async function claimTasks(
   deps: PpsDeps,
   request: { worker: string; count: number; tokens?: readonly string[] },
+  jobs = new KnownJobs(deps),
 ): Promise<Assignment[]> {
   const { metadata, random, hints } = deps.pfs;
   const count = Math.min(request.count, claimedMax);
@@ -45,17 +47,18 @@ export async function claimTasks(
     tokens,
     leaseMs: taskLeaseMs,
   });
-  const assignments: Assignment[] = [];
-  for (const claim of claims) {
-    try {
-      const assignment = await assign(deps, claim);
-      if (assignment !== undefined) assignments.push(assignment);
-    } catch (error) {
-      await inputsFailed(deps, claim, error);
-    }
-  }
-  if (claims.length > 0) hints.give("jobs");
-  return assignments;
+  for (const id of new Set(claims.map(({ jobId }) => jobId))) hints.give(`job-progress:${id}`);
+  const assignments = await Promise.all(
+    claims.map(async ({ outputUid, ...claim }) => {
+      try {
+        return await assign(deps, claim, await jobs.find(claim.jobId, outputUid));
+      } catch (error) {
+        await inputsFailed(deps, claim, error);
+        return undefined;
+      }
+    }),
+  );
+  return assignments.filter((assignment) => assignment !== undefined);
 }
 
 /** A task whose inputs cannot be read has failed, unless they only cannot be reached now. */
@@ -64,9 +67,13 @@ export async function inputsFailed(deps: PpsDeps, claim: TaskClaim, error: unkno
   await reportTask(deps, claim, `its inputs cannot be read: ${codedErrorFrom(error).message}`);
 }
 
-async function assign(deps: PpsDeps, claim: TaskClaim): Promise<Assignment | undefined> {
-  const job = await deps.pfs.metadata.call("jobDetail", { id: claim.jobId });
-  if (job?.plan === undefined || job.outputUid === null) return undefined;
+async function assign(
+  deps: PpsDeps,
+  claim: TaskClaim,
+  known: KnownJob | undefined,
+): Promise<Assignment | undefined> {
+  if (known === undefined) return undefined;
+  const { job, parentOutput } = known;
   const { plan } = job;
   const server = await serverWorkOf(deps, job, { plan, task: claim.task });
   return {
@@ -76,15 +83,10 @@ async function assign(deps: PpsDeps, claim: TaskClaim): Promise<Assignment | und
     inputs: await sharesOf(deps, job, plan, claim.task),
     ...(server === undefined ? {} : { server }),
     // A server sees nothing of what was before: its answers are put in their places.
-    parentOutput: server === undefined ? await parentOutputOf(deps, job.outputUid) : undefined,
+    parentOutput: server === undefined ? parentOutput : undefined,
     outputUid: job.outputUid,
     timeoutMs: job.info.limits.taskTimeoutMs,
   };
-}
-
-async function parentOutputOf(deps: PpsDeps, outputUid: string): Promise<ViewSpec | undefined> {
-  const { parentUid } = await deps.pfs.metadata.call("commitByUid", { uid: outputUid });
-  return parentUid === null ? undefined : { uid: parentUid };
 }
 
 /** The user's variables, and the ids of what goes in and comes out (seed 002 chapter 9.4). */
@@ -127,15 +129,15 @@ export async function reportTask(
   isFinal = false,
 ): Promise<void> {
   const { hints, metadata, random } = deps.pfs;
-  await metadata.call("reportTask", {
+  const leftEvent = await metadata.call("reportTask", {
     ...claim,
     delayMs: retryDelayMs(claim.attempt, random),
     isFinal,
     ...(error === undefined ? {} : { error: `${error}${await shareText(deps, claim)}` }),
   });
-  hints.give("events");
-  hints.give("tasks");
-  hints.give("jobs");
+  if (leftEvent) hints.give("events");
+  if (error !== undefined) hints.give("tasks");
+  hints.give(`job-progress:${claim.jobId}`);
 }
 
 /** Gives a task back untried, for another worker. */

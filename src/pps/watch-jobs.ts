@@ -20,7 +20,7 @@ export async function* watchJob(
   let shown = "";
   for (let isGoing = true; isGoing;) {
     const info = await hints.until(
-      "jobs",
+      `job-progress:${id}`,
       async () => {
         const now = await inspectJob(deps, principal, id, { waitMs: 0, signal });
         return JSON.stringify(now) === shown ? undefined : now;
@@ -30,8 +30,12 @@ export async function* watchJob(
     shown = JSON.stringify(info);
     isGoing = !isEnded(info);
     yield [info];
+    // Its tasks may end by the hundred a second, and each look is at all of them.
+    if (isGoing) await clock.sleep(restMs, signal);
   }
 }
+
+const restMs = 100;
 
 /**
  * The jobs that match as they are now, oldest first, then each that is new or has another state. Never ends

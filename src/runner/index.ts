@@ -10,6 +10,7 @@ export type {
   ServerAddress,
 } from "./runner.ts";
 export { openDockerRunner, probeDocker, pushDockerImage } from "./open-docker.ts";
+export type { RegistryLogin } from "./docker/registry-login.ts";
 export { defaultDockerAddress } from "./docker/docker-address.ts";
 export {
   openProcessRunner,

@@ -11,6 +11,9 @@ export interface Heartbeat {
   stop(): void;
 }
 
+/** Making an error for each task would cost more than a reason that is there. */
+const ended = new Error("The task has ended");
+
 /**
  * Renews at a third of the lease. Time counts on the monotonic clock from before a request was
  * sent, so that our idea of the lease always ends before the host's; `lost` fires a tenth earlier
@@ -70,7 +73,7 @@ export function startHeartbeat(
   return {
     lost: lost.signal,
     stop() {
-      stopped.abort();
+      stopped.abort(ended);
     },
   };
 }

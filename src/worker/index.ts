@@ -4,3 +4,5 @@ export { openWorker, type Worker } from "./open-worker.ts";
 export type { SecretSource } from "./stage-secrets.ts";
 export type { WorkerFs, WorkerOptions } from "./worker-options.ts";
 export type { ClaimedTask, TaskOutcome, ViewFile, ViewRef, WorkerHost } from "./worker-host.ts";
+export { Places } from "./places.ts";
+export { TaskFeed } from "./task-feed.ts";

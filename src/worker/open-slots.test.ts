@@ -4,6 +4,8 @@ import { systemClock } from "../base/clock.ts";
 import { CodedError } from "../base/errors.ts";
 import { silentLog } from "../base/log.ts";
 import { seededRandom } from "../base/random.ts";
+import type { Dispatcher } from "../dispatcher/index.ts";
+import { MemJobServer } from "../dispatcher/mem/open-mem-dispatcher.ts";
 import { openSlots, type Slots } from "./open-slots.ts";
 import { MemWorkerHost } from "./testing/mem-worker-host.ts";
 import type { ClaimedTask } from "./worker-host.ts";
@@ -20,8 +22,7 @@ interface Bench {
   isAway: boolean;
 }
 
-function openBench(): Bench {
-  const clock = systemClock();
+function openBench(dispatcher?: Dispatcher, clock = systemClock()): Bench {
   const host = new MemWorkerHost(clock);
   const claim = host.claim.bind(host);
   host.claim = async (request) => {
@@ -50,7 +51,9 @@ function openBench(): Bench {
   };
   const rest = { name: "w", slots: 3, clock, random: seededRandom(1), log: silentLog };
   const parts = { host, counts: [], running: new Map(), killed: [], isAway: false };
-  const bench: Bench = Object.assign(parts, { slots: openSlots({ host, worker, ...rest }) });
+  const bench: Bench = Object.assign(parts, {
+    slots: openSlots({ host, worker, dispatcher, ...rest }),
+  });
   return bench;
 }
 
@@ -82,6 +85,37 @@ describe("openSlots()", () => {
     await until(() => bench.counts.length > 0);
     bench.isAway = false;
     bench.host.addTask({ cmd: ["true"] });
+    await until(() => bench.running.size === 1);
+    bench.running.get(0)!();
+    await bench.slots.close(never);
+  });
+
+  it("openSlots() asks at a hint, and passes it on when its room is full", async () => {
+    const jobServer = new MemJobServer();
+    const bench = openBench(jobServer.open());
+    const [daemon, other] = [jobServer.open(), jobServer.open()];
+    await until(() => bench.counts.length === 1);
+    for (let i = 0; i < 5; i++) bench.host.addTask({ cmd: ["true"] });
+    daemon.hint();
+    await until(() => bench.running.size === 3);
+    await other.wait(never);
+    const closing = bench.slots.close(never);
+    for (const end of bench.running.values()) end();
+    await closing;
+    assert.deepEqual(bench.killed, []);
+  });
+
+  it("openSlots() asks now and then without a hint", async () => {
+    const clock = systemClock();
+    const slept: number[] = [];
+    const soon = async (ms: number, signal?: AbortSignal): Promise<void> => {
+      slept.push(ms);
+      await clock.sleep(ms / 100, signal);
+    };
+    const bench = openBench(new MemJobServer().open(), { ...clock, sleep: soon });
+    await until(() => bench.counts.length === 1);
+    bench.host.addTask({ cmd: ["true"] });
+    await until(() => slept.includes(5_000));
     await until(() => bench.running.size === 1);
     bench.running.get(0)!();
     await bench.slots.close(never);

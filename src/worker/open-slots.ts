@@ -2,12 +2,15 @@ import type { Clock } from "../base/clock.ts";
 import { codedErrorFrom } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { randomBelow, type Random } from "../base/random.ts";
+import type { Dispatcher } from "../dispatcher/index.ts";
 import type { Worker } from "./open-worker.ts";
 import type { ClaimedTask, WorkerHost } from "./worker-host.ts";
 
 export interface SlotsOptions {
   readonly name: string;
   readonly host: WorkerHost;
+  /** Says when to ask the host, which then need not wait for tasks. Default: the host's claims wait. */
+  readonly dispatcher?: Pick<Dispatcher, "hint" | "wait"> | undefined;
   readonly worker: Worker;
   readonly slots: number;
   readonly clock: Clock;
@@ -27,6 +30,8 @@ const firstDelayMs = 250;
 const delayMsMax = 10_000;
 /** A host that has no task and does not wait for one is not asked more often than this. */
 const emptyMs = 500;
+/** Hints may be lost, and tasks that failed are due without one. */
+const hintMs = 5_000;
 
 /**
  * Keeps slots busy from a host far away: one claim at a time, for as many tasks as there is room. A host
@@ -73,8 +78,7 @@ class BusySlots implements Slots {
       const claimedAtMs = clock.monotonicMs();
       const tasks = await this.claim();
       for (const task of tasks ?? []) this.start(task, claimedAtMs);
-      const restMs = this.restMs(tasks, claimedAtMs);
-      if (restMs > 0) await clock.sleep(restMs, this.draining.signal).catch(() => undefined);
+      await this.rest(tasks, claimedAtMs);
     }
   }
 
@@ -98,14 +102,30 @@ class BusySlots implements Slots {
     }
   }
 
-  private restMs(tasks: ClaimedTask[] | undefined, claimedAtMs: number): number {
-    const { clock, random } = this.options;
+  private async rest(tasks: ClaimedTask[] | undefined, claimedAtMs: number): Promise<void> {
+    const { clock, dispatcher, random } = this.options;
     if (tasks === undefined) {
       const delayMs = Math.min(delayMsMax, firstDelayMs * 2 ** Math.min(10, this.failures - 1));
-      return delayMs - randomBelow(random, delayMs / 2);
+      return await this.sleep(delayMs - randomBelow(random, delayMs / 2));
     }
-    if (tasks.length > 0) return 0;
-    return Math.max(0, emptyMs - (clock.monotonicMs() - claimedAtMs));
+    // There may be more than this worker has room for.
+    if (tasks.length > 0)
+      return this.running.size < this.options.slots ? undefined : dispatcher?.hint();
+    if (dispatcher !== undefined) return await this.hintOrRest(dispatcher);
+    await this.sleep(emptyMs - (clock.monotonicMs() - claimedAtMs));
+  }
+
+  private async hintOrRest(dispatcher: Pick<Dispatcher, "wait">): Promise<void> {
+    const over = new AbortController();
+    const hinted = dispatcher.wait(AbortSignal.any([over.signal, this.draining.signal]));
+    await Promise.race([hinted.catch(() => undefined), this.sleep(hintMs)]);
+    over.abort();
+    await hinted.catch(() => undefined);
+  }
+
+  private async sleep(restMs: number): Promise<void> {
+    if (restMs > 0)
+      await this.options.clock.sleep(restMs, this.draining.signal).catch(() => undefined);
   }
 
   private start(task: ClaimedTask, claimedAtMs: number): void {

@@ -5,7 +5,11 @@ import type { ServerWork } from "../model/server-work.ts";
 import type { SecretMount } from "../runner/index.ts";
 import { collectOutput } from "./collect-output.ts";
 import { startHeartbeat } from "./heartbeat.ts";
-import { runServerTask, type ServerTaskOptions } from "./server/run-server-task.ts";
+import {
+  runServerTask,
+  type ServerOutcome,
+  type ServerTaskOptions,
+} from "./server/run-server-task.ts";
 import { runSpecOf, runUserCode } from "./run-user-code.ts";
 import { stageInputs } from "./stage-inputs.ts";
 import { stageSecrets } from "./stage-secrets.ts";
@@ -52,9 +56,19 @@ export async function runTask(
     await host.release(task).catch(() => undefined);
   } finally {
     heartbeat.stop();
-    await removeTree(fs, directory).catch((error: Error) => {
+    await removeFiles(fs, directory).catch((error: Error) => {
       log.warn({ directory, error: error.message }, "Cannot remove the files of a task");
     });
+  }
+}
+
+/** Most tasks that wrote nothing leave an empty directory in an empty one. */
+async function removeFiles(fs: WorkerOptions["fs"], directory: string): Promise<void> {
+  try {
+    await fs.rmdir(`${directory}/out`);
+    await fs.rmdir(directory);
+  } catch {
+    await removeTree(fs, directory);
   }
 }
 
@@ -110,14 +124,18 @@ async function outcomeOf(
 /** The work of a task whose command is a server. */
 async function serveTask(
   options: ServerTaskOptions &
-    Pick<WorkerOptions, "hidden" | "scratch"> & { readonly secretMounts: readonly SecretMount[] },
+    Pick<WorkerOptions, "hidden" | "places" | "scratch"> & {
+      readonly secretMounts: readonly SecretMount[];
+    },
   { task, work }: { task: ClaimedTask; work: ServerWork },
   signal: AbortSignal,
 ): Promise<TaskOutcome> {
   const { clock, host } = options;
   const hidden = [...options.hidden, options.scratch];
   const spec = runSpecOf(task, { mounts: [], secrets: options.secretMounts, hidden });
-  const ended = await runServerTask(options, { spec, task, work }, signal);
+  const run = async (): Promise<ServerOutcome> =>
+    await runServerTask(options, { spec, task, work }, signal);
+  const ended = await (options.places === undefined ? run() : options.places.run(run, signal));
   if (ended.kind === "failure") return ended;
   const changes = (): AsyncIterable<OutputChange> => ended.answers.changes(work.gone);
   const store = async (): Promise<void> => await host.writeOutput(task, changes, signal);

@@ -3,6 +3,7 @@ import type { Log } from "../base/log.ts";
 import type { Demands } from "../model/demands.ts";
 import type { PfsMount, Runner, RunOptions, RunSpec, SecretMount } from "../runner/index.ts";
 import { describeEnd, type Ended } from "./describe-end.ts";
+import type { Places } from "./places.ts";
 import type { Stage } from "./stage-inputs.ts";
 import type { TaskLog } from "./task-log.ts";
 import type { ClaimedTask, TaskOutcome } from "./worker-host.ts";
@@ -16,6 +17,7 @@ export async function runUserCode(
     log: Log;
     hidden: readonly string[];
     secrets: readonly SecretMount[];
+    places?: Places;
   },
   task: ClaimedTask,
   stage: Stage,
@@ -24,13 +26,15 @@ export async function runUserCode(
   const { taskLog, log } = options;
   const { jobId, attempt } = task;
   const spec = runSpecOf(task, { ...options, mounts: stage.mounts });
-  const ended = await runInTime(options, task, spec, {
-    signal,
-    output: async (piece) => await taskLog.write(piece),
-    imageResolved: (digest) => {
-      log.debug({ job: jobId, task: task.task, attempt, image: task.image, digest }, "Image");
-    },
-  });
+  const run = async (): Promise<Ended> =>
+    await runInTime(options, task, spec, {
+      signal,
+      output: async (piece) => await taskLog.write(piece),
+      imageResolved: (digest) => {
+        log.debug({ job: jobId, task: task.task, attempt, image: task.image, digest }, "Image");
+      },
+    });
+  const ended = await (options.places === undefined ? run() : options.places.run(run, signal));
   await taskLog.end();
   if (
     ended.kind === "exited" &&

@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { FileCache } from "../filecache/index.ts";
 import type { Runner } from "../runner/index.ts";
+import type { Places } from "./places.ts";
 import type { SecretSource } from "./stage-secrets.ts";
 import type { WorkerHost } from "./worker-host.ts";
 
@@ -19,6 +20,7 @@ export type WorkerFs = Pick<
   | "readlink"
   | "rename"
   | "rm"
+  | "rmdir"
   | "stat"
   | "utimes"
 >;
@@ -38,6 +40,8 @@ export interface WorkerOptions {
   readonly hidden: readonly string[];
   /** Where this machine keeps secrets. Default: it has none. */
   readonly secrets?: SecretSource;
+  /** Bounds how many commands run at a time. Default: as many as tasks are given. */
+  readonly places?: Places;
   /** False when the runner cannot show inputs read-only; they are then never hard links into the cache. */
   readonly readOnlyInputs: boolean;
 }

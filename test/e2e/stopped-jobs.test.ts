@@ -79,9 +79,10 @@ test("what ends a job leaves nothing of it", { skip }, async (t) => {
     await end(job!.id);
     await pachctl("delete-pipeline", "p");
     await until(`${verb}: no process is left`, () => sleepers() === 0);
+    // A sandbox that no task has had is kept for the next job.
     await until(`${verb}: no file is left`, () =>
-      ["work/tasks", "run/runs"].every(
-        (folder) => readdirSync(join(daemon.root, folder)).length === 0,
+      Object.entries({ "work/tasks": 0, "run/runs": 1 }).every(
+        ([folder, most]) => readdirSync(join(daemon.root, folder)).length <= most,
       ),
     );
     assert.deepEqual(await states(), [], verb);

@@ -2,8 +2,9 @@
 // Method: one real daemon without slots of its own, real workers, and a balancer that can cut the network.
 import { strict as assert } from "node:assert";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, test, type TestContext } from "node:test";
+import { after, describe, test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JobInfo } from "../../src/model/job.ts";
 import type { WorkerInfo } from "../../src/model/worker.ts";
@@ -20,13 +21,15 @@ interface World {
   openWorker(args?: readonly string[]): Promise<TestWorker>;
 }
 
-const tokenText = "a token of twenty four\n";
+// One for all, which run side by side and find it by the environment.
+const tokenFolder = mkdtempSync(join(tmpdir(), "mammoth-token-"));
+const tokenFile = join(tokenFolder, "token");
+writeFileSync(tokenFile, "a token of twenty four\n");
+process.env["PACH_TOKEN_FILE"] = tokenFile;
+after(() => rmSync(tokenFolder, { recursive: true }));
 
 async function openWorld(t: TestContext): Promise<World> {
   const folder = testFolder(t);
-  const tokenFile = join(folder, "token");
-  writeFileSync(tokenFile, tokenText);
-  process.env["PACH_TOKEN_FILE"] = tokenFile;
   // Not below /tmp: a job has a /tmp of its own.
   const shown = mkdtempSync("/var/tmp/mammoth-test-");
   t.after(() => rmSync(shown, { recursive: true }));

@@ -304,6 +304,7 @@ export const relaxed: readonly (keyof Procedures)[] = [
   "renewFinish",
   "renewSession",
   "renewTask",
+  "storeOutput",
   "takeInlineBatch",
   "unclaimTasks",
 ];

@@ -31,12 +31,15 @@ interface DueTask extends Record<string, string | number | Uint8Array | null> {
   failures: number;
 }
 
+/** A claim, and where the task writes to: another place each time its job is started. */
+export type NewClaim = TaskClaim & { readonly outputUid: string };
+
 /** Takes due tasks: new ones, those given back, and those whose lease has run out. */
 export const claimTasks: Procedure<
   { worker: string; tokens: string[]; leaseMs: number },
-  TaskClaim[]
+  NewClaim[]
 > = async (tx, input) => {
-  const claims: TaskClaim[] = [];
+  const claims: NewClaim[] = [];
   const due = await dueTasks(tx, "assigned", input.tokens.length);
   due.push(...(await dueTasks(tx, "unassigned", input.tokens.length - due.length)));
   for (const row of due) {
@@ -48,11 +51,12 @@ export const claimTasks: Procedure<
       continue;
     }
     const room = input.tokens.length - claims.length;
+    const outputUid = await beginTasks(tx, row.job_id);
     for (const task of await takeTasks(tx, row, room)) {
       const token = input.tokens[claims.length]!;
       const claim = { jobId: row.job_id, task, attempt: row.attempts + 1, token };
       await beginAttempt(tx, claim, input);
-      claims.push(claim);
+      claims.push({ ...claim, outputUid });
     }
   }
   return claims;
@@ -134,7 +138,17 @@ async function beginAttempt(
     token,
     tx.nowMicros,
   );
-  await tx.run(`UPDATE jobs SET state = 'running' WHERE id = ? AND state = 'creating'`, jobId);
+}
+
+/** The first task that is taken sets its job going; gives back the job's output. */
+async function beginTasks(tx: Tx, jobId: string): Promise<string> {
+  const job = await tx.get<{ state: string; output_uid: string | null }>(
+    `SELECT state, output_uid FROM jobs WHERE id = ?`,
+    jobId,
+  );
+  if (job?.state === "creating")
+    await tx.run(`UPDATE jobs SET state = 'running' WHERE id = ?`, jobId);
+  return job?.output_uid ?? "";
 }
 
 /** Refuses a caller that no longer holds the task. @throws CodedError `aborted` */
@@ -181,12 +195,15 @@ export const storeOutput: Procedure<TaskClaim & { run: NewRun; sealed: Sealed },
   );
 };
 
-/** Ends an attempt: a failed one is tried again after `delayMs`, as often as the job says. */
+/**
+ * Ends an attempt: a failed one is tried again after `delayMs`, as often as the job says. True when it may have
+ * been what the job waited for, so that there is an event.
+ */
 export const reportTask: Procedure<
   TaskClaim & { error?: string; delayMs: number; isFinal?: boolean },
-  void
+  boolean
 > = async (tx, input) => {
-  if (await isReported(tx, input)) return;
+  if (await isReported(tx, input)) return true;
   await requireHeld(tx, input);
   await endAttempt(tx, input, input.error);
   if (input.error === undefined) return await endTask(tx, input, "success");
@@ -196,8 +213,8 @@ export const reportTask: Procedure<
     input.jobId,
     input.task,
   ))!;
-  if (input.isFinal === true || (await isSpent(tx, { ...input, failures })))
-    await endTask(tx, input, "failure");
+  const isSpentNow = input.isFinal === true || (await isSpent(tx, { ...input, failures }));
+  return isSpentNow && (await endTask(tx, input, "failure"));
 };
 
 /** Whether this very report has come before: its answer was lost. */
@@ -295,11 +312,12 @@ async function endAttempt(tx: Tx, claim: AttemptName, error: string | undefined)
   );
 }
 
+/** True when it was the last. */
 async function endTask(
   tx: Tx,
   { jobId, task, attempt }: AttemptName,
   state: "success" | "failure",
-): Promise<void> {
+): Promise<boolean> {
   await tx.run(
     `UPDATE tasks SET state = ?, token = '' WHERE job_id = ? AND task = ?`,
     state,
@@ -315,7 +333,9 @@ async function endTask(
     attempt,
     jobId,
   );
-  if (job?.tasks_left === 0) await emit(tx, "tasks_done", jobId);
+  const isLast = job?.tasks_left === 0;
+  if (isLast) await emit(tx, "tasks_done", jobId);
+  return isLast;
 }
 
 /** Where a job's output goes, the output of the last attempt of each task in task order, and the first error. */

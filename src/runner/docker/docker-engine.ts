@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import Docker from "dockerode";
 import { CodedError, isCoded } from "../../base/errors.ts";
 import { parseDockerAddress } from "./docker-address.ts";
+import type { RegistryLogin } from "./registry-login.ts";
 
 /** A Docker daemon, as far as the runner needs it; what it refuses is a CodedError. */
 export class DockerEngine {
@@ -47,13 +48,21 @@ export class DockerEngine {
   }
 
   /** The events of bringing an image from its registry, as they come; errors of the registry are among them. */
-  async pull(name: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  async pull(
+    name: string,
+    { login, signal }: { login: RegistryLogin | undefined; signal: AbortSignal },
+  ): Promise<AsyncIterable<Uint8Array>> {
     // Without a tag Docker would bring all that there are.
     const isExact = name.includes("@") || name.slice(name.lastIndexOf("/") + 1).includes(":");
     const fromImage = isExact ? name : `${name}:latest`;
     return (await this.call(
       `pull image ${name}`,
-      async () => await this.docker.createImage({ fromImage, abortSignal: signal }),
+      async () =>
+        await this.docker.createImage({
+          fromImage,
+          abortSignal: signal,
+          ...(login === undefined ? {} : { authconfig: authconfigOf(login) }),
+        }),
     )) as unknown as AsyncIterable<Uint8Array>;
   }
 
@@ -67,10 +76,10 @@ export class DockerEngine {
   /** The events of bringing an image to its registry; what that refuses is among them. */
   async push(
     name: string,
-    { login, signal }: { login: Login | undefined; signal: AbortSignal },
+    { login, signal }: { login: RegistryLogin | undefined; signal: AbortSignal },
   ): Promise<AsyncIterable<Uint8Array>> {
     // Docker insists on being told something.
-    const authconfig = { username: "", password: "", ...login, serveraddress: "" };
+    const authconfig = authconfigOf(login ?? { username: "", password: "" });
     return (await this.call(
       `push image ${name}`,
       async () => await this.docker.getImage(name).push({ authconfig, abortSignal: signal }),
@@ -170,12 +179,6 @@ export class DockerEngine {
   }
 }
 
-/** Of a registry. */
-interface Login {
-  readonly username: string;
-  readonly password: string;
-}
-
 export type DockerState =
   | { readonly answers: true; readonly version: string; readonly apiVersion: string }
   | { readonly answers: false; readonly reason: string };
@@ -210,6 +213,10 @@ const codes: Readonly<Record<number, CodedError["code"]>> = {
   404: "not_found",
   409: "aborted",
 };
+
+function authconfigOf(login: RegistryLogin): RegistryLogin & { serveraddress: string } {
+  return { ...login, serveraddress: "" };
+}
 
 /** What went wrong with a request, in Docker's own words. */
 function refusal(error: unknown, action: string, address: string): unknown {

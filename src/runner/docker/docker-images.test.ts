@@ -10,7 +10,7 @@ import { isCoded, type ErrorCode } from "../../base/errors.ts";
 import { silentLog } from "../../base/log.ts";
 import { systemRandom } from "../../base/random.ts";
 import type { Runner, RunOutcome, RunSpec } from "../runner.ts";
-import { openDockerRunner } from "./open-docker-runner.ts";
+import { openDockerRunner, type DockerRunnerOptions } from "./open-docker-runner.ts";
 import { pushImage } from "./push-image.ts";
 import { docker, images, makeImages, testDocker } from "./testing/test-docker.ts";
 import { openTestRegistry, type TestRegistry } from "./testing/test-registry.ts";
@@ -22,7 +22,7 @@ describe("images of Docker", { skip }, () => {
   let home: string;
   let runner: Runner;
   let registry: TestRegistry;
-  const open = async (): Promise<Runner> =>
+  const open = async (more: Partial<DockerRunnerOptions> = {}): Promise<Runner> =>
     await openDockerRunner({
       address,
       fs,
@@ -32,6 +32,7 @@ describe("images of Docker", { skip }, () => {
       scratch: `${home}/scratch`,
       machine: "images",
       user: undefined,
+      ...more,
     });
 
   before(async () => {
@@ -53,6 +54,7 @@ describe("images of Docker", { skip }, () => {
     image: string,
     cmd: readonly string[],
     more: Partial<RunSpec> = {},
+    by = runner,
   ): Promise<{ outcome: RunOutcome; text: string; digest: string }> => {
     let text = "";
     let digest = "";
@@ -62,7 +64,7 @@ describe("images of Docker", { skip }, () => {
     ];
     const base = { id: "image", group: "images", env: {}, stdin: Buffer.alloc(0), hidden: [] };
     const spec = { ...base, image, cmd, mounts, ...more };
-    const outcome = await runner.run(spec, {
+    const outcome = await by.run(spec, {
       signal: never,
       output: (piece) => void (text += Buffer.from(piece).toString()),
       imageResolved: (found) => (digest = found),
@@ -138,6 +140,37 @@ describe("images of Docker", { skip }, () => {
       assert.match(text, /^Pulling image .*\n(.*\n)*b\na\n$/);
     }
     await docker("tag", id, images.single);
+  });
+  it("brings an image from a registry that asks who we are, and only then", async () => {
+    // Password "open sesame", by bcrypt.
+    const guarded = await openTestRegistry(
+      "ann:$2y$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n",
+    );
+    const repository = `${guarded.host}/me/single`;
+    const login = { username: "ann", password: "open sesame" };
+    const asked: string[] = [];
+    const ann = await open({
+      scratch: `${home}/ann`,
+      loginOf: async (registry) => {
+        asked.push(registry);
+        return await Promise.resolve(login);
+      },
+    });
+    try {
+      const push = { address, image: images.single, repository, tag: "t" };
+      await assert.rejects(pushImage(push, never), (error) => isCoded(error, "permission_denied"));
+      await pushImage({ ...push, login }, never);
+      await docker("rmi", `${repository}:t`);
+      const cat = ["/cat", "/pfs/words/words"];
+      await assert.rejects(run(`${repository}:t`, cat), (error) =>
+        isCoded(error, "permission_denied"),
+      );
+      assert.deepEqual((await run(`${repository}:t`, cat, {}, ann)).outcome, done);
+      assert.deepEqual(asked, [guarded.host]);
+    } finally {
+      await ann.close();
+      await guarded.stop();
+    }
   });
   it("fails with the registry's words for an image that there is not, at once", async () => {
     const name = `${registry.host}/me/nothing:1`;

@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { CodedError } from "../../base/errors.ts";
 import type { DockerEngine, LocalImage } from "./docker-engine.ts";
 import { pullImage } from "./pull-image.ts";
+import type { LoginOf } from "./registry-login.ts";
 
 interface Pull {
   readonly done: Promise<void>;
@@ -11,13 +12,15 @@ interface Pull {
 
 /** The images of a Docker daemon, brought when they are asked for; each once, whoever waits for it. */
 export class Images {
-  private readonly engine: DockerEngine;
-  private readonly clock: Clock;
+  readonly engine: DockerEngine;
+  readonly clock: Clock;
+  readonly loginOf: LoginOf;
   private readonly pulls = new Map<string, Pull>();
 
-  constructor(engine: DockerEngine, clock: Clock) {
+  constructor(engine: DockerEngine, { clock, loginOf }: { clock: Clock; loginOf: LoginOf }) {
     this.engine = engine;
     this.clock = clock;
+    this.loginOf = loginOf;
   }
 
   /**
@@ -61,10 +64,7 @@ export class Images {
     const listeners = new Set([listener]);
     const stop = new AbortController();
     const say = (line: string): void => listeners.forEach((heard) => heard(line));
-    const done = pullImage({ engine: this.engine, clock: this.clock }, name, {
-      say,
-      signal: stop.signal,
-    }).finally(() => {
+    const done = pullImage(this, name, { say, signal: stop.signal }).finally(() => {
       if (this.pulls.get(name)?.stop === stop) this.pulls.delete(name);
     });
     // Everybody may have left before it ends.

@@ -10,8 +10,9 @@ import { ownerLabel, type ContainerDefaults } from "./container-options.ts";
 import { DockerEngine } from "./docker-engine.ts";
 import { HostMounts, unmountBelow, type DockerFs } from "./host-mounts.ts";
 import { Images } from "./images.ts";
+import type { LoginOf } from "./registry-login.ts";
 import { runOnce } from "./run-once.ts";
-import { WarmPool } from "./warm-pool.ts";
+import { WarmContainers } from "./warm-containers.ts";
 
 export interface DockerRunnerOptions {
   /** `unix:///path` or `tcp://host:port`: what DOCKER_HOST says. */
@@ -28,6 +29,8 @@ export interface DockerRunnerOptions {
   readonly user: string | undefined;
   /** False: every run has a container of its own. Default: true, where it works. */
   readonly warm?: boolean;
+  /** Asked before each pull. Default: we are nobody. */
+  readonly loginOf?: LoginOf;
   /** Processes and threads in one container. Default: `processesMax`. */
   readonly processesMax?: number;
 }
@@ -59,8 +62,12 @@ export async function openDockerRunner(options: DockerRunnerOptions): Promise<Ru
   const pool =
     mounts === undefined
       ? undefined
-      : new WarmPool({ ...deps, mounts, scratch: `${scratch}/warm` });
-  return new DockerRunner({ ...deps, scratch, mounts, pool, images: new Images(engine, clock) });
+      : new WarmContainers({ ...deps, mounts, scratch: `${scratch}/warm` });
+  const images = new Images(engine, {
+    clock,
+    loginOf: options.loginOf ?? (async () => await Promise.resolve(undefined)),
+  });
+  return new DockerRunner({ ...deps, scratch, mounts, pool, images });
 }
 
 async function removeContainers(engine: DockerEngine, owner: string, log: Log): Promise<void> {
@@ -94,7 +101,7 @@ interface Parts {
   readonly scratch: string;
   readonly images: Images;
   readonly mounts: HostMounts | undefined;
-  readonly pool: WarmPool | undefined;
+  readonly pool: WarmContainers | undefined;
 }
 
 class DockerRunner implements Runner {
@@ -151,7 +158,7 @@ class DockerRunner implements Runner {
   }
 
   private async runAlone(
-    ...[spec, image, options]: Parameters<WarmPool["run"]>
+    ...[spec, image, options]: Parameters<WarmContainers["run"]>
   ): Promise<RunOutcome> {
     const { fs, random, scratch } = this.parts;
     const pfs = `${scratch}/once/${randomHex(random, 8)}`;

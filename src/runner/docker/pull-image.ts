@@ -2,12 +2,19 @@ import type { Clock } from "../../base/clock.ts";
 import { CodedError, isCoded } from "../../base/errors.ts";
 import { MiB } from "../../base/size.ts";
 import type { DockerEngine } from "./docker-engine.ts";
+import { registryOf, type LoginOf } from "./registry-login.ts";
 
 const triesMax = 3;
 const againAfterMs = 500;
 /** A registry that says nothing for so long has been lost. */
 const silenceMsMax = 60_000;
 const sayEveryMs = 5_000;
+
+interface PullOptions {
+  readonly engine: DockerEngine;
+  readonly clock: Clock;
+  readonly loginOf: LoginOf;
+}
 
 /**
  * Brings an image from its registry. `say` gets a line now and then. Tries up to three times where
@@ -16,7 +23,7 @@ const sayEveryMs = 5_000;
  * @throws CodedError with the registry's words: `not_found`, `permission_denied`, or `unavailable` for what may pass
  */
 export async function pullImage(
-  options: { engine: DockerEngine; clock: Clock },
+  options: PullOptions,
   name: string,
   { say, signal }: { say: (line: string) => void; signal: AbortSignal },
 ): Promise<void> {
@@ -35,7 +42,7 @@ export async function pullImage(
 }
 
 async function pullOnce(
-  { engine, clock }: { engine: DockerEngine; clock: Clock },
+  { engine, clock, loginOf }: PullOptions,
   name: string,
   { say, signal }: { say: (line: string) => void; signal: AbortSignal },
 ): Promise<void> {
@@ -55,7 +62,8 @@ async function pullOnce(
   watch().catch(() => undefined);
   try {
     const either = AbortSignal.any([signal, silent.signal]);
-    for await (const event of eventsOf(await engine.pull(name, either))) {
+    const login = await loginOf(registryOf(name));
+    for await (const event of eventsOf(await engine.pull(name, { login, signal: either }))) {
       heardMs = clock.monotonicMs();
       if (event.error !== undefined)
         throw new CodedError("unavailable", `Cannot pull image ${name}: ${event.error}`);
@@ -116,6 +124,9 @@ class Progress {
   }
 }
 
+/** How registries, and Docker for them, say that somebody may not. */
+export const deniedWords = /unauthorized|denied|authentication required|no basic auth|forbidden/i;
+
 /** Docker says 500 to whatever a registry refuses: only the words tell what may pass. */
 function failureOf(error: unknown, name: string): CodedError {
   if (!isCoded(error))
@@ -126,10 +137,15 @@ function failureOf(error: unknown, name: string): CodedError {
   const { message } = error;
   const code = /manifest unknown|not found|name unknown|does not exist/i.test(message)
     ? "not_found"
-    : /unauthorized|denied|authentication required|forbidden/i.test(message)
+    : deniedWords.test(message)
       ? "permission_denied"
       : /invalid|malformed|x509|HTTP response to HTTPS client|no matching manifest/i.test(message)
         ? "failed_precondition"
         : "unavailable";
-  return code === "unavailable" ? error : new CodedError(code, message, { cause: error });
+  if (code === "unavailable") return error;
+  const remedy =
+    code === "permission_denied"
+      ? `. If it only needs a login: docker login ${registryOf(name)}, as the user that runs pachd`
+      : "";
+  return new CodedError(code, `${message}${remedy}`, { cause: error });
 }

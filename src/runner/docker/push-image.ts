@@ -1,6 +1,7 @@
 import { CodedError } from "../../base/errors.ts";
 import { DockerEngine } from "./docker-engine.ts";
-import { eventsOf } from "./pull-image.ts";
+import { deniedWords, eventsOf } from "./pull-image.ts";
+import type { RegistryLogin } from "./registry-login.ts";
 
 export interface PushRequest {
   /** Where Docker answers. */
@@ -11,7 +12,7 @@ export interface PushRequest {
   readonly repository: string;
   readonly tag: string;
   /** Not given: the registry asks for none. */
-  readonly login?: { readonly username: string; readonly password: string } | undefined;
+  readonly login?: RegistryLogin | undefined;
 }
 
 /**
@@ -27,9 +28,8 @@ export async function pushImage(request: PushRequest, signal: AbortSignal): Prom
   const stream = await engine.push(`${repository}:${tag}`, { login, signal });
   for await (const { error } of eventsOf(stream)) {
     if (error === undefined) continue;
-    const isDenied = /unauthorized|denied|authentication required|no basic auth/i.test(error);
     throw new CodedError(
-      isDenied ? "permission_denied" : "unavailable",
+      deniedWords.test(error) ? "permission_denied" : "unavailable",
       `Cannot push image ${image} to ${repository}: ${error}`,
     );
   }

@@ -2,18 +2,19 @@ import { execFile } from "node:child_process";
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import { CodedError } from "../../base/errors.ts";
-import { openOutputPipe } from "../process/output-pipe.ts";
 import { findTool, standardPath } from "../process/tools.ts";
 import type { RunOptions, RunOutcome, RunSpec } from "../runner.ts";
-import { Answers } from "./answers.ts";
 import { containerOptions, wholeEnvironment, type ContainerDefaults } from "./container-options.ts";
 import type { DockerEngine, LocalImage } from "./docker-engine.ts";
 import type { DockerFs, HostMounts } from "./host-mounts.ts";
 import { outOfMemoryKills } from "./memory-events.ts";
 import { tellAddress } from "./run-once.ts";
 import { ShownMounts } from "./shown-mounts.ts";
-import { commandLine, controlPath, shim } from "./shim.ts";
 import { Traces } from "./traces.ts";
+import { Answers } from "../warm/answers.ts";
+import { runInShim } from "../warm/run-in-shim.ts";
+import { commandLine, shimOf } from "../warm/shim.ts";
+import type { Warm, WarmOutcome } from "../warm/warm-pool.ts";
 
 export interface WarmDeps {
   readonly engine: DockerEngine;
@@ -21,6 +22,16 @@ export interface WarmDeps {
   readonly mounts: HostMounts;
   readonly defaults: ContainerDefaults;
 }
+
+/** Where a container finds what it is told, and where it answers: a directory of the host, read-only. */
+const controlPath = "/dev/mammoth";
+
+const places = {
+  open: `exec 3<${controlPath}/tasks 4>${controlPath}/answers`,
+  stdin: `${controlPath}/stdin`,
+  output: `${controlPath}/output`,
+  closed: "3<&- 4>&-",
+};
 
 /** Where a container's control files are on the host. */
 interface Place {
@@ -33,9 +44,12 @@ interface Place {
  * A container that runs one command after the other. The control pipes are on the host's disk: the
  * container has to share our kernel. One command at a time.
  */
-export class WarmContainer {
+export class WarmContainer implements Warm {
   private readonly deps: WarmDeps;
-  private readonly image: LocalImage;
+  readonly image: LocalImage;
+  /** By the name that its runs have for the image. */
+  readonly imageName: string;
+  readonly group: string | undefined;
   private readonly place: Place;
   private readonly id: string;
   private readonly pid: number;
@@ -45,8 +59,14 @@ export class WarmContainer {
   private readonly shown: ShownMounts;
   private gone: Promise<void> | undefined;
 
-  private constructor(deps: WarmDeps, parts: Started & { traces: Traces; shown: ShownMounts }) {
+  private constructor(
+    deps: WarmDeps,
+    { group, image }: RunSpec,
+    parts: Started & { traces: Traces; shown: ShownMounts },
+  ) {
     this.deps = deps;
+    this.group = group;
+    this.imageName = image;
     this.image = parts.image;
     this.place = parts.place;
     this.id = parts.id;
@@ -78,55 +98,38 @@ export class WarmContainer {
       marker: place.name,
     });
     if (traces !== undefined && (await shown.isOurs(controlPath)))
-      return new WarmContainer(deps, { ...started, traces, shown });
+      return new WarmContainer(deps, spec, { ...started, traces, shown });
     await stopContainer(deps, started);
     return undefined;
   }
 
   /** Runs a command; afterwards everything that it started is dead. */
-  async run(spec: RunSpec, { signal, output, reachable }: RunOptions): Promise<WarmOutcome> {
+  async run(spec: RunSpec, options: RunOptions): Promise<WarmOutcome> {
     const { engine, fs } = this.deps;
     await fs.writeFile(`${this.place.control}/stdin`, spec.stdin);
     await this.shown.show(spec.mounts);
     const limited = spec.limits?.memoryBytes !== undefined;
     const killsBefore = limited ? await outOfMemoryKills(fs, this.pid) : 0;
-    await tellAddress(engine, { id: this.id, spec }, reachable);
-    signal.throwIfAborted();
-    const pipe = openOutputPipe(`${this.place.control}/output`);
-    const killNow = (): void => void this.remove().catch(() => undefined);
-    signal.addEventListener("abort", killNow, { once: true });
-    try {
-      const pumped = pipe.pump(output).then(
-        () => undefined,
-        (error: unknown) => {
-          killNow();
-          return { error };
-        },
-      );
-      writeSync(this.tasks, commandLine(spec, wholeEnvironment(spec, this.image)));
-      const answer = await this.answers.next();
-      pipe.closeWriter();
-      const failed = await pumped;
-      signal.throwIfAborted();
-      if (failed !== undefined) throw failed.error;
-      if (answer === undefined) return await this.ending(spec);
-      const [first = "", alive, zombies, ipc] = answer.split(" ");
-      if (first === "missing")
-        return { outcome: missing(spec, answer.slice("missing ".length)), isReusable: true };
-      const isReusable = alive === "0" && Number(zombies) <= zombiesMax && ipc === "0";
-      const exitCode = Number(first);
-      const isShort =
-        limited && exitCode !== 0 && (await outOfMemoryKills(fs, this.pid)) > killsBefore;
-      if (!isReusable) await this.remove();
-      return {
-        outcome: isShort ? { kind: "out_of_memory" } : { kind: "exited", exitCode },
-        isReusable,
-      };
-    } finally {
-      signal.removeEventListener("abort", killNow);
-      pipe.close();
-      if (signal.aborted) await this.remove();
-    }
+    await tellAddress(engine, { id: this.id, spec }, options.reachable);
+    options.signal.throwIfAborted();
+    const ways = {
+      answers: this.answers,
+      output: `${this.place.control}/output`,
+      send: (line: string): void => void writeSync(this.tasks, line),
+      kill: async (): Promise<void> => await this.remove(),
+    };
+    const line = commandLine(spec, wholeEnvironment(spec, this.image), ["env", "-i"]);
+    const answer = await runInShim(ways, line, options);
+    if (answer === undefined) return await this.ending(spec);
+    if (answer.kind === "missing") return { outcome: missing(spec, answer.why), isReusable: true };
+    const { exitCode, isClean } = answer;
+    const isShort =
+      limited && exitCode !== 0 && (await outOfMemoryKills(fs, this.pid)) > killsBefore;
+    if (!isClean) await this.remove();
+    return {
+      outcome: isShort ? { kind: "out_of_memory" } : { kind: "exited", exitCode },
+      isReusable: isClean,
+    };
   }
 
   /** Takes away what the last run saw and left; false when the container cannot serve another. */
@@ -160,15 +163,6 @@ export class WarmContainer {
     );
   }
 }
-
-/** What became of a command, and whether the container may be given to another after a `reset()`. */
-export interface WarmOutcome {
-  readonly outcome: RunOutcome;
-  readonly isReusable: boolean;
-}
-
-/** A few processes that wait for their end to be noticed do no harm. */
-const zombiesMax = 50;
 
 function missing({ cmd, image }: RunSpec, why: string): RunOutcome {
   const name = cmd[0] ?? "";
@@ -204,14 +198,14 @@ async function startContainer(
     env: { PATH: standardPath },
   });
   const tasks = openSync(`${control}/tasks`, constants.O_RDWR);
-  const answers = new Answers(`${control}/answers`);
+  const answers = Answers.open(`${control}/answers`);
   const common = containerOptions(deps.defaults, spec, image);
   const slave = { BindOptions: { Propagation: "rslave" as const } };
   let id: string | undefined;
   try {
     id = await engine.create({
       ...common,
-      Entrypoint: ["/bin/sh", "-c", shim],
+      Entrypoint: ["/bin/sh", "-c", shimOf(places)],
       Cmd: [],
       HostConfig: {
         ...common.HostConfig,

@@ -6,6 +6,9 @@ import { findTool } from "./tools.ts";
 export interface Bounds {
   /** Put before a command: it and all it starts are bounded. */
   readonly enter: readonly string[];
+  /** The same in two parts: files to write "0" to, and what to put before a command. */
+  readonly doors: readonly string[];
+  readonly limit: readonly string[];
   /** The outcome, with lack of memory told apart. */
   explain(outcome: RunOutcome): Promise<RunOutcome>;
   /** To be called when all is dead. */
@@ -31,6 +34,8 @@ export async function makeBounds(
   ];
   const limit = each.length === 0 ? [] : [findTool("prlimit"), ...each, "--"];
   return {
+    doors: cgroup?.doors ?? [],
+    limit,
     enter: [...(cgroup === undefined ? [] : entering(cgroup.doors)), ...limit],
     async explain(outcome) {
       const isDone = outcome.kind === "exited" && outcome.exitCode === 0;

@@ -51,12 +51,7 @@ export function parseMountInfo(text: string): HostMount[] {
 export function sandboxTable(plan: SandboxPlan): string {
   const { root } = plan;
   const bind = (from: string, to: string, readOnly: boolean): string =>
-    fstabLine(
-      from,
-      to,
-      "none",
-      readOnly ? ["bind", "ro", ...flagsAt(plan.hostMounts, from)] : ["bind"],
-    );
+    bindLine(plan.hostMounts, { from, to, readOnly });
   const lines = [bind(root, root, true)];
   for (const name of rootHolderFirst(plan)) {
     lines.push(
@@ -95,6 +90,15 @@ export function sandboxTable(plan: SandboxPlan): string {
   }
   for (const { from, to } of plan.secrets) lines.push(bind(from, root + to, true));
   return lines.join("");
+}
+
+/** Shows a directory of the host in another place. */
+export function bindLine(
+  hostMounts: readonly HostMount[],
+  { from, to, readOnly }: { from: string; to: string; readOnly: boolean },
+): string {
+  const options = readOnly ? ["bind", "ro", ...flagsAt(hostMounts, from)] : ["bind"];
+  return fstabLine(from, to, "none", options);
 }
 
 /**

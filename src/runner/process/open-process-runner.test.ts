@@ -5,6 +5,7 @@ import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
+import { systemClock } from "../../base/clock.ts";
 import { silentLog } from "../../base/log.ts";
 import { systemRandom } from "../../base/random.ts";
 import { portServer, testRunner } from "../testing/conformance.ts";
@@ -21,6 +22,7 @@ const open = async (scratch: string, mode: "namespaces" | "bare"): Promise<Runne
   await openProcessRunner({
     fs,
     random: systemRandom,
+    clock: systemClock(),
     scratch,
     log: silentLog,
     mode,
@@ -38,6 +40,20 @@ testEscapes({
   name: "process (namespaces)",
   open: async (scratch) => await open(scratch, "namespaces"),
   isolated: true,
+  skip: skip ?? (asRoot ? undefined : "needs root to become another user"),
+});
+testRunner({
+  name: "process (warm)",
+  open: async (scratch) => await open(scratch, "namespaces"),
+  isolated: true,
+  group: "conformance",
+  skip,
+});
+testEscapes({
+  name: "process (warm)",
+  open: async (scratch) => await open(scratch, "namespaces"),
+  isolated: true,
+  group: "escapes",
   skip: skip ?? (asRoot ? undefined : "needs root to become another user"),
 });
 testRunner({
@@ -130,30 +146,32 @@ describe("sandbox", { skip: skip ?? false }, () => {
     await sh("mkdir -p /tmp/a/b; touch /tmp/a/b/c; chmod 500 /tmp/a/b /tmp/a");
     assert.deepEqual(await fs.readdir(`${home}/scratch/runs`), []);
   });
-  it("dies with a daemon that was killed", async () => {
-    const tick = `${home}/tick`;
-    await fs.mkdir(tick);
-    const script = `
+  for (const group of [undefined, "warm"])
+    it(`dies with a daemon that was killed, ${group ?? "alone"}`, async () => {
+      const tick = `${home}/tick-${group}`;
+      await fs.mkdir(tick);
+      const script = `
       import * as fs from "node:fs/promises";
       const { openProcessRunner } = await import(${JSON.stringify(new URL("./open-process-runner.ts", import.meta.url).href)});
       const { systemRandom } = await import(${JSON.stringify(new URL("../../base/random.ts", import.meta.url).href)});
+      const { systemClock } = await import(${JSON.stringify(new URL("../../base/clock.ts", import.meta.url).href)});
       const { silentLog } = await import(${JSON.stringify(new URL("../../base/log.ts", import.meta.url).href)});
-      const runner = await openProcessRunner({ fs, random: systemRandom, scratch: ${JSON.stringify(`${home}/other`)}, log: silentLog, mode: "namespaces" });
+      const runner = await openProcessRunner({ fs, clock: systemClock(), random: systemRandom, scratch: ${JSON.stringify(`${home}/other`)}, log: silentLog, mode: "namespaces" });
       const mounts = [{ name: "out", hostPath: ${JSON.stringify(tick)}, writable: true }];
       const loop = "echo up; (setsid sh -c 'while :; do date +%N > /pfs/out/tick; done' &); sleep 60";
-      await runner.run({ id: "x", image: "", cmd: ["sh", "-c", loop], env: {}, stdin: Buffer.alloc(0), mounts, hidden: [] },
+      await runner.run({ id: "x", group: ${JSON.stringify(group)}, image: "", cmd: ["sh", "-c", loop], env: {}, stdin: Buffer.alloc(0), mounts, hidden: [] },
         { signal: new AbortController().signal, output: () => { process.stdout.write("up\\n") } });`;
-    const daemon = spawn(process.execPath, ["--input-type=module", "-e", script], {
-      stdio: ["ignore", "pipe", "inherit"],
+      const daemon = spawn(process.execPath, ["--input-type=module", "-e", script], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      await once(daemon.stdout, "data");
+      assert.equal(await running(`${home}/other`), true);
+      daemon.kill("SIGKILL");
+      await once(daemon, "exit");
+      for (let i = 0; i < 200 && (await running(`${home}/other`)); i++)
+        await new Promise(setImmediate);
+      assert.equal(await running(`${home}/other`), false);
     });
-    await once(daemon.stdout, "data");
-    assert.equal(await running(`${home}/other`), true);
-    daemon.kill("SIGKILL");
-    await once(daemon, "exit");
-    for (let i = 0; i < 200 && (await running(`${home}/other`)); i++)
-      await new Promise(setImmediate);
-    assert.equal(await running(`${home}/other`), false);
-  });
 });
 
 describe(

@@ -1,20 +1,28 @@
+import type { Clock } from "../../base/clock.ts";
 import { CodedError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { randomHex, type Random } from "../../base/random.ts";
 import { removeTree } from "../../base/remove-tree.ts";
 import { sha256 } from "../../base/hash.ts";
-import { processesMax as standardProcessesMax, type Runner, type RunOutcome } from "../runner.ts";
-import { makeBounds } from "./bounds.ts";
+import {
+  processesMax as standardProcessesMax,
+  type Runner,
+  type RunOutcome,
+  type RunSpec,
+} from "../runner.ts";
+import { makeBounds, type Bounds } from "./bounds.ts";
 import { Cgroups } from "./cgroups.ts";
 import { whyNotStartable } from "./find-command.ts";
 import { freePort } from "./free-port.ts";
 import { probeNamespaces } from "./probe.ts";
 import type { ProcessFs } from "./process-fs.ts";
 import { runBare } from "./run-bare.ts";
-import { makeRunFiles, removeRunFiles } from "./run-files.ts";
+import { makeRunFiles, removeRunFiles, type RunFiles } from "./run-files.ts";
 import { prepareRoot, runInNamespaces } from "./run-in-namespaces.ts";
 import { killSurvivors } from "./survivors.ts";
 import { standardPath } from "./tools.ts";
+import { WarmSandbox } from "./warm-sandbox.ts";
+import { WarmSandboxes } from "./warm-sandboxes.ts";
 
 /** What a command finds in its environment where its spec says nothing else. */
 export const defaultEnvironment: Readonly<Record<string, string>> = {
@@ -26,6 +34,7 @@ export const defaultEnvironment: Readonly<Record<string, string>> = {
 export interface ProcessRunnerOptions {
   readonly fs: ProcessFs;
   readonly random: Random;
+  readonly clock: Clock;
   /** Directory of this runner alone; what a crash left in it is removed. Also holds each command's `/tmp`. */
   readonly scratch: string;
   readonly log: Log;
@@ -34,6 +43,8 @@ export interface ProcessRunnerOptions {
    * `bare`: on the host itself, with nothing protected and one at a time; needs root.
    */
   readonly mode: "namespaces" | "bare";
+  /** False: every run has a sandbox of its own. Default: true. */
+  readonly warm?: boolean;
   /** Processes and threads in one sandbox. Default: `processesMax`. */
   readonly processesMax?: number;
 }
@@ -69,6 +80,7 @@ class ProcessRunner implements Runner {
   private readonly options: ProcessRunnerOptions;
   private readonly probe: { works: boolean; reason: string };
   private readonly cgroups: Cgroups;
+  private readonly warm: WarmSandboxes | undefined;
   private readonly closing = new AbortController();
   private readonly running = new Set<Promise<unknown>>();
 
@@ -79,6 +91,9 @@ class ProcessRunner implements Runner {
     this.options = options;
     this.probe = probe;
     this.cgroups = cgroups;
+    const { mode, warm = true } = options;
+    const start = async (spec: RunSpec): Promise<WarmSandbox> => await this.startWarm(spec);
+    if (mode === "namespaces" && warm) this.warm = new WarmSandboxes({ ...options, start });
   }
 
   async run(...[spec, options]: Parameters<Runner["run"]>): Promise<RunOutcome> {
@@ -102,32 +117,55 @@ class ProcessRunner implements Runner {
   async close(): Promise<void> {
     this.closing.abort();
     await Promise.allSettled(this.running);
+    await this.warm?.close();
   }
 
   private async runOnce(...[spec, options]: Parameters<Runner["run"]>): Promise<RunOutcome> {
-    const { fs, scratch, random, mode } = this.options;
+    const { fs, mode } = this.options;
+    if (spec.user !== undefined && process.geteuid?.() !== 0)
+      return { kind: "not_started", reason: `user "${spec.user}" needs a pachd that runs as root` };
+    if (spec.server !== undefined && spec.network === "none")
+      return { kind: "not_started", reason: "a server needs a network other than none" };
     const port = spec.server === undefined ? undefined : await freePort();
     const env: Record<string, string> = {
       ...defaultEnvironment,
       ...spec.env,
       ...(port === undefined ? {} : { PORT: `${port}` }),
     };
+    if (port !== undefined) options.reachable?.({ host: "127.0.0.1", port });
+    if ((spec.cmd[0] ?? "") !== "" && !spec.cmd[0]?.includes("=")) {
+      const outcome = await this.warm?.run({ ...spec, env }, options);
+      if (outcome !== undefined) return outcome;
+    }
     const reason = await whyNotStartable(fs, spec, env["PATH"] ?? standardPath);
     if (reason !== undefined) return { kind: "not_started", reason };
-    if (spec.user !== undefined && process.geteuid?.() !== 0)
-      return { kind: "not_started", reason: `user "${spec.user}" needs a pachd that runs as root` };
-    if (port !== undefined && spec.network === "none")
-      return { kind: "not_started", reason: "a server needs a network other than none" };
-    const name = randomHex(random, 8);
-    const directory = `${scratch}/runs/${name}`;
-    const files = await makeRunFiles(fs, directory, spec.stdin);
+    const { name, files } = await this.makeFiles(spec);
     try {
-      if (port !== undefined) options.reachable?.({ host: "127.0.0.1", port });
       const all = { ...options, spec, env, files };
-      if (mode === "bare") return await runBare(fs, { ...all, marker: directory });
+      if (mode === "bare") return await runBare(fs, { ...all, marker: files.directory });
       return await this.runBounded(name, all);
     } finally {
       await removeRunFiles(fs, files);
+    }
+  }
+
+  private async makeFiles({ stdin }: RunSpec): Promise<{ name: string; files: RunFiles }> {
+    const { fs, scratch, random } = this.options;
+    const name = randomHex(random, 8);
+    return { name, files: await makeRunFiles(fs, `${scratch}/runs/${name}`, stdin) };
+  }
+
+  private async startWarm(spec: RunSpec): Promise<WarmSandbox> {
+    const { fs, scratch, processesMax = standardProcessesMax } = this.options;
+    const { name, files } = await this.makeFiles({ ...spec, stdin: Buffer.alloc(0) });
+    let bounds: Bounds | undefined;
+    try {
+      bounds = await makeBounds(this.cgroups, name, { ...spec, processesMax });
+      return await WarmSandbox.start(fs, { spec, files, root: `${scratch}/root`, bounds });
+    } catch (error) {
+      await bounds?.end();
+      await removeRunFiles(fs, files);
+      throw error;
     }
   }
 

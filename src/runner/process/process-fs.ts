@@ -18,5 +18,6 @@ export type ProcessFs = Pick<
   | "stat"
   | "symlink"
   | "unlink"
+  | "utimes"
   | "writeFile"
 >;

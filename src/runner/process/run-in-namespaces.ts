@@ -59,7 +59,8 @@ export async function runInNamespaces(
   }
 }
 
-async function tableOf(
+/** The table of mounts of a sandbox, and makes the places of what it mounts. */
+export async function tableOf(
   fs: ProcessFs,
   spec: RunSpec,
   files: RunFiles,
@@ -117,6 +118,12 @@ async function kernelSettings(fs: ProcessFs): Promise<string[]> {
   return kernelNames.filter((name) => names.includes(name)).map((name) => `/proc/${name}`);
 }
 
+/** Put before a command in a sandbox: takes away what it must not be able to do. */
+export function confinement({ user }: RunSpec): string[] {
+  const rights = ["--inh-caps=-all", `--bounding-set=${capabilities}`];
+  return [findTool("setpriv"), ...identity(user), ...rights, "--"];
+}
+
 function identity(user: string | undefined): string[] {
   if (user === undefined) return [];
   const [uid = "", gid = uid] = user.split(":");
@@ -146,17 +153,10 @@ function entering(
     "--wd",
     "--",
   ];
-  const confine = [
-    findTool("setpriv"),
-    ...identity(spec.user),
-    "--inh-caps=-all",
-    `--bounding-set=${capabilities}`,
-    "--",
-  ];
   // The spec's variables begin to exist inside: an LD_PRELOAD is not for our own tools.
   const variables = Object.entries(options.env).map(([name, value]) => `${name}=${value}`);
   const start = spec.workingDir === undefined ? [] : ["-C", spec.workingDir];
-  const inside = [...confine, findTool("env"), "-i", ...start, ...variables, ...spec.cmd];
+  const inside = [...confinement(spec), findTool("env"), "-i", ...start, ...variables, ...spec.cmd];
   const [file = "", ...args] = [...bounds.enter, findTool("nsenter"), ...enter, ...inside];
   return {
     file,

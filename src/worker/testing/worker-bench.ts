@@ -31,6 +31,7 @@ export async function openWorkerBench(change: Partial<WorkerOptions> = {}): Prom
   const runner = await openProcessRunner({
     fs,
     random: systemRandom,
+    clock,
     scratch: `${home}/runner`,
     log: silentLog,
     mode: "namespaces",

@@ -12,7 +12,8 @@ export interface TestRegistry {
   stop(): Promise<void>;
 }
 
-export async function openTestRegistry(): Promise<TestRegistry> {
+/** With `htpasswd` (a line of such a file) it lets in only who is named there. */
+export async function openTestRegistry(htpasswd?: string): Promise<TestRegistry> {
   const folder = await mkdtemp(join(tmpdir(), "mammoth-registry-"));
   const host = `127.0.0.1:${await freePort()}`;
   const config = {
@@ -20,7 +21,11 @@ export async function openTestRegistry(): Promise<TestRegistry> {
     log: { level: "error" },
     storage: { filesystem: { rootdirectory: folder } },
     http: { addr: host },
+    ...(htpasswd === undefined
+      ? {}
+      : { auth: { htpasswd: { realm: "test", path: join(folder, "htpasswd") } } }),
   };
+  if (htpasswd !== undefined) await writeFile(join(folder, "htpasswd"), htpasswd);
   // JSON is YAML.
   await writeFile(join(folder, "config.yml"), JSON.stringify(config));
   const registry = spawn("docker-registry", ["serve", join(folder, "config.yml")], {

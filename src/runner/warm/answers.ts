@@ -1,21 +1,19 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { Socket } from "node:net";
 
-/** The lines that come out of a named pipe, one at a time as they are asked for. */
+/** The lines that come out of a pipe, one at a time as they are asked for. */
 export class Answers {
   private readonly socket: Socket;
-  private readonly writer: number;
+  private readonly letGo: () => void;
   private readonly lines: string[] = [];
   private rest = "";
   private closed = false;
   private wake: () => void = () => undefined;
 
-  /** Opens the pipe at `path`, which must exist. */
-  constructor(path: string) {
-    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    // Held until close(): a pipe without any writer has ended.
-    this.writer = openSync(path, constants.O_WRONLY);
-    this.socket = new Socket({ fd: reader, readable: true, writable: false });
+  /** @param letGo called once, when no more is to be read */
+  constructor(socket: Socket, letGo: () => void = () => undefined) {
+    this.socket = socket;
+    this.letGo = letGo;
     this.socket.setEncoding("latin1");
     this.socket.on("data", (piece: string) => {
       const lines = (this.rest + piece).split("\n");
@@ -23,9 +21,16 @@ export class Answers {
       this.lines.push(...lines);
       this.wake();
     });
-    this.socket.on("error", () => {
-      this.close();
-    });
+    for (const event of ["error", "end"]) this.socket.on(event, () => this.close());
+  }
+
+  /** Of the named pipe at `path`, which must exist. */
+  static open(path: string): Answers {
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    // Held until close(): a pipe without any writer has ended.
+    const writer = openSync(path, constants.O_WRONLY);
+    const socket = new Socket({ fd: reader, readable: true, writable: false });
+    return new Answers(socket, () => closeSync(writer));
   }
 
   /** The next line; undefined after close(). For one caller at a time. */
@@ -39,7 +44,7 @@ export class Answers {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    closeSync(this.writer);
+    this.letGo();
     this.socket.destroy();
     this.wake();
   }

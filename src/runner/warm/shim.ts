@@ -1,23 +1,33 @@
 import type { RunSpec } from "../runner.ts";
 
-/** Where a container finds what it is told, and where it answers: a directory of the host, read-only. */
-export const controlPath = "/dev/mammoth";
+/** How a shim reaches what the host keeps for it, in words of the shell. */
+export interface ShimPlaces {
+  /** Opens file 3, from which it reads, and file 4, to which it answers. */
+  readonly open: string;
+  /** What a command reads and where it writes, opened anew for each. */
+  readonly stdin: string;
+  readonly output: string;
+  /** Files that a command is not to have. */
+  readonly closed: string;
+}
 
 /**
- * The first process of a warm container, in POSIX sh: takes one command a line, as shell code that
+ * The first process of a warm sandbox, in POSIX sh: takes one command a line, as shell code that
  * sets the search path `p`, the program `c` and the words of the whole command line; answers a
  * line for each. When the daemon is gone its line ends, and the container with it.
+ *
+ * What the shell itself says of a command that a signal ended is not for the command's output.
  *
  * After each command it kills whatever is left. A process that is dead and waits to be reaped is
  * fine; many are not: they count as processes.
  *
  * Answers: `ready` once; `missing WHY`; `CODE ALIVE ZOMBIES IPC`.
  */
-export const shim = `set -f
-m=${controlPath}
+export function shimOf({ open, stdin, output, closed }: ShimPlaces): string {
+  return `set -f
 n='
 '
-exec 3<"$m/tasks" 4>"$m/answers" || exit 1
+${open} || exit 1
 command -v env >/dev/null || exit 1
 found() {
   why='was not found in PATH'
@@ -66,7 +76,7 @@ echo ready >&4
 while IFS= read -r line <&3; do
   eval "$line"
   if found "$c"; then
-    "$@" <"$m/stdin" >"$m/output" 2>&1 3<&- 4>&-
+    (exec "$@" <${stdin} >${output} 2>&1 ${closed})
     code=$?
     tidy
     echo "$code $alive $zombies $ipc" >&4
@@ -75,14 +85,19 @@ while IFS= read -r line <&3; do
   fi
 done
 `;
+}
 
-/** The line that has the shim run a command. `environment` is all of it but HOME. */
-export function commandLine(spec: RunSpec, environment: readonly string[]): string {
+/** The line that has the shim run a command. `environment` is all of it but HOME; `env` begins with that program. */
+export function commandLine(
+  spec: RunSpec,
+  environment: readonly string[],
+  env: readonly string[],
+): string {
   const path = environment.find((variable) => variable.startsWith("PATH="))?.slice("PATH=".length);
   const home = environment.some((variable) => variable.startsWith("HOME="))
     ? []
     : ['"HOME=${HOME:-/}"'];
-  const words = ["env", "-i", ...home, ...[...environment, ...spec.cmd].map(quoted)];
+  const words = [...env.map(quoted), ...home, ...[...environment, ...spec.cmd].map(quoted)];
   return `p=${quoted(path ?? "")} c=${quoted(spec.cmd[0] ?? "")}; set -- ${words.join(" ")}\n`;
 }
 
