@@ -2,7 +2,14 @@ import type { JobState, PipelineInfo } from "../model/job.ts";
 import type { Context } from "./context.ts";
 import { ago } from "./human-time.ts";
 import type { Listing } from "./listing.ts";
-import { parallelismText, runnerLines, transformText } from "./show-transform.ts";
+import {
+  eachCell,
+  eachHeader,
+  parallelismText,
+  runnerLines,
+  timeoutTexts,
+  transformText,
+} from "./show-transform.ts";
 import { jobState, pipelineState } from "./states.ts";
 import { formatTable } from "./table.ts";
 
@@ -20,22 +27,30 @@ const countedStates: readonly JobState[] = ["creating", "running", "failure", "s
 
 /** A pipeline in words, laid out as the original does. */
 export function pipelineText(pipeline: PipelineInfo, context: Context): string {
-  const inputs = pipeline.inputs.map(({ repo, method }) => [
+  const inputs = pipeline.inputs.map(({ repo, method, each }) => [
     repo,
     method.partition,
     method.incremental,
+    ...eachCell(pipeline.inputs, each),
   ]);
+  const limits = [`retries ${pipeline.limits.retries}`, ...timeoutTexts(pipeline.limits)];
   const counts = countedStates.map(
     (state) => `${jobState(state, context)}: ${pipeline.jobCounts?.[state] ?? 0}\t`,
   );
   return [
     `Name: ${pipeline.name}`,
+    `Version: ${pipeline.version}`,
     `Created: ${ago(pipeline.createdMicros, context.deps.clock.nowMicros())}`,
     `State: ${pipelineState(pipeline.state, context)}`,
     `ParallelismSpec: ${parallelismText(pipeline.parallelismSpec)}`,
+    `Limits: ${limits.join(", ")}`,
+    ...(pipeline.reuse === true
+      ? ["Reuse: tasks that are shown nothing new take the output of earlier ones"]
+      : []),
     ...runnerLines(pipeline),
     "Inputs:",
-    formatTable([["NAME", "PARTITION", "INCREMENTAL"], ...inputs]) + "Transform:",
+    formatTable([["NAME", "PARTITION", "INCREMENTAL", ...eachHeader(pipeline.inputs)], ...inputs]) +
+      "Transform:",
     transformText(pipeline.transform),
     pipeline.recentError === undefined ? "" : ` Recent Error: ${pipeline.recentError} `,
     "Job Counts:",

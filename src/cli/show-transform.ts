@@ -1,3 +1,4 @@
+import type { Limits } from "../model/limits.ts";
 import type { ParallelismSpec, Transform } from "../model/spec-schema.ts";
 
 /** The transform as a spec holds it: empty fields left out. */
@@ -38,11 +39,32 @@ function isEmpty(value: string | boolean | object): boolean {
   return value === "" || value === false;
 }
 
-/** `constant:2 `, as the original prints it: zero values left out, a space after each field. */
+/** Inputs that may have a task for each entry. */
+type Inputs = readonly { readonly each: boolean }[];
+
+/** A column that is there only when an input has a task for each entry. */
+export function eachHeader(inputs: Inputs): string[] {
+  return inputs.some(({ each }) => each) ? ["EACH"] : [];
+}
+
+/** What stands in that column. */
+export function eachCell(inputs: Inputs, each: boolean): string[] {
+  return eachHeader(inputs).map(() => (each ? "yes" : "no"));
+}
+
+/** `constant:2 `, as the original prints it, a space after each field. */
 export function parallelismText(spec: ParallelismSpec): string {
   if (spec.strategy === "COEFFICIENT")
     return `strategy:COEFFICIENT coefficient:${spec.coefficient} `;
-  return spec.constant === 0 ? "" : `constant:${spec.constant} `;
+  return spec.constant === 0 ? "auto (a task for each slot)" : `constant:${spec.constant} `;
+}
+
+/** The timeouts there are. */
+export function timeoutTexts({ taskTimeoutMs, jobTimeoutMs }: Limits): string[] {
+  return [
+    ...(taskTimeoutMs === 0 ? [] : [`task timeout ${taskTimeoutMs / 1_000} s`]),
+    ...(jobTimeoutMs === 0 ? [] : [`job timeout ${jobTimeoutMs / 1_000} s`]),
+  ];
 }
 
 /** What runs it, where that is not what goes without saying: as a process, and no image was asked for. */

@@ -60,7 +60,14 @@ const job: JobInfo = {
   parallelismSpec: { strategy: "CONSTANT", constant: 1 },
   runner: "process",
   limits: defaultLimits,
-  progress: { tasksDone: 1, tasks: 2, inputBytes: 2_048, outputBytes: 0 },
+  progress: {
+    tasksDone: 0,
+    tasksSkipped: 0,
+    tasksFailed: 1,
+    tasks: 2,
+    inputBytes: 2_048,
+    outputBytes: 0,
+  },
   tasks: [
     {
       task: 0,

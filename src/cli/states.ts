@@ -23,6 +23,7 @@ const taskColors: Readonly<Record<TaskState, Color>> = {
   assigned: "yellow",
   success: "green",
   failure: "red",
+  skipped: "green",
 };
 
 /** A job that is being created is called pulling, as the original says. */

@@ -6,9 +6,10 @@ import { nowMicros, run } from "./testing/run.ts";
 const minuteMicros = 60_000_000;
 
 test("pachctl alone shows repos, running jobs and the last failure", async () => {
-  const job = { pipeline: "sum", startedMicros: nowMicros - 3 * minuteMicros };
+  const job = { pipeline: "sum", pipelineVersion: 2, startedMicros: nowMicros - 3 * minuteMicros };
   const output = { repo: "sum", id: "x/0" };
-  const progress = { tasksDone: 0, tasks: 1, inputBytes: 0, outputBytes: 0 };
+  const counts = { tasksDone: 0, tasksSkipped: 0, tasksFailed: 0, tasks: 1 };
+  const progress = { ...counts, inputBytes: 0, outputBytes: 0 };
   await using server = await fakePachd(
     {
       "GET /version": { json: { version: "0.1.0" } },
@@ -36,8 +37,8 @@ test("pachctl alone shows repos, running jobs and the last failure", async () =>
     "data                Less than a second ago   874 B",
     "",
     "Running jobs:",
-    "ID                  OUTPUT              STARTED             DURATION            STATE",
-    "running             sum/x/0             3 minutes ago       -                   running",
+    "ID                  OUTPUT              STARTED             DURATION            VERSION             STATE",
+    "running             sum/x/0             3 minutes ago       -                   2                   running",
     "",
     "Last failure: job bad of pipeline sum, 3 minutes ago: exit status 1",
     '"pachctl get-logs bad" shows what it printed.',

@@ -14,12 +14,12 @@ export interface PipelineCalls {
   inspect(name: string, options?: CallOptions): Promise<PipelineInfo>;
   /**
    * Gives a pipeline another spec. By default all that it made is archived, and made anew from its inputs;
-   * with `archive: false` it goes on from here.
+   * with `archive: false` it goes on from here. With `reprocess` no task takes the output of an earlier version's.
    */
   update(
     name: string,
     spec: object,
-    options?: { readonly archive?: boolean } & CallOptions,
+    options?: { readonly archive?: boolean; readonly reprocess?: boolean } & CallOptions,
   ): Promise<PipelineInfo>;
   /** Makes jobs again, beginning with what finished while it was stopped. */
   start(name: string, options?: CallOptions): Promise<PipelineInfo>;
@@ -43,12 +43,12 @@ export function pipelineCalls(connection: Connection): PipelineCalls {
     },
     inspect: (name, { signal } = {}) =>
       connection.json<PipelineInfo>({ method: "GET", path: `/pipelines/${part(name)}`, signal }),
-    update: (name, spec, { archive, signal } = {}) =>
+    update: (name, spec, { archive, reprocess, signal } = {}) =>
       connection.json<PipelineInfo>({
         method: "PUT",
         path: `/pipelines/${part(name)}`,
         // A false in a query is left out.
-        query: { archive: archive === false ? "false" : undefined },
+        query: { archive: archive === false ? "false" : undefined, reprocess },
         json: spec,
         signal,
         ...connection.idempotent(),

@@ -16,7 +16,7 @@ import { runMaintenance } from "./maintenance.ts";
 import { openObjectStore } from "./open-object-store.ts";
 import { openMetadata, type OpenedMetadata } from "./open-metadata.ts";
 import { openLocalWorkers } from "./open-local-workers.ts";
-import { openRunner } from "./open-runner.ts";
+import { openRunner, type OpenedRunner } from "./open-runner.ts";
 import { readToken } from "./read-token.ts";
 
 export interface Daemon {
@@ -61,7 +61,7 @@ async function openParts(
   const runner = await openRunner(config, { random: pfs.random, log });
   opened.push(() => runner.close());
   const labels = { runner: runner.label, imageRunner: runner.imageLabel };
-  const pps: PpsDeps = { pfs, session, slots: runner.slots, ...labels };
+  const pps: PpsDeps = { pfs, session, slots: runner.slots, ...labels, ...imagesOf(runner) };
   const stop = new AbortController();
   const facts = { address: `${config.host}:${config.port}`, release: version };
   await pfs.storage.claimStore(stop.signal);
@@ -116,6 +116,12 @@ async function openParts(
       await closeInOrder(opened, log);
     },
   };
+}
+
+/** What tells of images, where there are any. */
+function imagesOf(runner: OpenedRunner): Pick<PpsDeps, "imageDigest"> {
+  if (runner.imageDigest === undefined) return {};
+  return { imageDigest: async (image) => await runner.imageDigest?.(image) };
 }
 
 /** Opens the store and what stands on it and the metadata. */

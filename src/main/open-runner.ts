@@ -40,6 +40,9 @@ export async function openRunner(config: RunnerConfig, deps: Deps): Promise<Open
   const label = config.sandbox ? "process" : "process (no sandbox)";
   return {
     kind: containers.kind,
+    ...(containers.imageDigest === undefined
+      ? {}
+      : { imageDigest: async (image) => await containers.imageDigest?.(image) }),
     run: async (spec, options) =>
       await (spec.image === "" ? processes : containers).run(spec, options),
     close: async () => {

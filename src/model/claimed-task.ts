@@ -51,7 +51,11 @@ export interface ClaimedTask extends HeldTask {
 
 /** How an attempt ended. */
 export type TaskOutcome =
-  | { readonly kind: "success" }
+  | {
+      readonly kind: "success";
+      /** Digest of the image it ran in; absent where there are none. */
+      readonly image?: string;
+    }
   | {
       readonly kind: "failure";
       readonly error: string;

@@ -36,6 +36,8 @@ export interface JobSpec {
   readonly parentJob: string | undefined;
   /** Run it even if the same has run. */
   readonly force: boolean;
+  /** Run all its tasks, and it itself even if the same has run. */
+  readonly reprocess: boolean;
   /** What the spec says of them. */
   readonly limits: Partial<Limits>;
 }
@@ -68,6 +70,7 @@ export const jobSpecSchema = z.strictObject({
   inputs: z.array(inputSchema).optional(),
   parentJob: named("id").optional(),
   force: z.boolean().default(false),
+  reprocess: z.boolean().default(false),
   ...limitFields,
   ...specDemands,
 });
@@ -109,7 +112,8 @@ export function parseJobSpec(document: unknown): JobSpec {
     parallelismSpec: isDivided ? parallelismOf(spec.parallelismSpec, spec.parallelism) : undefined,
     inputs: inputs === undefined ? undefined : sortedOnce(inputs),
     parentJob: nonEmpty(spec.parentJob?.id),
-    force: spec.force,
+    force: spec.force || spec.reprocess,
+    reprocess: spec.reprocess,
     limits: givenLimits(spec),
   };
 }

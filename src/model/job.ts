@@ -4,7 +4,8 @@ import type { Method } from "./method.ts";
 import type { ParallelismSpec, Transform } from "./spec-schema.ts";
 
 export type JobState = "creating" | "running" | "success" | "failure" | "empty";
-export type TaskState = "unassigned" | "assigned" | "success" | "failure";
+/** `skipped`: an earlier task wrote what it would have written. */
+export type TaskState = "unassigned" | "assigned" | "success" | "failure" | "skipped";
 export type PipelineState = "idle" | "running" | "restarting" | "failure" | "stopped";
 
 /** One input of a job: a commit, and how it was looked at. */
@@ -18,7 +19,12 @@ export interface JobInput {
 
 /** How far a job has come. */
 export interface JobProgress {
+  /** Those that ran and succeeded. */
   readonly tasksDone: number;
+  /** Those that took the output of an earlier one, and did not run. */
+  readonly tasksSkipped: number;
+  readonly tasksFailed: number;
+  /** All of them. */
   readonly tasks: number;
   /** What its tasks are shown of the inputs, at most; an input by FULL counts whole. */
   readonly inputBytes: number;
@@ -26,6 +32,10 @@ export interface JobProgress {
   readonly outputBytes: number;
   /** When its tasks were there; undefined before. */
   readonly tasksMicros?: number;
+  /** Tasks that ended per second so far; only while it goes on. */
+  readonly tasksPerSecond?: number;
+  /** How long the rest takes at that rate. */
+  readonly leftMs?: number;
 }
 
 /** One try of a task. */
@@ -44,6 +54,8 @@ export interface TaskInfo {
   /** This many tasks from here on are in this state, and have never been tried. Default 1. */
   readonly count?: number;
   readonly state: TaskState;
+  /** Of one that was skipped: whose output it took; of several, those from there on. Absent once that job is deleted. */
+  readonly from?: { readonly job: string; readonly task: number };
   readonly attempts: readonly AttemptInfo[];
 }
 
@@ -89,6 +101,8 @@ export interface PipelineInfo {
   readonly recentError?: string;
   readonly parallelismSpec: ParallelismSpec;
   readonly limits: Limits;
+  /** Whether tasks whose inputs, program and environment are those of an earlier task take its output. */
+  readonly reuse?: boolean;
   readonly runner: string;
   /** Jobs by state; only in an inspection. */
   readonly jobCounts?: Readonly<Partial<Record<JobState, number>>>;

@@ -33,6 +33,8 @@ export interface PipelineSpec {
   readonly parallelismSpec: ParallelismSpec;
   readonly inputs: readonly PipelineInput[];
   readonly limits: Limits;
+  /** Whether tasks may take the output of earlier ones. Default: those in containers do. */
+  readonly reuse?: boolean;
 }
 
 const inputSchema = z.strictObject({ repo: repoName, ...inputFields });
@@ -44,6 +46,7 @@ export const pipelineSpecSchema = z.strictObject({
   parallelismSpec: parallelismSchema.optional(),
   parallelism: parallelism.optional(),
   inputs: z.array(inputSchema).default([]),
+  reuse: z.boolean().optional(),
   ...limitFields,
   ...specDemands,
 });
@@ -87,6 +90,7 @@ export function parsePipelineSpec(document: unknown): PipelineSpec {
     parallelismSpec: parallelismOf(spec.parallelismSpec, spec.parallelism),
     inputs,
     limits: { ...defaultLimits, ...givenLimits(spec) },
+    ...(spec.reuse === undefined ? {} : { reuse: spec.reuse }),
   };
 }
 

@@ -167,12 +167,18 @@ async function publish(
           deps.storage.nodes,
           ingest.nodes,
         );
-      const only = runs.length === 1 ? runs[0]?.root : undefined;
+      const only = runs.length === 1 ? runs[0] : undefined;
       // One run that is a tree already is the delta: it was written in normal form.
-      const delta: TreeRef = only ? decodeTreeRef(only) : await buildTree(fold(), ingest.nodes);
+      const delta: TreeRef = only?.root
+        ? decodeTreeRef(only.root)
+        : await buildTree(fold(), ingest.nodes);
       const { parentRoot } = claimed;
       const base = parentRoot === null ? emptyTree : decodeTreeRef(parentRoot);
-      const root = await applyDelta(base, fold(), deps.storage.nodes, ingest.nodes);
+      // And where nothing was before, it is also what there is.
+      const isRoot = base.count === 0 && only?.root && only.standing === 1;
+      const root = isRoot
+        ? delta
+        : await applyDelta(base, fold(), deps.storage.nodes, ingest.nodes);
       const sealed = await ingest.seal();
       return await deps.metadata.call("publishCommit", {
         uid,

@@ -1,6 +1,7 @@
 import { CodedError } from "../base/errors.ts";
 import type { CommitInfo, CommitName } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
+import type { OutputOf } from "../metadata/index.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
 export interface FlushAnswer {
@@ -35,9 +36,11 @@ export async function flushCommits(
       "commits",
       async () => {
         const state = await deps.metadata.call("flushState", input);
-        requireUncancelled(state.commits.slice(input.commits.length));
-        const done = state.waitingFor.length === 0;
-        return done || deps.clock.monotonicMs() >= deadlineMs ? { done, ...state } : undefined;
+        requireUncancelled(state);
+        const { commits, waitingFor } = state;
+        const done = waitingFor.length === 0;
+        const isOver = done || deps.clock.monotonicMs() >= deadlineMs;
+        return isOver ? { done, commits, waitingFor } : undefined;
       },
       { clock: deps.clock, signal: input.signal },
     );
@@ -48,19 +51,22 @@ export async function flushCommits(
 }
 
 /** @throws CodedError `failed_precondition` when one of the effects of a commit was cancelled */
-export function requireUncancelled(effects: readonly CommitInfo[]): void {
-  const cancelled = effects.find((commit) => commit.state === "cancelled");
-  if (cancelled !== undefined) throw wasCancelled(cancelled);
-}
-
-function wasCancelled(commit: CommitInfo): CodedError {
-  return new CodedError(
+export function requireUncancelled({ cancelled }: OutputOf<"flushState">): void {
+  if (cancelled === undefined) return;
+  const { commit, job } = cancelled;
+  const why = job === undefined || job.error === "" ? "" : `: ${job.error.split("\n", 1)[0]}`;
+  const remedy =
+    job === undefined
+      ? `See why with "pachctl list-job -p ${commit.repo}" and "pachctl inspect-job"`
+      : `See what it printed with "pachctl get-logs ${job.id}", and the rest with "pachctl inspect-job ${job.id}"`;
+  throw new CodedError(
     "failed_precondition",
-    `commit ${commit.repo}/${commit.id} was cancelled: the job that wrote it failed\nSee why with "pachctl list-job -p ${commit.repo}" and "pachctl inspect-job"`,
+    `commit ${commit.repo}/${commit.id} was cancelled: the job that wrote it failed${why}\n${remedy}`,
     {
       details: {
         repo: commit.repo,
         commit: commit.id,
+        ...(job === undefined ? {} : { job: job.id }),
         classic: `commit ${commit.repo}/${commit.repo}:${commit.id.replace("/", ":")} was cancelled`,
       },
     },

@@ -4,49 +4,65 @@ import { giveCommitHints } from "./commits.ts";
 import { ingesting } from "./ingest-files.ts";
 import { runEntries } from "./open-roots.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
+import { SquashFacts } from "./squash-facts.ts";
+
+/** What is staged, under which key, and for which job if it is its output. */
+export interface SquashInput {
+  readonly uid: string;
+  readonly key: string;
+  readonly jobId?: string;
+  readonly deltas: readonly Pick<StagedRun, "entries" | "root">[];
+  /** Other jobs ran some of the tasks. */
+  readonly isReused?: boolean;
+}
 
 /**
  * Stages several deltas in an open commit as one: contents are concatenated per path in the order
  * given, and where any of them replaced a file, what the parent had goes (contract 2.8). Repeating
- * it with the same key does nothing.
+ * it with the same key does nothing. Says whether no file is of two of them.
  *
  * @throws CodedError `failed_precondition` when one path is a file in one and a directory in another
  */
 export async function stageSquash(
   deps: PfsDeps,
-  input: {
-    uid: string;
-    key: string;
-    /** The job whose output this is, if it is one. */
-    jobId?: string;
-    deltas: readonly Pick<StagedRun, "entries" | "root">[];
-  },
+  input: SquashInput,
+): Promise<{ isDisjoint: boolean }> {
+  const facts = new SquashFacts();
+  const { run, sealed } = await squash(deps, input, facts);
+  await stageSquashed(deps, input, { run, sealed, isStanding: facts.isStanding });
+  return { isDisjoint: facts.isDisjoint };
+}
+
+/** Stages what deltas came to. */
+export async function stageSquashed(
+  deps: PfsDeps,
+  { uid, key, jobId, isReused = false }: Omit<SquashInput, "deltas">,
+  squashed: { run: NewRun; sealed: Sealed; isStanding: boolean },
 ): Promise<void> {
-  const { run, sealed } = await squash(deps, input);
   await deps.metadata.call("stageRun", {
-    uid: input.uid,
-    run,
-    sealed,
-    key: input.key,
-    ...(input.jobId === undefined ? {} : { jobId: input.jobId }),
+    uid,
+    ...squashed,
+    key,
+    ...(jobId === undefined ? {} : { jobId }),
+    isReused,
     answer: "{}",
   });
-  giveCommitHints(deps, input.uid);
+  giveCommitHints(deps, uid);
 }
 
 async function squash(
   deps: PfsDeps,
-  { deltas, uid }: { deltas: readonly Pick<StagedRun, "entries" | "root">[]; uid: string },
+  { deltas, uid }: SquashInput,
+  facts: SquashFacts,
 ): Promise<{ run: NewRun; sealed: Sealed }> {
   return await ingesting(deps.storage, async (ingest) => {
+    const { nodes } = deps.storage;
     const commit = Buffer.from(uid, "hex");
     const streams = deltas.map((delta) =>
-      stampDelta(runEntries(delta, deps.storage.nodes), commit),
+      facts.watch(stampDelta(runEntries(delta, nodes), commit)),
     );
-    const tree = await buildTree(
-      foldDeltas(streams, "squash", deps.storage.nodes, ingest.nodes),
-      ingest.nodes,
-    );
+    const squashed = foldDeltas(streams, "squash", nodes, ingest.nodes);
+    const tree = await buildTree(facts.watchSquashed(squashed), ingest.nodes);
     return {
       run: { entries: null, root: encodeTreeRef(tree), bytes: tree.bytes },
       sealed: await ingest.seal(),

@@ -78,7 +78,7 @@ export async function* watchFlush(
       "commits",
       async () => {
         const state = await deps.metadata.call("flushState", { commits, toRepos });
-        requireUncancelled(state.commits.slice(commits.length));
+        requireUncancelled(state);
         isDone = state.waitingFor.length === 0;
         const known = state.commits.findIndex(({ uid }) => uid === after);
         for (const { uid } of state.commits.slice(0, known + 1)) said.add(uid);

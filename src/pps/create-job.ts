@@ -9,6 +9,7 @@ import type { JobParts, NewJob, PipelineDetail } from "../metadata/index.ts";
 import { inputSetsOf, type InputSet } from "./dag.ts";
 import { jobIdOf } from "./job-id.ts";
 import type { PpsDeps } from "./pps-deps.ts";
+import { isReused } from "./reuse-facts.ts";
 import { sortedInputs } from "./trigger.ts";
 
 /**
@@ -82,8 +83,22 @@ async function jobOf(
     parallelism: spec.parallelismSpec ??
       otherwise?.parallelismSpec ?? { strategy: "CONSTANT", constant: 0 },
     limits: { ...defaultLimits, ...pipeline?.spec.limits, ...spec.limits },
+    reuse: reuseOf(deps, spec, { pipeline, transform }),
     inputs,
   };
+}
+
+/** Only jobs of a pipeline take outputs: of those before them. */
+function reuseOf(
+  deps: PpsDeps,
+  { reprocess }: JobSpec,
+  job: { pipeline: PipelineDetail | undefined; transform: Transform },
+): NewJob["reuse"] {
+  if (job.pipeline === undefined) return "no";
+  const { reuse } = job.pipeline.spec;
+  const { transform } = job;
+  if (!isReused(deps, { transform, ...(reuse === undefined ? {} : { reuse }) })) return "no";
+  return reprocess ? "gives" : "takes";
 }
 
 /** Undefined for a job that is another one each time it is asked for. */

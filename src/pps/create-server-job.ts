@@ -37,6 +37,8 @@ export async function createServerJob(
     transform,
     parallelism: { strategy: "CONSTANT" as const, constant: 0 },
     limits: defaultLimits,
+    // By file, and not by task: see divideFiles().
+    reuse: "no" as const,
     inputs: [{ ...input, method, runEmpty: true, each: false }],
   };
   await metadata.call("createJob", { job, pipeline: "", version: 0, outputRepo });

@@ -38,6 +38,8 @@ describe("an input with each", () => {
     const [first] = await pps.jobs("p");
     assert.deepEqual(first!.progress, {
       tasksDone: 3,
+      tasksSkipped: 0,
+      tasksFailed: 0,
       tasks: 3,
       inputBytes: 8,
       outputBytes: 8,

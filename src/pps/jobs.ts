@@ -2,12 +2,14 @@ import { codedErrorFrom, isCoded, type ErrorCode } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
 import type { ParallelismSpec } from "../model/spec-schema.ts";
 import type { JobDetail } from "../metadata/index.ts";
-import { endOutput, openView, stageSquash } from "../pfs/index.ts";
+import { endOutput, openView } from "../pfs/index.ts";
 import { inputView } from "./job-views.ts";
-import { moduliFor, type DividedInput } from "./partition.ts";
+import { divideJob, type DividedJob, type UndividedJob } from "./divide-job.ts";
+import type { DividedInput } from "./partition.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 import { divideFiles } from "./server-jobs.ts";
-import { entriesOf } from "./shares.ts";
+import { findReuse, isBaseGone, reusePlanOf } from "./reuse.ts";
+import { stageTasks, type EndedTasks } from "./stage-tasks.ts";
 import { countWorkers } from "./workers.ts";
 
 /**
@@ -43,9 +45,13 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
   const fromUids = job.inputs.map((input, i) => fromUidOf(job, input, i));
   const empty = job.inputs.some((input, i) => isEmptyInput(job, input, i));
   const inputs = dividedInputs(job, fromUids);
+  const { server } = job.info.transform;
+  // What a server has answered before is looked for by file.
+  const reuse = empty || server !== undefined ? undefined : await findReuse(deps, job);
   const division: Division = empty
-    ? { moduli: job.inputs.map(() => 1), tasks: 0, entries: [] }
-    : await divide(deps, job, inputs, signal);
+    ? { moduli: job.inputs.map(() => 1), tasks: 0, entries: [], matched: [] }
+    : await divide(deps, { job, inputs, fromUids, base: reuse?.base, signal });
+  const { plan, ...reused } = reusePlanOf(job, reuse, division);
   await metadata.call("startJob", {
     id,
     outputUid: randomHex(random),
@@ -54,7 +60,9 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
     empty,
     tasks: division.tasks,
     entries: division.entries,
+    ...reused,
     plan: {
+      ...plan,
       moduli: division.moduli,
       fromUids,
       ...(division.plan ?? { inputBytes: empty ? 0 : await shownBytes(deps, inputs) }),
@@ -65,38 +73,28 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
   for (const topic of ["jobs", `job-progress:${id}`]) hints.give(topic);
 }
 
-interface Division {
-  readonly moduli: number[];
-  readonly tasks: number;
-  readonly entries: readonly { readonly position: number; readonly names: readonly string[] }[];
-  /** Where it is not all that the views show. */
+/** The tasks of a job, and where what they are shown is not all that the views show, that too. */
+type Division = DividedJob & {
   readonly plan?: { readonly inputBytes: number; readonly linesPerTask: number };
-}
+};
 
-async function divide(
-  deps: PpsDeps,
-  job: JobDetail,
-  inputs: readonly DividedInput[],
-  signal: AbortSignal,
-): Promise<Division> {
-  const workers = workersOf(await countWorkers(deps), job.info.parallelismSpec);
+async function divide(deps: PpsDeps, whole: Omit<UndividedJob, "workers">): Promise<Division> {
+  const workers = workersOf(await countWorkers(deps), whole.job.info.parallelismSpec);
+  const { job, signal } = whole;
   const { server } = job.info.transform;
   if (server !== undefined) {
     const { tasks, lines, ...plan } = await divideFiles(deps, { job, server, workers }, signal);
-    return { moduli: [Math.max(1, tasks)], tasks, entries: [{ position: 0, names: lines }], plan };
+    const entries = [{ position: 0, names: lines }];
+    return { moduli: [Math.max(1, tasks)], tasks, entries, matched: [], plan };
   }
-  // Without inputs there is nothing to divide, and each worker does the same.
-  if (inputs.length === 0) return { moduli: [], tasks: workers, entries: [] };
-  const entries: { position: number; names: string[] }[] = [];
-  for (const [position, { view }] of inputs.entries())
-    if (job.inputs[position]!.each)
-      entries.push({ position, names: await entriesOf(deps, view, signal) });
-  const moduli =
-    entries.length === 0
-      ? await moduliFor(deps.pfs, { inputs, workers, signal })
-      : inputs.map(() => 1);
-  for (const { position, names } of entries) moduli[position] = Math.max(1, names.length);
-  return { moduli, tasks: moduli.reduce((all, modulus) => all * modulus, 1), entries };
+  try {
+    return await divideJob(deps, { ...whole, workers });
+  } catch (error) {
+    if (whole.base === undefined || !isBaseGone(error)) throw error;
+    const facts = { job: whole.job.info.id, error: codedErrorFrom(error).message };
+    deps.pfs.log.warn(facts, "An earlier job cannot be compared with: all tasks run");
+    return await divideJob(deps, { ...whole, workers, base: undefined });
+  }
 }
 
 async function shownBytes(deps: PpsDeps, inputs: readonly DividedInput[]): Promise<number> {
@@ -150,10 +148,11 @@ export function workersOf(
  */
 export async function publishJob(deps: PpsDeps, id: string, signal: AbortSignal): Promise<void> {
   const { metadata } = deps.pfs;
-  const { outputUid, outputs, error } = await metadata.call("taskOutputs", { jobId: id });
-  if (outputUid === null) return;
+  const ended = await metadata.call("taskOutputs", { jobId: id });
+  const { outputUid, error } = ended;
+  if (outputUid === null || ended.tasksLeft > 0) return;
   try {
-    const conflict = await stage(deps, outputUid, id, outputs);
+    const conflict = await stage(deps, id, { ...ended, outputUid });
     const failure = error ?? conflict;
     if (failure !== undefined) await metadata.call("noteJobError", { id, error: failure });
     const how = failure === undefined ? "finish" : "cancel";
@@ -173,20 +172,9 @@ function giveEndHints(deps: PpsDeps, id: string): void {
 }
 
 /** Stages what the tasks wrote; gives back why that cannot be a commit, if so. */
-async function stage(
-  deps: PpsDeps,
-  uid: string,
-  id: string,
-  outputs: { entries: Buffer | null; root: Buffer | null }[],
-): Promise<string | undefined> {
+async function stage(deps: PpsDeps, id: string, ended: EndedTasks): Promise<string | undefined> {
   try {
-    await stageSquash(deps.pfs, {
-      uid,
-      jobId: id,
-      // The output commit is new each time a job of this id is started.
-      key: `publish:${uid}`,
-      deltas: outputs.filter((output) => output.entries !== null || output.root !== null),
-    });
+    await stageTasks(deps, id, ended);
   } catch (error) {
     // A commit that closed meanwhile has been published by another daemon.
     const conflicts =

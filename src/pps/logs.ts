@@ -25,6 +25,8 @@ export interface LogQuery {
   readonly attempt?: number;
   /** Only those that came at this time or later, microseconds since 1970. */
   readonly sinceMicros?: number;
+  /** Also lines that tell attempts apart, and whose output tasks took that did not run. Default: false. */
+  readonly hasNotes?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -54,7 +56,10 @@ export async function* readLogRecords(
   id: string,
   query: LogQuery,
 ): AsyncGenerator<LogLine, void, void> {
-  for await (const { bytes, ...line } of readLogLines(deps, principal, id, query))
+  for await (const { bytes, ...line } of readLogLines(deps, principal, id, {
+    ...query,
+    hasNotes: false,
+  }))
     yield { ...line, text: bytes.toString("utf8") };
 }
 
@@ -69,7 +74,7 @@ async function* readLogLines(
   id: string,
   query: LogQuery,
 ): AsyncGenerator<RawLine, void, void> {
-  const { signal, follow = false } = query;
+  const { signal, follow = false, hasNotes = false } = query;
   const job = await findJob(deps, principal, id, signal);
   if (job.state === "empty") {
     throw new CodedError(
@@ -78,6 +83,11 @@ async function* readLogLines(
       { details: { job: job.id, classic: `job ${job.id} not found` } },
     );
   }
+  if (hasNotes) yield* takenNotes(job, query.task);
+  // What is followed does not say what is yet to come: a reader that comes back counts on the same lines.
+  const tried = new Map(
+    follow ? [] : job.tasks?.map(({ task, attempts }) => [task, attempts.length]),
+  );
   const open = new Map<string, AttemptLog>();
   for await (const piece of follow
     ? followedPieces(deps, job.id, query)
@@ -93,10 +103,38 @@ async function* readLogLines(
       // Stored pieces come one attempt after the other: what was open is whole.
       if (!follow) yield* rests(open);
       open.set(key, (log = new AttemptLog(job.id, piece)));
+      const { task, attempt, number } = piece;
+      if (hasNotes && (attempt > 1 || (tried.get(task) ?? 1) > 1))
+        yield {
+          ...noteOf(job.id, task, `--- attempt ${attempt} ---`),
+          attempt,
+          timeMicros: number,
+        };
     }
     yield* log.linesOf(piece);
   }
   yield* rests(open);
+}
+
+/** Says of tasks that did not run whose output they took. */
+function* takenNotes({ id, tasks = [] }: JobInfo, only: number | undefined): Generator<RawLine> {
+  for (const { task: first, count = 1, state, from } of tasks) {
+    if (state !== "skipped") continue;
+    if (only !== undefined && (only < first || only >= first + count)) continue;
+    const task = only ?? first;
+    const isMany = only === undefined && count > 1;
+    const tasksText = (number: number): string =>
+      isMany ? `tasks ${number} to ${number + count - 1}` : `task ${number}`;
+    const source =
+      from === undefined
+        ? "a job that was deleted"
+        : `job ${from.job} ${tasksText(from.task + task - first)}`;
+    yield noteOf(id, task, `${isMany ? `${tasksText(first)}: ` : ""}taken from ${source}`);
+  }
+}
+
+function noteOf(job: string, task: number, text: string): RawLine {
+  return { job, task, attempt: 0, timeMicros: 0, bytes: Buffer.from(text) };
 }
 
 function* rests(open: Map<string, AttemptLog>): Generator<RawLine, void, void> {

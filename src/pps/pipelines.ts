@@ -6,6 +6,8 @@ import type { Principal } from "../model/principal.ts";
 import { recheckMs } from "../base/hints.ts";
 import { giveJobHints } from "./job-verbs.ts";
 import { runnerOf, type PpsDeps } from "./pps-deps.ts";
+import { withRate } from "./progress.ts";
+import { isReused } from "./reuse-facts.ts";
 
 /** Makes a pipeline: it runs on every finished commit of its inputs, past and future. */
 export async function createPipeline(
@@ -20,7 +22,7 @@ export async function createPipeline(
   });
   hints.give("repos");
   hints.give("events");
-  return withRunner(deps, info);
+  return shownPipeline(deps, info);
 }
 
 /** As it is shown: with what runs it here. */
@@ -31,19 +33,28 @@ function withRunner<T extends { readonly transform: Transform }>(
   return { ...info, runner: runnerOf(deps, info.transform) };
 }
 
+function shownJob(deps: PpsDeps, info: JobInfo): JobInfo {
+  return withRate(withRunner(deps, info), deps.pfs.clock.nowMicros());
+}
+
+/** As it is shown: with what runs it here, and whether its tasks are reused. */
+export function shownPipeline(deps: PpsDeps, info: PipelineInfo): PipelineInfo {
+  return withRunner(deps, { ...info, reuse: isReused(deps, info) });
+}
+
 /** One pipeline with its jobs counted by state. */
 export async function inspectPipeline(
   deps: PpsDeps,
   _principal: Principal,
   name: string,
 ): Promise<PipelineInfo> {
-  return withRunner(deps, await deps.pfs.metadata.call("inspectPipeline", { name }));
+  return shownPipeline(deps, await deps.pfs.metadata.call("inspectPipeline", { name }));
 }
 
 /** All pipelines by name. */
 export async function listPipelines(deps: PpsDeps, _principal: Principal): Promise<PipelineInfo[]> {
   const found = await deps.pfs.metadata.call("listPipelines", {});
-  return found.map((info) => withRunner(deps, info));
+  return found.map((info) => shownPipeline(deps, info));
 }
 
 /** Removes a pipeline and its jobs, and stops what runs; the repo it wrote to stays. */
@@ -78,7 +89,7 @@ export async function listJobs(
   query: { pipeline?: string; inputs: CommitName[] },
 ): Promise<JobInfo[]> {
   const found = await deps.pfs.metadata.call("listJobs", query);
-  return found.map((info) => withRunner(deps, info));
+  return found.map((info) => shownJob(deps, info));
 }
 
 /** Whether a job will never change again. */
@@ -105,8 +116,7 @@ export async function inspectJob(
       // All of it is read in the end alone: with many tasks it is much.
       const isGoing = await metadata.call("isJobGoing", { id });
       const leftMs = deadlineMs - clock.monotonicMs();
-      if (!isGoing || leftMs <= 0)
-        return withRunner(deps, await metadata.call("inspectJob", { id }));
+      if (!isGoing || leftMs <= 0) return shownJob(deps, await metadata.call("inspectJob", { id }));
       await clock
         .sleep(Math.min(leftMs, recheckMs / 4), AbortSignal.any([round.signal, wait.signal]))
         .catch(() => undefined);

@@ -12,9 +12,19 @@ export interface PpsDeps {
   readonly runner: string;
   /** What runs those whose transform names an image. Default: the same. */
   readonly imageRunner?: string;
+  /**
+   * The digest of an image as it is on this machine, undefined when it is not there. Given where specs that name
+   * an image run in containers.
+   */
+  readonly imageDigest?: (image: string) => Promise<string | undefined>;
 }
 
 /** What runs a transform here. */
 export function runnerOf(deps: PpsDeps, { image }: Transform): string {
   return image === "" ? deps.runner : (deps.imageRunner ?? deps.runner);
+}
+
+/** Whether a transform runs in a container here. */
+export function isContained(deps: PpsDeps, { image }: Transform): boolean {
+  return image !== "" && deps.imageDigest !== undefined;
 }

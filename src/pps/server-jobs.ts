@@ -87,7 +87,7 @@ export async function serverWorkOf(
   if (server === undefined) return undefined;
   const share = plan.linesPerTask ?? 0;
   const range = { from: task * share, to: (task + 1) * share };
-  const lines = await deps.pfs.metadata.call("jobEntries", { jobId: job.info.id, ...range });
+  const lines = await deps.pfs.metadata.call("jobLines", { jobId: job.info.id, ...range });
   const files: PostedFile[] = [];
   const gone: string[] = [];
   for (const line of lines) {

@@ -58,13 +58,18 @@ export async function entriesOf(
   for await (const { path } of view.children("")) {
     signal.throwIfAborted();
     names.push(path);
-    if (names.length > entriesMax)
-      throw new CodedError(
-        "failed_precondition",
-        `it has more than ${entriesMax} top-level entries, too many for a task each. Put them into directories`,
-      );
+    checkedEntryCount(names.length);
   }
   return names;
+}
+
+/** @throws CodedError `failed_precondition` for so many entries that nobody can want a task for each */
+export function checkedEntryCount(count: number): void {
+  if (count <= entriesMax) return;
+  throw new CodedError(
+    "failed_precondition",
+    `it has more than ${entriesMax} top-level entries, too many for a task each. Put them into directories`,
+  );
 }
 
 /** Names of files said of one input. */

@@ -154,9 +154,9 @@ export class TaskHost {
 
   /** Ends an attempt. */
   async report(task: HeldTask, outcome: TaskOutcome): Promise<void> {
-    if (outcome.kind === "success") return await reportTask(this.pps, heldTaskOf(task), undefined);
-    const { error, isFinal = false } = outcome;
-    await reportTask(this.pps, heldTaskOf(task), error, isFinal);
+    const held = heldTaskOf(task);
+    if (outcome.kind === "success") await reportTask(this.pps, held, undefined, outcome);
+    else await reportTask(this.pps, held, outcome.error, outcome);
   }
 
   /** Hands a task back, for another worker to take at once. */

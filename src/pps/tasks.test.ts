@@ -164,11 +164,17 @@ describe("readLogs()", () => {
     await pps.settle();
     const lines: string[] = [];
     const logs = readLogs(pps.deps, localPrincipal, held.claim.jobId, {
-      follow: false,
+      hasNotes: true,
       signal: never,
     });
     for await (const line of logs) lines.push(line.toString());
-    assert.deepEqual(lines, ["0 | zero\n", "0 | one\n", "0 | two\n"]);
+    assert.deepEqual(lines, [
+      "0 | --- attempt 1 ---\n",
+      "0 | zero\n",
+      "0 | --- attempt 2 ---\n",
+      "0 | one\n",
+      "0 | two\n",
+    ]);
   });
 });
 

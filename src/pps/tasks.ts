@@ -121,18 +121,22 @@ export async function storeTaskOutput(
   await deps.pfs.metadata.call("storeOutput", { ...claim, ...staged });
 }
 
-/** Ends an attempt; without `error` it succeeded. After a final failure there is no other attempt. */
+/**
+ * Ends an attempt; without `error` it succeeded. `image`: the digest of that in which it ran. After a final
+ * failure there is no other attempt.
+ */
 export async function reportTask(
   deps: PpsDeps,
   claim: TaskClaim,
   error: string | undefined,
-  isFinal = false,
+  { image, isFinal = false }: { image?: string; isFinal?: boolean } = {},
 ): Promise<void> {
   const { hints, metadata, random } = deps.pfs;
   const leftEvent = await metadata.call("reportTask", {
     ...claim,
     delayMs: retryDelayMs(claim.attempt, random),
     isFinal,
+    ...(image === undefined ? {} : { image }),
     ...(error === undefined ? {} : { error: `${error}${await shareText(deps, claim)}` }),
   });
   if (leftEvent) hints.give("events");

@@ -4,6 +4,7 @@ import type { NewJob, PipelineDetail } from "../metadata/index.ts";
 import { inputSetsOf, type JobInputs } from "./dag.ts";
 import { jobIdOf } from "./job-id.ts";
 import type { PpsDeps } from "./pps-deps.ts";
+import { isReused } from "./reuse-facts.ts";
 
 /** Commits looked at in one transaction. */
 const triggersMax = 50;
@@ -42,7 +43,7 @@ async function createDueJobs(deps: PpsDeps, name: string): Promise<PipelineState
     const last = triggers.at(-1);
     if (last === undefined) return pipeline.state;
     const jobs = triggers.flatMap((trigger) =>
-      inputSetsOf(trigger, repos).map((set) => newJob(pipeline, trigger.commit, set)),
+      inputSetsOf(trigger, repos).map((set) => newJob(deps, pipeline, trigger.commit, set)),
     );
     try {
       await metadata.call("createJobs", {
@@ -65,6 +66,7 @@ export function sortedInputs(pipeline: PipelineDetail): PipelineDetail["spec"]["
 }
 
 function newJob(
+  deps: PpsDeps,
   pipeline: PipelineDetail,
   cause: { readonly repo: string; readonly id: string },
   set: JobInputs,
@@ -98,6 +100,7 @@ function newJob(
     limits: spec.limits,
     transform: spec.transform,
     parallelism: spec.parallelismSpec,
+    reuse: isReused(deps, spec) ? "takes" : "no",
     inputs: inputs.map((commit, i) => ({
       repo: commit.repo,
       uid: commit.uid,

@@ -2,7 +2,11 @@ import type { JobInfo } from "../model/job.ts";
 import type { CommitName } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
 import { inspectJob, isEnded, listJobs } from "./pipelines.ts";
+import { standOf } from "./progress.ts";
 import type { PpsDeps } from "./pps-deps.ts";
+
+/** Between two looks at a job that goes on: many tasks may end meanwhile. */
+const everyMs = 500;
 
 /**
  * A job as it is now, and again each time it or one of its tasks changes; ends when it has ended. What
@@ -23,23 +27,32 @@ export async function* watchJob(
       `job-progress:${id}`,
       async () => {
         const now = await inspectJob(deps, principal, id, { waitMs: 0, signal });
-        return JSON.stringify(now) === shown ? undefined : now;
+        return standOf(now) === shown ? undefined : now;
       },
       { clock, signal },
     );
-    shown = JSON.stringify(info);
+    shown = standOf(info);
     isGoing = !isEnded(info);
     yield [info];
-    // Its tasks may end by the hundred a second, and each look is at all of them.
-    if (isGoing) await clock.sleep(restMs, signal);
+    if (isGoing) await pauseUnlessEnded(deps, info.id, signal);
   }
 }
 
-const restMs = 100;
+/** Rests, but not past the end of a job. */
+async function pauseUnlessEnded(deps: PpsDeps, id: string, signal: AbortSignal): Promise<void> {
+  const ended = new AbortController();
+  const stop = deps.pfs.hints.listen(`ended:${id}`, () => {
+    ended.abort();
+  });
+  await deps.pfs.clock
+    .sleep(everyMs, AbortSignal.any([signal, ended.signal]))
+    .catch(() => undefined);
+  stop();
+}
 
 /**
- * The jobs that match as they are now, oldest first, then each that is new or has another state. Never ends
- * by itself.
+ * The jobs that match as they are now, oldest first, then each that is new, has another state or has come
+ * further: at most twice a second. Never ends by itself.
  *
  * @throws CodedError `not_found` for an input commit that is not there, or not any more
  */
@@ -56,13 +69,14 @@ export async function* watchJobs(
       "jobs",
       async () => {
         const now = (await listJobs(deps, principal, query)).reverse();
-        const news = now.filter(({ id, state }) => shown?.get(id) !== state);
+        const news = now.filter((job) => shown?.get(job.id) !== standOf(job));
         if (news.length === 0 && shown !== undefined) return undefined;
-        shown = new Map(now.map(({ id, state }) => [id, state]));
+        shown = new Map(now.map((job) => [job.id, standOf(job)]));
         return news;
       },
       { clock, signal },
     );
     yield jobs;
+    await clock.sleep(everyMs, signal);
   }
 }

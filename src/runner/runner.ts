@@ -107,6 +107,11 @@ export interface Runner {
    * `not_found` and `permission_denied` for an image that no repetition will bring, `unavailable` for one that it may
    */
   run(spec: RunSpec, options: RunOptions): Promise<RunOutcome>;
+  /**
+   * The digest that `imageResolved` would be told of an image; undefined when it is not on this machine yet. Not
+   * there for a runner without images.
+   */
+  imageDigest?(image: string): Promise<string | undefined>;
   /** Kills whatever still runs. */
   close(): Promise<void>;
 }

@@ -27,5 +27,6 @@ export { listChildren } from "./tree/list-children.ts";
 export { openMemNodes, overlayNodes, type MemNodes } from "./tree/mem-nodes.ts";
 export { piecesOf } from "./tree/pieces-of.ts";
 export { decodeRun, encodeRun } from "./tree/run-format.ts";
+export { updateTree, type Change } from "./tree/update.ts";
 export { scan, scanRuns } from "./tree/scan.ts";
 export { decodeTreeRef, encodeTreeRef } from "./tree/tree-ref-format.ts";

@@ -26,11 +26,13 @@ export async function runUserCode(
   const { taskLog, log } = options;
   const { jobId, attempt } = task;
   const spec = runSpecOf(task, { ...options, mounts: stage.mounts });
+  let image: string | undefined;
   const run = async (): Promise<Ended> =>
     await runInTime(options, task, spec, {
       signal,
       output: async (piece) => await taskLog.write(piece),
       imageResolved: (digest) => {
+        image = digest;
         log.debug({ job: jobId, task: task.task, attempt, image: task.image, digest }, "Image");
       },
     });
@@ -40,7 +42,7 @@ export async function runUserCode(
     ended.kind === "exited" &&
     (ended.exitCode === 0 || task.acceptReturnCode.includes(ended.exitCode))
   ) {
-    return { kind: "success" };
+    return { kind: "success", ...(image === undefined ? {} : { image }) };
   }
   const how = describeEnd(ended);
   taskLog.note(`Error from exec: ${how}`);

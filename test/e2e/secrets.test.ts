@@ -3,7 +3,6 @@
 // Method: a canary, printed by the command itself; then everything the daemon says and keeps is searched for it.
 import { strict as assert } from "node:assert";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { probeNamespaces } from "../../src/runner/index.ts";
@@ -16,10 +15,13 @@ test(
   "a canary is nowhere but in the task",
   { skip: probe.works ? false : probe.reason },
   async (t) => {
-    const secrets = mkdtempSync(join(tmpdir(), "mammoth-secrets-"));
+    // Where commands see what the machine has: of /tmp they have one of their own.
+    const secrets = mkdtempSync("/var/tmp/mammoth-secrets-");
     t.after(() => rmSync(secrets, { recursive: true }));
     mkdirSync(join(secrets, "db"));
     writeFileSync(join(secrets, "db", "password"), `${canary}\n`);
+    mkdirSync(join(secrets, "other"));
+    writeFileSync(join(secrets, "other", "password"), "of another pipeline\n");
     const daemon = await openTestDaemon(t, ["--secrets-dir", secrets, "--log-level=debug"]);
     const said: string[] = [];
     const pachctl = async (args: readonly string[], stdin = ""): Promise<string> => {
@@ -38,6 +40,8 @@ test(
             "cat /secrets/db/password",
             "cat /secrets/db/password >&2",
             "wc -c < /secrets/db/password > /pfs/out/bytes",
+            `ls -A ${secrets} > /pfs/out/listed`,
+            `cat ${secrets}/other/password ${secrets}/db/password > /pfs/out/read || true`,
             end,
           ],
           secrets: [{ name: "db", mountPath: "/secrets/db" }],
@@ -69,6 +73,8 @@ test(
       await pachctl(verb.split(" "));
     const bytes = await pachctl(["get-file", "good", "--of", "data/master/0", "bytes"]);
     assert.equal(bytes.trim(), String(canary.length + 1));
+    for (const file of ["listed", "read"])
+      assert.equal(await pachctl(["get-file", "good", "--of", "data/master/0", file]), "");
     assert.ok(said.join("\n").includes("(secret db)"));
     assert.ok(!said.join("\n").includes(canary));
     await daemon.stop();

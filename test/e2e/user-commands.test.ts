@@ -131,7 +131,7 @@ test("a command that misbehaves fails its job in words, and harms nothing else",
   assert.equal(code, 1);
   assert.match(
     stderr,
-    /^commit missing\/\w+\/0 was cancelled: the job that wrote it failed\nSee why /,
+    /^commit missing\/\w+\/0 was cancelled: the job that wrote it failed: .+\nSee what it printed with "pachctl get-logs \w{32}"/,
   );
   await requireAmbiguous(daemon);
   assert.deepEqual(processesLike("4713.5"), []);

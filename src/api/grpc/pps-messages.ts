@@ -46,6 +46,7 @@ const chunkStates = {
   assigned: ChunkState.CHUNK_ASSIGNED,
   success: ChunkState.CHUNK_SUCCESS,
   failure: ChunkState.CHUNK_FAILURE,
+  skipped: ChunkState.CHUNK_SUCCESS,
 } as const;
 
 const podStates = {

@@ -107,10 +107,21 @@ function fromFastify(thrown: unknown): CodedError | undefined {
   return new CodedError("invalid_argument", `Cannot read the request: ${thrown.message}`);
 }
 
-/** Answers a path that is no route. */
-export function answerUnknownRoute(request: FastifyRequest, reply: FastifyReply): void {
+/** Answers what is no route; `methods` are those that the path takes. */
+export function answerUnknownRoute(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  methods: readonly string[],
+): void {
+  if (methods.length > 0) return refuseMethod(request, reply, methods.join(", "));
   const message = `There is no ${request.method} ${pathOf(request)}: GET / names the ways in`;
   void reply.code(404).send({ error: { code: "not_found", message, details: {} } });
+}
+
+function refuseMethod(request: FastifyRequest, reply: FastifyReply, methods: string): void {
+  const message = `There is no ${request.method} ${pathOf(request)}: it takes ${methods}`;
+  const error = { code: "invalid_argument", message, details: {} };
+  void reply.code(405).header("allow", methods).send({ error });
 }
 
 function pathOf({ url }: FastifyRequest): string {

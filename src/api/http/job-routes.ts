@@ -121,7 +121,7 @@ function registerLogRoute(routes: RestRoutes, pps: PpsDeps, streams: EventStream
       path: "/jobs/{job}/logs",
       noun: "jobs",
       summary: "Reads the log of a job.",
-      text: "Each line begins with the number of its task and ` | `.",
+      text: "Each line begins with the number of its task and ` | `. Where a task was tried several times, a line `--- attempt 2 ---` stands above each; others say whose output tasks took that did not run.",
       query: logQuery,
       answer: bytes("text/plain; charset=utf-8", "The lines."),
       otherwise: [
@@ -170,7 +170,11 @@ async function* lineEvents(
   // A job without a log is refused by its first line; others may not have written it yet.
   if (state !== "empty") yield [];
   let number = 0;
-  for await (const line of readLogs(pps, principal, params.job, { follow: true, signal })) {
+  for await (const line of readLogs(pps, principal, params.job, {
+    follow: true,
+    hasNotes: true,
+    signal,
+  })) {
     number++;
     const data = { line: line.toString("utf8").replace(/\n$/, "") };
     if (number > known) yield [{ id: `${number}`, event: "line", data }];
@@ -186,6 +190,7 @@ function logQueryOf(
 ): LogQuery {
   return {
     follow,
+    hasNotes: true,
     signal,
     ...(task === undefined ? {} : { task }),
     ...(attempt === undefined ? {} : { attempt }),

@@ -88,6 +88,7 @@ function registerPipelineChanges(routes: RestRoutes, pps: PpsDeps): void {
         archive: flag
           .default(true)
           .describe("Archives what it made so far, and processes its inputs anew."),
+        reprocess: flag.describe("Has its tasks take no output of those of earlier versions."),
       }),
       body: specBody(pipelineSpecSchema.partial({ pipeline: true })),
       answer: json(pipelineInfo, "The pipeline."),
@@ -98,6 +99,7 @@ function registerPipelineChanges(routes: RestRoutes, pps: PpsDeps): void {
       await updatePipeline(pps, principalOf(request), {
         document: namedAs(body, params.pipeline),
         archive: query.archive,
+        reprocess: query.reprocess,
         ...key,
       }),
   );

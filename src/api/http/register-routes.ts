@@ -44,8 +44,10 @@ export async function registerRoutes(
   const { pps, log, version, curlRepo } = options;
   registerDoor(server, options);
   server.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
-  server.setNotFoundHandler(answerUnknownRoute);
   const routes = new RestRoutes(server);
+  server.setNotFoundHandler((request, reply) => {
+    answerUnknownRoute(request, reply, routes.methodsAt(request.url));
+  });
   registerFrontPage(routes, version);
   registerRestRoutes(routes.below("/api/v1"), options);
   registerWorkerRoutes(server, pps, options.stopping);

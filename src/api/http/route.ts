@@ -104,6 +104,15 @@ export class RestRoutes {
     return new RestRoutes(this.server, prefix, this.described);
   }
 
+  /** The methods of the routes that a URL may be of. */
+  methodsAt(url: string): string[] {
+    const [given = ""] = url.split("?", 1);
+    const methods = this.described
+      .filter(({ path }) => patternOf(path).test(given))
+      .map(({ method }) => method);
+    return [...new Set(methods)].toSorted();
+  }
+
   /**
    * Adds a route. The handler resolves with the JSON of the answer, with nothing when that has no body,
    * or with the reply when it sent the answer itself.
@@ -137,6 +146,10 @@ export class RestRoutes {
       },
     });
   }
+}
+
+function patternOf(path: string): RegExp {
+  return new RegExp(`^${path.replace("{path}", ".*").replace(/\{\w+\}/g, "[^/]+")}$`);
 }
 
 function paramsOf(request: FastifyRequest): object {

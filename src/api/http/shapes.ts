@@ -14,7 +14,15 @@ import type { WorkerInfo } from "../../model/worker.ts";
 
 const micros = z.int().nonnegative().describe("Microseconds since 1970.");
 const count = z.int().nonnegative();
-const exampleProgress = { tasksDone: 1, tasks: 1, inputBytes: 6, outputBytes: 6, tasksMicros: 1 };
+const exampleProgress = {
+  tasksDone: 1,
+  tasksSkipped: 0,
+  tasksFailed: 0,
+  tasks: 1,
+  inputBytes: 6,
+  outputBytes: 6,
+  tasksMicros: 1,
+};
 const exampleCommit = { repo: "data", id: "master/0" };
 
 /** A block that belongs to no file. */
@@ -248,11 +256,19 @@ const limits = z
 
 const progress = z
   .strictObject({
-    tasksDone: count,
-    tasks: count,
+    tasksDone: count.describe("Those that ran and succeeded."),
+    tasksSkipped: count.describe("Those that took the output of an earlier one, and did not run."),
+    tasksFailed: count,
+    tasks: count.describe("All of them."),
     inputBytes: count.describe("What its tasks are shown of the inputs, at most."),
     outputBytes: count.describe("What the tasks that have ended have written."),
     tasksMicros: micros.optional().describe("When its tasks were there."),
+    tasksPerSecond: z
+      .number()
+      .nonnegative()
+      .optional()
+      .describe("Tasks that ended per second so far; only while it goes on."),
+    leftMs: count.optional().describe("How long the rest takes at that rate."),
   })
   .meta({ id: "Progress", examples: [exampleProgress] });
 
@@ -269,6 +285,12 @@ export const pipelineInfo: z.ZodType<PipelineInfo> = z
     parallelismSpec,
     runner: z.string().describe("What runs its commands here."),
     limits,
+    reuse: z
+      .boolean()
+      .optional()
+      .describe(
+        "Tasks whose inputs, program and environment are those of an earlier one take its output.",
+      ),
     jobCounts: z
       .partialRecord(z.enum(["creating", "running", "success", "failure", "empty"]), count)
       .optional()
@@ -288,6 +310,7 @@ export const pipelineInfo: z.ZodType<PipelineInfo> = z
         parallelismSpec: exampleParallelism,
         runner: "process",
         limits: defaultLimits,
+        reuse: false,
       },
     ],
   }) as z.ZodType<PipelineInfo>;
@@ -311,7 +334,11 @@ const task = z
       .positive()
       .optional()
       .describe("This many tasks from here on are alike, and have never been tried."),
-    state: z.enum(["unassigned", "assigned", "success", "failure"]),
+    state: z.enum(["unassigned", "assigned", "success", "failure", "skipped"]),
+    from: z
+      .strictObject({ job: z.string(), task: count })
+      .optional()
+      .describe("Whose output a task that was skipped took; of several, those from there on."),
     attempts: z.array(attempt),
   })
   .meta({ id: "Task" });

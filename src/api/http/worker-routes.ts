@@ -4,7 +4,7 @@ import { z } from "zod";
 import { coalesce } from "../../base/coalesce.ts";
 import { CodedError } from "../../base/errors.ts";
 import { KiB } from "../../base/size.ts";
-import type { HeldTask, ViewFile } from "../../model/claimed-task.ts";
+import type { HeldTask, TaskOutcome, ViewFile } from "../../model/claimed-task.ts";
 import { readFrames } from "../../model/output-frames.ts";
 import { claimedMax, TaskHost, type PpsDeps } from "../../pps/index.ts";
 import { countOr, readBody, readQuery } from "./json-body.ts";
@@ -39,7 +39,7 @@ const claimBody = z.object({
   waitMs: z.int().min(0).max(waitMsMax).default(0),
 });
 const outcomeBody = z.union([
-  z.object({ kind: z.literal("success") }),
+  z.object({ kind: z.literal("success"), image: z.string().max(200).optional() }),
   z.object({
     kind: z.literal("failure"),
     error: z.string().max(64 * KiB),
@@ -159,12 +159,7 @@ function registerTaskRoutes(server: FastifyInstance, host: TaskHost): void {
   });
   server.post<{ Params: TaskParams }>(`${at}/report`, async (request, reply) => {
     const outcome = await readBody(request, outcomeBody);
-    const { kind } = outcome;
-    const { isFinal = false } = kind === "success" ? {} : outcome;
-    await host.report(
-      heldTask(request),
-      kind === "success" ? { kind } : { kind, error: outcome.error, isFinal },
-    );
+    await host.report(heldTask(request), outcomeOf(outcome));
     await reply.code(204).send();
   });
   server.post<{ Params: TaskParams }>(`${at}/log`, async (request, reply) => {
@@ -189,6 +184,15 @@ async function* viewLines(
   if (first.done === true) return;
   yield Buffer.from(`${JSON.stringify(first.value)}\n`);
   for await (const file of rest) yield Buffer.from(`${JSON.stringify(file)}\n`);
+}
+
+function outcomeOf(outcome: z.infer<typeof outcomeBody>): TaskOutcome {
+  if (outcome.kind === "failure") {
+    const { kind, error, isFinal = false } = outcome;
+    return { kind, error, isFinal };
+  }
+  const { image } = outcome;
+  return { kind: "success", ...(image === undefined ? {} : { image }) };
 }
 
 /** The attempt that a request is about; who calls proves with the token that it is its own. */

@@ -18,8 +18,9 @@ went, behind it.`;
 export function createJob(command: Command, context: Context): void {
   command
     .option("-f, --file <file|url|->", "the spec, JSON or YAML; - is standard input", "-")
+    .option("--reprocess", "run all tasks, also those whose inputs have not changed")
     .addHelpText("after", after)
-    .action(async ({ file }: { file: string }) => {
+    .action(async ({ file, reprocess }: { file: string; reprocess?: boolean }) => {
       const [spec, ...others] = await readSpecs(file, context);
       if (others.length > 0)
         throw new CodedError(
@@ -27,7 +28,8 @@ export function createJob(command: Command, context: Context): void {
           `Cannot create a job from ${file}: it has ${others.length + 1} documents. Give one`,
         );
       parseJobSpec(spec);
-      const job = await (await context.client()).jobs.create(spec as object);
+      const again = reprocess === true ? { reprocess } : {};
+      const job = await (await context.client()).jobs.create({ ...(spec as object), ...again });
       context.print(`${job.id}\n`);
     });
 }

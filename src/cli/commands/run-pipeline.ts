@@ -15,8 +15,9 @@ export function runPipeline(command: Command, context: Context): void {
   command
     .argument("<pipeline-name>")
     .option("-f, --file <file|url|->", "a spec that says what is different; - is standard input")
+    .option("--reprocess", "run all tasks, also those whose inputs have not changed")
     .addHelpText("after", after)
-    .action(async (name: string, { file }: { file?: string }) => {
+    .action(async (name: string, { file, reprocess }: { file?: string; reprocess?: boolean }) => {
       const documents = file === undefined ? [{}] : await readSpecs(file, context);
       const [document] = documents;
       if (documents.length !== 1 || typeof document !== "object" || document === null)
@@ -24,9 +25,10 @@ export function runPipeline(command: Command, context: Context): void {
           "invalid_argument",
           `Cannot run pipeline ${name}: ${file} holds more or other than one object. Give one`,
         );
+      const again = reprocess === true ? { reprocess } : {};
       const job = await (
         await context.client()
-      ).jobs.create({ ...document, pipeline: { name }, force: true });
+      ).jobs.create({ ...document, pipeline: { name }, force: true, ...again });
       context.print(`${job.id}\n`);
     });
 }

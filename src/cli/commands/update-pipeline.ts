@@ -20,13 +20,20 @@ export function updatePipeline(command: Command, context: Context): void {
       true,
     )
     .option("--no-archive", "the same as --archive=false")
+    .option("--reprocess", "run all tasks, also those whose inputs and program have not changed")
     .addHelpText("after", after)
-    .action(async ({ file, archive }: { file: string; archive: boolean }) => {
+    .action(async ({ file, ...options }: UpdateOptions) => {
       const specs = await checkedPipelines(file, context);
       const { pipelines } = await context.client();
       for (const { name, spec } of specs)
-        noteRunner(await pipelines.update(name, spec, { archive }), context);
+        noteRunner(await pipelines.update(name, spec, options), context);
     });
+}
+
+interface UpdateOptions {
+  readonly file: string;
+  readonly archive: boolean;
+  readonly reprocess?: boolean;
 }
 
 function yesOrNo(text: string): boolean {

@@ -2,9 +2,10 @@ import { firstSchema } from "./001-first-schema.ts";
 import { putBlocks } from "./004-put-blocks.ts";
 import { journal } from "./003-journal.ts";
 import { jobVerbs } from "./005-job-verbs.ts";
-import { runs } from "./007-runs.ts";
+import { runs } from "./008-runs.ts";
 import { sessionsAndGarbage } from "./002-sessions-and-garbage.ts";
 import { workersAndLogs } from "./006-workers-and-logs.ts";
+import { reuse } from "./007-reuse.ts";
 
 /** One step of the schema. Never changed once released; the next step is a new file. */
 export interface Migration {
@@ -21,5 +22,6 @@ export const migrations: readonly Migration[] = [
   putBlocks,
   jobVerbs,
   workersAndLogs,
+  reuse,
   runs,
 ];

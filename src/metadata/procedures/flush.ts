@@ -8,6 +8,14 @@ export interface FlushState {
   readonly commits: CommitInfo[];
   /** Repos in which nothing caused by the given commits has finished yet. */
   readonly waitingFor: string[];
+  /** The first of the effects that was cancelled. */
+  readonly cancelled?: CancelledEffect;
+}
+
+/** A commit that was cancelled, and the job that was to write it, as long as it is there. */
+export interface CancelledEffect {
+  readonly commit: CommitInfo;
+  readonly job?: { readonly id: string; readonly error: string };
 }
 
 /** How far the consequences of some commits have come (contract 2.7). */
@@ -45,8 +53,22 @@ export const flushState: Procedure<
   const waitingFor: string[] = [];
   for (const repo of waited)
     if (!reached.has(repo) && (await isAwaited(tx, repo, given))) waitingFor.push(repo);
-  return { commits, waitingFor };
+  const failed = effects.find(({ state }) => state === "cancelled");
+  return {
+    commits,
+    waitingFor,
+    ...(failed === undefined ? {} : { cancelled: await cancelledBy(tx, failed) }),
+  };
 };
+
+async function cancelledBy(tx: Tx, row: CommitRow): Promise<CancelledEffect> {
+  const commit = await infoOfRow(tx, row);
+  const job = await tx.get<{ id: string; error: string }>(
+    `SELECT id, error FROM jobs WHERE id = ?`,
+    row.job_id,
+  );
+  return { commit, ...(job === undefined ? {} : { job }) };
+}
 
 /** The repo of a job of no pipeline gets what that job makes of its own inputs, and nothing else. */
 async function isAwaited(tx: Tx, repo: string, given: readonly CommitRow[]): Promise<boolean> {

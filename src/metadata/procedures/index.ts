@@ -80,7 +80,15 @@ import {
   storeBlocks,
 } from "./put-blocks.ts";
 import { createJob, findJobParts } from "./create-job.ts";
-import { jobEntries, jobEntry } from "./job-entries.ts";
+import { jobEntries, jobEntry, jobLines } from "./job-entries.ts";
+import {
+  findReuseBase,
+  findTasksByKey,
+  keepTaskKeys,
+  markDisjoint,
+  reusedOutputs,
+  taskDeltas,
+} from "./reuse.ts";
 import { deleteJob, deleteLooseJobs, endOverdueJob, restartJob, stopJob } from "./job-verbs.ts";
 import { notePipelineError, setPipelineRunning, updatePipeline } from "./pipeline-verbs.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
@@ -94,7 +102,7 @@ import {
   noteRunJob,
   runJobBefore,
   runOfCommit,
-} from "./runs.ts";
+} from "./branch-runs.ts";
 import { listRuns, stagedBytes, stageRun, startClosing } from "./staging.ts";
 import { appendLog, followLog, readLog, trimLogs } from "./task-logs.ts";
 import {
@@ -146,6 +154,13 @@ export const procedures = {
   runOfCommit,
   jobEntries,
   jobEntry,
+  jobLines,
+  findReuseBase,
+  findTasksByKey,
+  keepTaskKeys,
+  markDisjoint,
+  reusedOutputs,
+  taskDeltas,
   deleteJob,
   deleteLooseJobs,
   endOverdueJob,

@@ -7,6 +7,7 @@ import type { Method } from "../../model/method.ts";
 import type { ParallelismSpec, Transform } from "../../model/spec-schema.ts";
 import type { Tx } from "../metadata-store.ts";
 import type { CommitRow } from "./commit-rows.ts";
+import type { TaskRange } from "./reuse.ts";
 
 /** A job as it is stored. */
 export interface JobRow extends Record<string, string | number | Uint8Array | null> {
@@ -33,6 +34,16 @@ export interface JobRow extends Record<string, string | number | Uint8Array | nu
   tasks_total: number;
   tasks_micros: number | null;
   output_bytes: number;
+  /** 0: runs all its tasks, and no other job takes their outputs; 1: takes and gives; 2: gives. */
+  reuse: number;
+  /** Digest of what its tasks have in common; empty for a job that does not reuse, or has not started. */
+  reuse_key: string;
+  /** The image its tasks ran in; empty for none. */
+  image_digest: string;
+  /** 1: no file of its output is of two tasks. */
+  disjoint: number;
+  tasks_skipped: number;
+  tasks_failed: number;
 }
 
 /** An input of a job as it is stored. */
@@ -109,7 +120,9 @@ export async function infoOf(tx: Tx, row: JobRow): Promise<JobInfo> {
 
 function progressOf(row: JobRow): JobProgress {
   return {
-    tasksDone: row.tasks_total - row.tasks_left,
+    tasksDone: Math.max(0, row.tasks_total - row.tasks_left - row.tasks_failed - row.tasks_skipped),
+    tasksSkipped: row.tasks_skipped,
+    tasksFailed: row.tasks_failed,
     tasks: row.tasks_total,
     inputBytes: planOf(row)?.inputBytes ?? 0,
     outputBytes: row.output_bytes,
@@ -128,7 +141,7 @@ export type JobCause =
   { readonly by: "commit"; readonly repo: string; readonly id: string } | { readonly by: "person" };
 
 /** How a job was started; undefined before. */
-export function planOf(row: JobRow): JobPlan | undefined {
+export function planOf(row: Pick<JobRow, "plan">): JobPlan | undefined {
   return row.plan === "" ? undefined : (JSON.parse(row.plan) as JobPlan);
 }
 
@@ -142,4 +155,10 @@ export interface JobPlan {
   readonly inputBytes?: number;
   /** Of a job whose command is a server: files of each task. */
   readonly linesPerTask?: number;
+  /** The output that its own is but for what some tasks of that job wrote, and some of its own write. */
+  readonly exchange?: {
+    readonly jobId: string;
+    readonly outputUid: string;
+    readonly gone: readonly TaskRange[];
+  };
 }

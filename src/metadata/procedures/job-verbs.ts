@@ -7,6 +7,8 @@ import { discardJobAttempts } from "./garbage.ts";
 import { infoOf, limitsOf, planOf, requireJob, type JobRow } from "./job-rows.ts";
 import { insertOutputCommit, limitJob } from "./jobs.ts";
 import { emit, emitAt } from "./outbox.ts";
+import { removeEntries } from "./job-entries.ts";
+import { releaseReused, runLostTasks } from "./reuse.ts";
 import { requireRepo } from "./repos.ts";
 import { findAnswer, keepAnswer } from "./requests.ts";
 
@@ -123,6 +125,7 @@ async function runFailedTasks(
   output: { outputUid: string; newBranch: string; parentUid: string | undefined },
 ): Promise<void> {
   await insertOutputCommit(tx, row, output);
+  await runLostTasks(tx, row.id);
   await tx.run(
     `UPDATE tasks SET state = 'unassigned', failures = 0, token = '', due_micros = ? WHERE job_id = ? AND state <> 'success'`,
     tx.nowMicros,
@@ -134,7 +137,7 @@ async function runFailedTasks(
   );
   const tasksLeft = Number(left?.count ?? 0);
   await tx.run(
-    `UPDATE jobs SET state = 'creating', error = '', finished_micros = NULL, output_uid = ?, tasks_left = ?, tasks_micros = ? WHERE id = ?`,
+    `UPDATE jobs SET state = 'creating', error = '', finished_micros = NULL, output_uid = ?, tasks_left = ?, tasks_failed = 0, tasks_micros = ? WHERE id = ?`,
     output.outputUid,
     tasksLeft,
     tx.nowMicros,
@@ -147,7 +150,7 @@ async function runFailedTasks(
 async function runAllTasks(tx: Tx, row: JobRow): Promise<void> {
   await removeTasks(tx, row.id);
   await tx.run(
-    `UPDATE jobs SET state = 'creating', error = '', finished_micros = NULL, output_uid = NULL, plan = '', tasks_left = 0, tasks_total = 0, tasks_micros = NULL, output_bytes = 0 WHERE id = ?`,
+    `UPDATE jobs SET state = 'creating', error = '', finished_micros = NULL, output_uid = NULL, plan = '', tasks_left = 0, tasks_total = 0, tasks_skipped = 0, tasks_failed = 0, reuse_key = '', tasks_micros = NULL, output_bytes = 0 WHERE id = ?`,
     row.id,
   );
   await emit(tx, "job_created", row.id);
@@ -156,7 +159,9 @@ async function runAllTasks(tx: Tx, row: JobRow): Promise<void> {
 async function removeTasks(tx: Tx, jobId: string): Promise<void> {
   await discardJobAttempts(tx, jobId);
   await tx.run(`DELETE FROM log_pieces WHERE job_id = ?`, jobId);
-  await tx.run(`DELETE FROM job_entries WHERE job_id = ?`, jobId);
+  await releaseReused(tx, jobId);
+  await removeEntries(tx, jobId);
+  await tx.run(`DELETE FROM task_keys WHERE job_id = ?`, jobId);
   await tx.run(`DELETE FROM attempts WHERE job_id = ?`, jobId);
   await tx.run(`DELETE FROM tasks WHERE job_id = ?`, jobId);
 }

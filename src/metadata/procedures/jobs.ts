@@ -15,7 +15,9 @@ import {
   type JobRow,
 } from "./job-rows.ts";
 import { emit, emitAt } from "./outbox.ts";
+import { insertReused, insertUnassigned, rangesBetween, type ReusedTasks } from "./reuse.ts";
 import { tasksOf } from "./task-infos.ts";
+import { eachTogether } from "./together.ts";
 import { whyOf } from "./why-job.ts";
 
 /** A job as pps works with it. */
@@ -43,6 +45,8 @@ export interface JobDetail {
     | undefined;
   /** True while an earlier job of the line has not ended: this one waits. */
   readonly waits: boolean;
+  /** Whether its tasks may take outputs of earlier ones, and later ones theirs. */
+  readonly reuse: "no" | "takes" | "gives";
 }
 
 /** One job with its tasks and their attempts; a unique prefix of the id will do. */
@@ -103,6 +107,7 @@ export const jobDetail: Procedure<{ id: string }, JobDetail | undefined> = async
     plan: planOf(row),
     base,
     waits,
+    reuse: row.reuse === 0 ? "no" : row.reuse === 1 ? "takes" : "gives",
   };
 };
 
@@ -170,6 +175,14 @@ export interface JobStart {
   readonly empty: boolean;
   readonly plan: JobPlan;
   readonly entries: readonly JobEntries[];
+  /** By what later jobs find it, and which tasks need not run. Default: it runs them all, and for itself alone. */
+  readonly reuse?: {
+    readonly key: string;
+    /** The image its tasks run in; empty for none, or one that is not known yet. */
+    readonly image: string;
+    /** In task order. */
+    readonly reused: readonly ReusedTasks[];
+  };
 }
 
 /** Starts a job: output commit, tasks and state in one step. Does nothing when it has started already. */
@@ -179,28 +192,28 @@ export const startJob: Procedure<JobStart, void> = async (tx, input) => {
   await insertOutputCommit(tx, row, input);
   const state = input.empty ? "empty" : "creating";
   const parallelism: ParallelismSpec = { strategy: "CONSTANT", constant: Math.max(1, input.tasks) };
+  const reused = input.reuse?.reused ?? [];
+  const toRun = rangesBetween(reused, input.tasks);
+  const left = toRun.reduce((sum, { span }) => sum + span, 0);
   await tx.run(
-    `UPDATE jobs SET output_uid = ?, state = ?, tasks_left = ?, tasks_total = ?, tasks_micros = ?, plan = ?, parallelism = ? WHERE id = ?`,
+    `UPDATE jobs SET output_uid = ?, state = ?, reuse_key = ?, image_digest = ?, disjoint = 0, tasks_left = ?, tasks_skipped = ?, tasks_failed = 0, tasks_total = ?, tasks_micros = ?, plan = ?, parallelism = ? WHERE id = ?`,
     input.outputUid,
     state,
-    input.tasks,
+    input.reuse?.key ?? "",
+    input.reuse?.image ?? "",
+    left,
+    input.tasks - left,
     input.tasks,
     tx.nowMicros,
     JSON.stringify(input.plan),
     JSON.stringify(parallelism),
     input.id,
   );
-  // One row for all of them: each becomes a row of its own when it is claimed.
-  if (input.tasks > 0)
-    await tx.run(
-      `INSERT INTO tasks (job_id, task, span, state, due_micros, attempts, failures, token) VALUES (?, 0, ?, 'unassigned', ?, 0, 0, '')`,
-      input.id,
-      input.tasks,
-      tx.nowMicros,
-    );
+  await insertReused(tx, input.id, reused);
+  await eachTogether(toRun, (range) => insertUnassigned(tx, input.id, range));
   for (const entries of input.entries) await insertEntries(tx, input.id, entries);
   await limitJob(tx, row);
-  if (input.empty || input.tasks === 0) await emit(tx, "tasks_done", input.id);
+  if (left === 0) await emit(tx, "tasks_done", input.id);
 };
 
 /** Has a job looked at when it should have ended. */

@@ -54,14 +54,15 @@ export const notePipelineError: Procedure<{ name: string; error: string }, void>
 /**
  * Gives a pipeline another spec, as its next version. With `archive`, jobs of the old one are ended, what it
  * made is archived with all that was made from that, and its inputs are processed from the start. Without,
- * it goes on from here, continuing its output.
+ * it goes on from here, continuing its output. With `reprocess` none of its tasks takes the output of one that
+ * an earlier version ran.
  *
  * @returns the pipeline, and the jobs that were ended
  */
 export const updatePipeline: Procedure<
-  { spec: PipelineSpec; archive: boolean; key?: string },
+  { spec: PipelineSpec; archive: boolean; reprocess?: boolean; key?: string },
   { info: PipelineInfo; jobs: string[] }
-> = async (tx, { spec, archive, key }) => {
+> = async (tx, { spec, archive, reprocess = false, key }) => {
   const { name } = spec;
   const answered = await findAnswer<{ info: PipelineInfo; jobs: string[] }>(tx, key);
   if (answered !== undefined) return answered;
@@ -73,11 +74,12 @@ export const updatePipeline: Procedure<
   const jobs = archive ? await endJobs(tx, name) : [];
   if (archive) await archiveOutput(tx, name);
   await tx.run(
-    `UPDATE pipelines SET spec = ?, version = version + 1, state = ?, recent_error = '', cursor_number = ?, line_version = ? WHERE name = ?`,
+    `UPDATE pipelines SET spec = ?, version = version + 1, state = ?, recent_error = '', cursor_number = ?, line_version = ?, reprocess_version = CASE WHEN ? = 1 THEN version + 1 ELSE reprocess_version END WHERE name = ?`,
     JSON.stringify(spec),
     row.state === "stopped" ? "stopped" : spec.inputs.length === 0 ? "idle" : "running",
     archive ? 0 : row.cursor_number,
     archive ? row.version + 1 : row.line_version,
+    reprocess ? 1 : 0,
     name,
   );
   await tx.run(`DELETE FROM pipeline_inputs WHERE pipeline = ?`, name);

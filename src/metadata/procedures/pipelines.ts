@@ -129,6 +129,7 @@ function infoOf(row: PipelineRow): PipelineInfo {
     state: row.state,
     parallelismSpec: spec.parallelismSpec,
     limits: spec.limits,
+    ...(spec.reuse === undefined ? {} : { reuse: spec.reuse }),
     runner: "",
     ...(row.recent_error === "" ? {} : { recentError: row.recent_error }),
   };
@@ -179,7 +180,15 @@ export const deletePipeline: Procedure<{ name: string; key?: string }, { jobs: s
   await discardAttempts(tx, name);
   await tx.run(`DELETE FROM attempts WHERE job_id IN (${jobs})`, name);
   await tx.run(`DELETE FROM tasks WHERE job_id IN (${jobs})`, name);
+  // Jobs share entries and outputs with those of their own pipeline alone.
+  await tx.run(
+    `DELETE FROM job_entries WHERE job_id IN (SELECT owner FROM entry_spans WHERE job_id IN (${jobs}))`,
+    name,
+  );
+  await tx.run(`DELETE FROM entry_spans WHERE job_id IN (${jobs})`, name);
   await tx.run(`DELETE FROM job_entries WHERE job_id IN (${jobs})`, name);
+  await tx.run(`DELETE FROM reused_tasks WHERE job_id IN (${jobs})`, name);
+  await tx.run(`DELETE FROM task_keys WHERE job_id IN (${jobs})`, name);
   await tx.run(`DELETE FROM job_inputs WHERE job_id IN (${jobs})`, name);
   await tx.run(`DELETE FROM jobs WHERE pipeline = ?`, name);
   await tx.run(`DELETE FROM pipeline_inputs WHERE pipeline = ?`, name);

@@ -18,6 +18,8 @@ export interface NewRun {
 /** A staged run as it is read back, in order of `seq`. */
 export interface StagedRun extends NewRun {
   readonly seq: number;
+  /** 1: says of paths that they are, of none that it goes or was replaced. Default: 0, not known to be so. */
+  readonly standing?: number;
 }
 
 /**
@@ -32,6 +34,9 @@ export const stageRun: Procedure<
     key?: string;
     answer: string;
     jobId?: string;
+    isStanding?: boolean;
+    /** Taken from other jobs in part: refused when one of these was deleted meanwhile. */
+    isReused?: boolean;
     /** Commits (by uid) whose provenance takes the place of its own. */
     provenanceOf?: string[];
   },
@@ -41,9 +46,10 @@ export const stageRun: Procedure<
   const row = await requireUid(tx, input.uid);
   requireOpen({ ...row, id: commitId(row.branch, row.number) });
   requireOwner(row, input.jobId);
+  if (input.isReused === true) await requireAllEnded(tx, input.jobId);
   await together([
     recordSealed(tx, input.sealed),
-    appendRun(tx, row, input.run),
+    appendRun(tx, row, input.run, input.isStanding),
     keepAnswer(tx, input.key, JSON.parse(input.answer)),
   ]);
   if (input.provenanceOf !== undefined) await inheritProvenance(tx, input.uid, input.provenanceOf);
@@ -70,16 +76,32 @@ async function inheritProvenance(tx: Tx, uid: string, from: readonly string[]): 
     );
 }
 
-async function appendRun(tx: Tx, { uid, next_seq }: CommitRow, run: NewRun): Promise<void> {
+/** Tasks have to run after all when that was deleted which they took their outputs from. */
+async function requireAllEnded(tx: Tx, jobId: string | undefined): Promise<void> {
+  const job = await tx.get<{ tasks_left: number }>(
+    `SELECT tasks_left FROM jobs WHERE id = ?`,
+    jobId ?? "",
+  );
+  if (job?.tasks_left === 0) return;
+  throw new CodedError("aborted", `Tasks of job ${jobId} have to run again: look again`);
+}
+
+async function appendRun(
+  tx: Tx,
+  { uid, next_seq }: CommitRow,
+  run: NewRun,
+  isStanding = false,
+): Promise<void> {
   await together([
     tx.run(`UPDATE commits SET next_seq = next_seq + 1 WHERE uid = ?`, uid),
     tx.run(
-      `INSERT INTO staged_runs (uid, seq, entries, root, bytes) VALUES (?, ?, ?, ?, ?)`,
+      `INSERT INTO staged_runs (uid, seq, entries, root, bytes, standing) VALUES (?, ?, ?, ?, ?, ?)`,
       uid,
       next_seq,
       run.entries,
       run.root,
       run.bytes,
+      isStanding ? 1 : 0,
     ),
   ]);
 }
@@ -122,8 +144,14 @@ export const listRuns: Procedure<{ uid: string; fromSeq: number }, StagedRun[]> 
   tx,
   { uid, fromSeq },
 ) =>
-  await tx.all<{ seq: number; entries: Buffer | null; root: Buffer | null; bytes: number }>(
-    `SELECT seq, entries, root, bytes FROM staged_runs WHERE uid = ? AND seq >= ? ORDER BY seq`,
+  await tx.all<{
+    seq: number;
+    entries: Buffer | null;
+    root: Buffer | null;
+    bytes: number;
+    standing: number;
+  }>(
+    `SELECT seq, entries, root, bytes, standing FROM staged_runs WHERE uid = ? AND seq >= ? ORDER BY seq`,
     uid,
     fromSeq,
   );

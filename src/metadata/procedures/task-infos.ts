@@ -1,5 +1,6 @@
 import type { AttemptInfo, TaskInfo, TaskState } from "../../model/job.ts";
 import type { Tx } from "../metadata-store.ts";
+import { reusedOf } from "./reuse.ts";
 
 /** Tasks shown of one job. */
 const shownMax = 1_000;
@@ -20,8 +21,25 @@ interface AttemptRow extends Record<string, string | number | Uint8Array | null>
   finished_micros: number | null;
 }
 
-/** The tasks of a job with their attempts, in order. When they are too many, those that are not a success come first. */
+/** Ranges of tasks that took another's output, shown of one job. */
+const skippedShownMax = 200;
+
+/** Those that did not have to run, as they took the output of others, and those that did, in order. */
 export async function tasksOf(tx: Tx, jobId: string): Promise<TaskInfo[]> {
+  const skipped = (await reusedOf(tx, jobId))
+    .slice(0, skippedShownMax)
+    .map(({ task, span, fromJob, fromTask }): TaskInfo => ({
+      task,
+      ...(span === 1 ? {} : { count: span }),
+      state: "skipped",
+      attempts: [],
+      ...(fromJob === "" ? {} : { from: { job: fromJob, task: fromTask } }),
+    }));
+  return [...(await ranOf(tx, jobId)), ...skipped].toSorted((a, b) => a.task - b.task);
+}
+
+/** The tasks of a job that run, with their attempts, in order. When they are too many, those that are not a success come first. */
+async function ranOf(tx: Tx, jobId: string): Promise<TaskInfo[]> {
   const rows = await tx.all<TaskRow>(
     `SELECT task, span, state FROM tasks WHERE job_id = ? AND state <> 'success' ORDER BY task LIMIT ?`,
     jobId,

@@ -1,9 +1,10 @@
 import { CodedError } from "../../base/errors.ts";
 import type { Procedure, Tx } from "../metadata-store.ts";
 import type { Sealed } from "../sealed.ts";
-import { limitsOf } from "./job-rows.ts";
+import { limitsOf, planOf, type JobPlan, type JobRow } from "./job-rows.ts";
 import { emit } from "./outbox.ts";
 import { recordSealed } from "./packs.ts";
+import type { TaskDelta } from "./reuse.ts";
 import type { NewRun } from "./staging.ts";
 
 /**
@@ -196,16 +197,17 @@ export const storeOutput: Procedure<TaskClaim & { run: NewRun; sealed: Sealed },
 };
 
 /**
- * Ends an attempt: a failed one is tried again after `delayMs`, as often as the job says. True when it may have
- * been what the job waited for, so that there is an event.
+ * Ends an attempt: a failed one is tried again after `delayMs`, as often as the job says. `image`: the digest
+ * of that in which it ran. True when it may have been what the job waited for, so that there is an event.
  */
 export const reportTask: Procedure<
-  TaskClaim & { error?: string; delayMs: number; isFinal?: boolean },
+  TaskClaim & { error?: string; delayMs: number; isFinal?: boolean; image?: string },
   boolean
 > = async (tx, input) => {
   if (await isReported(tx, input)) return true;
   await requireHeld(tx, input);
   await endAttempt(tx, input, input.error);
+  if (input.image !== undefined) await noteImage(tx, input.jobId, input.image);
   if (input.error === undefined) return await endTask(tx, input, "success");
   const { failures } = (await tx.get<{ failures: number }>(
     `UPDATE tasks SET failures = failures + 1, state = 'unassigned', token = '', due_micros = ? WHERE job_id = ? AND task = ? RETURNING failures`,
@@ -216,6 +218,16 @@ export const reportTask: Procedure<
   const isSpentNow = input.isFinal === true || (await isSpent(tx, { ...input, failures }));
   return isSpentNow && (await endTask(tx, input, "failure"));
 };
+
+/** A job whose tasks ran in several images is `mixed`: no other is as it. */
+async function noteImage(tx: Tx, jobId: string, image: string): Promise<void> {
+  await tx.run(
+    `UPDATE jobs SET image_digest = CASE WHEN image_digest = '' THEN ? ELSE 'mixed' END WHERE id = ? AND image_digest <> ?`,
+    image,
+    jobId,
+    image,
+  );
+}
 
 /** Whether this very report has come before: its answer was lost. */
 async function isReported(tx: Tx, input: TaskClaim & { error?: string }): Promise<boolean> {
@@ -325,9 +337,10 @@ async function endTask(
     task,
   );
   const job = await tx.get<{ tasks_left: number }>(
-    `UPDATE jobs SET tasks_left = tasks_left - 1, output_bytes = output_bytes + (
+    `UPDATE jobs SET tasks_left = tasks_left - 1, tasks_failed = tasks_failed + ?, output_bytes = output_bytes + (
        SELECT COALESCE(SUM(bytes), 0) FROM attempts WHERE job_id = ? AND task = ? AND attempt = ? AND state = 'success')
      WHERE id = ? RETURNING tasks_left`,
+    state === "failure" ? 1 : 0,
     jobId,
     task,
     attempt,
@@ -343,14 +356,18 @@ export const taskOutputs: Procedure<
   { jobId: string },
   {
     outputUid: string | null;
-    outputs: { entries: Buffer | null; root: Buffer | null }[];
+    /** Tasks that have not ended. */
+    tasksLeft: number;
+    outputs: TaskDelta[];
     error?: string;
+    /** Of a job whose tasks may be reused: how many of its own were, and what its output is made from. */
+    reuse?: { skipped: number; exchange?: JobPlan["exchange"] };
   }
 > = async (tx, { jobId }) => {
-  const job = await tx.get<{ output_uid: string | null }>(
-    `SELECT output_uid FROM jobs WHERE id = ?`,
-    jobId,
-  );
+  const job = await tx.get<
+    Pick<JobRow, "output_uid" | "tasks_left" | "tasks_skipped" | "reuse_key" | "plan">
+  >(`SELECT output_uid, tasks_left, tasks_skipped, reuse_key, plan FROM jobs WHERE id = ?`, jobId);
+  const exchange = job === undefined ? undefined : planOf(job)?.exchange;
   const rows = await tx.all<{
     task: number;
     state: string;
@@ -366,7 +383,11 @@ export const taskOutputs: Procedure<
   const failed = rows.find((row) => row.state === "failure");
   return {
     outputUid: job?.output_uid ?? null,
-    outputs: rows.map((row) => ({ entries: row.entries, root: row.root })),
+    tasksLeft: job?.tasks_left ?? 0,
+    outputs: rows.map(({ task, entries, root }) => ({ task, entries, root })),
+    ...(job === undefined || job.reuse_key === ""
+      ? {}
+      : { reuse: { skipped: job.tasks_skipped, ...(exchange === undefined ? {} : { exchange }) } }),
     ...(failed === undefined
       ? {}
       : { error: `task ${failed.task} failed after ${times(failed.attempts)}: ${failed.error}` }),

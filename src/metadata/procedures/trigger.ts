@@ -99,6 +99,8 @@ export interface NewJob {
   readonly limits: Limits;
   readonly transform: Transform;
   readonly parallelism: ParallelismSpec;
+  /** Whether its tasks may take outputs of earlier ones, and later ones theirs. */
+  readonly reuse: "no" | "takes" | "gives";
   readonly inputs: readonly {
     readonly repo: string;
     readonly uid: string;
@@ -139,8 +141,8 @@ export async function insertJob(
 ): Promise<void> {
   if ((await tx.get(`SELECT id FROM jobs WHERE id = ?`, job.id)) !== undefined) return;
   await tx.run(
-    `INSERT INTO jobs (id, number, pipeline, pipeline_version, transform, parallelism, limits, cause, parent_id, output_repo, state, error, started_micros, tasks_left, plan, token, lease_micros)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', '', ?, 0, '', '', 0)`,
+    `INSERT INTO jobs (id, number, pipeline, pipeline_version, transform, parallelism, limits, cause, parent_id, output_repo, reuse, state, error, started_micros, tasks_left, plan, token, lease_micros)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', '', ?, 0, '', '', 0)`,
     job.id,
     await nextNumber(tx, "jobs"),
     pipeline,
@@ -151,6 +153,7 @@ export async function insertJob(
     JSON.stringify(job.cause),
     await parentOfJob(tx, job, pipeline),
     repo ?? pipeline,
+    ["no", "takes", "gives"].indexOf(job.reuse),
     tx.nowMicros,
   );
   let position = 0;

@@ -2,6 +2,7 @@ import { commitId } from "../../model/commit.ts";
 import type { JobInfo } from "../../model/job.ts";
 import type { Tx } from "../metadata-store.ts";
 import type { CommitRow } from "./commit-rows.ts";
+import { reusedOf } from "./reuse.ts";
 import { inputsOf, planOf, type JobCause, type JobRow } from "./job-rows.ts";
 
 /** What caused a job, what it continues, and what of its inputs it does not see; a sentence each. */
@@ -24,7 +25,24 @@ export async function whyOf(tx: Tx, row: JobRow, info: JobInfo): Promise<string[
     else if (from === null) sentences.push(`Of ${input.repo} it sees all of ${input.commit_id}.`);
     else sentences.push(await sinceOf(tx, { ...input, from }));
   }
+  if (row.tasks_skipped > 0) sentences.push(await skippedBy(tx, row));
   return sentences;
+}
+
+/** Jobs named in the sentence about what was skipped. */
+const originsMax = 3;
+
+async function skippedBy(tx: Tx, row: JobRow): Promise<string> {
+  const counts = new Map<string, number>();
+  for (const { fromJob, span } of await reusedOf(tx, row.id))
+    counts.set(fromJob, (counts.get(fromJob) ?? 0) + span);
+  const sorted = [...counts].toSorted(([, a], [, b]) => b - a);
+  const named = sorted
+    .slice(0, originsMax)
+    .map(([job, count]) => `${count} from ${job === "" ? "jobs that were deleted" : `job ${job}`}`);
+  const others =
+    sorted.length > originsMax ? `, the rest from ${sorted.length - originsMax} others` : "";
+  return `Of its ${row.tasks_total} tasks ${row.tasks_skipped} did not run: they are shown what earlier tasks were shown, and took their outputs, ${named.join(", ")}${others}.`;
 }
 
 function causeOf(row: JobRow): string {

@@ -4,6 +4,8 @@ import type { OutputChange } from "../../model/output-change.ts";
 import { localPrincipal } from "../../model/principal.ts";
 import { openView, type ViewSpec } from "../../pfs/index.ts";
 import { listed, never, TestPfs, type Files } from "../../pfs/testing/open-test-pfs.ts";
+import { openMemObjectStore, type ObjectStore } from "../../objectstore/index.ts";
+import type { ShiftedClock } from "../../pfs/testing/shifted-clock.ts";
 import { handleEvents } from "../event-loop.ts";
 import { createPipeline, inspectJob, listJobs } from "../pipelines.ts";
 import type { PpsDeps } from "../pps-deps.ts";
@@ -40,13 +42,29 @@ export const copyAll: Program = ({ inputs }) =>
 /** pfs and pps in the memory of this process; whoever calls settle() is event loop and worker. */
 export class TestPps {
   readonly pfs: TestPfs;
-  readonly deps: PpsDeps;
+  deps: PpsDeps;
   /** Every attempt so far, in the order in which they ran. */
   readonly seen: SeenTask[] = [];
-  private readonly programs = new Map<string, Program>();
+  private readonly programs: Map<string, Program> = new Map();
+  private readonly objects: ObjectStore;
+  /** The image that tasks say they ran in. */
+  image: string | undefined;
 
-  constructor(slots: number) {
-    this.pfs = new TestPfs(1);
+  private get clock(): ShiftedClock {
+    return this.pfs.deps.clock as ShiftedClock;
+  }
+
+  /** @param beside another daemon, with which this one shares everything but its memory */
+  constructor(slots: number, beside?: TestPps) {
+    const { metadata } = beside?.pfs.deps ?? {};
+    const shared = beside === undefined ? {} : { objects: beside.objects, metadata: metadata! };
+    this.objects = shared.objects ?? openMemObjectStore();
+    this.pfs = new TestPfs(beside === undefined ? 1 : 2, {
+      ...shared,
+      objects: this.objects,
+      ...(beside === undefined ? {} : { session: "beside", clock: beside.pfs.clock }),
+    });
+    if (beside !== undefined) this.programs = beside.programs;
     this.deps = { pfs: this.pfs.deps, session: "test", slots, runner: "test" };
   }
 
@@ -77,7 +95,7 @@ export class TestPps {
       if (busy > 0) idle = 0;
       else if ((await this.jobs()).some((job) => isGoing(job))) {
         idle++;
-        this.pfs.clock.advance(3_000);
+        this.clock.advance(3_000);
       } else return;
     }
   }
@@ -106,7 +124,9 @@ export class TestPps {
     } catch (error) {
       return await reportTask(this.deps, claim, (error as Error).message);
     }
-    await reportTask(this.deps, claim, undefined);
+    await reportTask(this.deps, claim, undefined, {
+      ...(this.image === undefined ? {} : { image: this.image }),
+    });
   }
 
   /** All jobs, oldest first. */

@@ -23,6 +23,11 @@ export class Images {
     this.loginOf = loginOf;
   }
 
+  /** The image of this name, if it is here. */
+  async find(name: string): Promise<LocalImage | undefined> {
+    return await this.engine.findImage(name);
+  }
+
   /**
    * The image of a spec, as it is here; pulled when it is not. `say` gets a line now and then.
    *

@@ -127,6 +127,10 @@ class DockerRunner implements Runner {
     }
   }
 
+  async imageDigest(image: string): Promise<string | undefined> {
+    return (await this.parts.images.find(image))?.id;
+  }
+
   async close(): Promise<void> {
     this.closing.abort();
     await Promise.allSettled(this.running);

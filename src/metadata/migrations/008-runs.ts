@@ -2,7 +2,7 @@ import type { Migration } from "./index.ts";
 
 // Runs of the classic API: the jobs of a branch at a commit. A job of a run that cannot be made has an error instead.
 export const runs: Migration = {
-  version: 7,
+  version: 8,
   statements: [
     `CREATE TABLE runs (
       id TEXT PRIMARY KEY, number BIGINT NOT NULL, repo TEXT NOT NULL, branch TEXT NOT NULL,
