@@ -1,6 +1,6 @@
 import { CodedError } from "../base/errors.ts";
 import type { CommitName } from "../model/commit.ts";
-import type { RunDetail } from "../metadata/index.ts";
+import type { Run } from "./run.ts";
 import { hasEnded, stateOf } from "./advance-runs.ts";
 import type { ClassicDeps } from "./classic-deps.ts";
 import { errorOf } from "./run-info.ts";
@@ -36,7 +36,7 @@ export async function findOutput(
   );
 }
 
-function outputIn(run: RunDetail, name: string): CommitName | undefined {
+function outputIn(run: Run, name: string): CommitName | undefined {
   const job = run.jobs.find((candidate) => candidate.name === name);
   if (job === undefined)
     throw new CodedError(

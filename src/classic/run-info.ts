@@ -1,4 +1,4 @@
-import type { RunDetail, RunJob } from "../metadata/index.ts";
+import type { Run, RunJob } from "./run.ts";
 import { stateOf, type RunJobState } from "./advance-runs.ts";
 
 /** A run as everyone sees it. */
@@ -30,7 +30,7 @@ export interface RunJobInfo {
 }
 
 /** What is said of a run. */
-export function runInfoOf(run: RunDetail): RunInfo {
+export function runInfoOf(run: Run): RunInfo {
   const jobs = run.jobs.map(jobInfoOf);
   const hasFailed = jobs.some(({ state }) => state === "failure");
   const ended = hasFailed ? "failure" : "success";

@@ -41,5 +41,6 @@ function serverOf(name: string, job: Descriptor): ServerSpec {
 /** What the documents of the original say, then what its code did. */
 function routesOf({ type, source }: Descriptor): string[] {
   if (type === "map") return ["/map", "/{name}"];
-  return ["/reduce", source.kind === "job" ? `/job/${source.name}` : `/${source.path}`];
+  const input = source.kind === "job" ? `job/${source.name}` : source.path;
+  return ["/reduce", `/${input.split("/").map(encodeURIComponent).join("/")}`];
 }

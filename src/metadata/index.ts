@@ -2,7 +2,6 @@ export type { InputOf, MetadataStore, OutputOf, ProcedureName } from "./metadata
 export type { CommitDetail } from "./procedures/commits.ts";
 export type { PackState, RefsPage, RefsTable } from "./procedures/garbage.ts";
 export type { JobDetail } from "./procedures/jobs.ts";
-export type { NewRunJob, RunDetail, RunJob } from "./procedures/branch-runs.ts";
 export type { JobPlan } from "./procedures/job-rows.ts";
 export type { EntrySpan, JobEntries, KeptEntries } from "./procedures/job-entries.ts";
 export type { ReuseBase, ReusedTasks, TaskDelta, TaskRange } from "./procedures/reuse.ts";

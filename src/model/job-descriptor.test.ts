@@ -59,6 +59,8 @@ describe("parseDescriptor()", () => {
     [{ parallel: -1 }, /parallel/],
     [{ memory: 1_000 }, /memory: expected at least 6291456/],
     [{ route: "map" }, /route: expected a path/],
+    [{ route: "/é" }, /route: expected a path/],
+    [{ route: "/a?b" }, /route: expected a path/],
     [{ port: 70_000 }, /port/],
     [{ group: "name" }, /group: only a reduce can be grouped/],
   ];

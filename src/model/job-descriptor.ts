@@ -49,7 +49,7 @@ const shape = z.strictObject({
   memory: z.number().int().min(memoryBytesMin).optional(),
   route: z
     .string()
-    .regex(/^\/[^\s?#]*$/, "expected a path, such as /map or /{name}")
+    .regex(/^\/[!"$->@-~]*$/, "expected a path, such as /map or /{name}")
     .optional(),
   port: z.number().int().min(1).max(65_535).optional(),
   group: z.enum(["none", "name"]).default("none"),

@@ -124,9 +124,8 @@ export class TestPps {
     } catch (error) {
       return await reportTask(this.deps, claim, (error as Error).message);
     }
-    await reportTask(this.deps, claim, undefined, {
-      ...(this.image === undefined ? {} : { image: this.image }),
-    });
+    const ended = this.image === undefined ? {} : { image: this.image };
+    await reportTask(this.deps, claim, undefined, ended);
   }
 
   /** All jobs, oldest first. */

@@ -47,6 +47,7 @@ testRunner({
   open: async (scratch) => await open(scratch, "namespaces"),
   isolated: true,
   group: "conformance",
+  server: { program: portServer },
   skip,
 });
 testEscapes({
