@@ -1,10 +1,17 @@
 import { codedErrorFrom, isCoded } from "../base/errors.ts";
 import { removeTree } from "../base/remove-tree.ts";
 import type { OutputChange } from "../model/output-change.ts";
+import type { ServerWork } from "../model/server-work.ts";
+import type { SecretMount } from "../runner/index.ts";
 import { collectOutput } from "./collect-output.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { runStage } from "./run-stage.ts";
-import { runUserCode } from "./run-user-code.ts";
+import {
+  runServerTask,
+  type ServerOutcome,
+  type ServerTaskOptions,
+} from "./server/run-server-task.ts";
+import { runSpecOf, runUserCode } from "./run-user-code.ts";
 import { stageInputs } from "./stage-inputs.ts";
 import { stageSecrets } from "./stage-secrets.ts";
 import { TaskLog } from "./task-log.ts";
@@ -91,6 +98,10 @@ async function outcomeOf(
       await untilAvailable(store, { clock, signal });
       return { kind: "success", facts };
     }
+    if (task.server !== undefined) {
+      const more = { taskLog, secretMounts: secrets.mounts, directory: `${directory}/out` };
+      return await serveTask({ ...options, ...more }, { task, work: task.server }, signal);
+    }
     const stage = await untilAvailable(
       async () => await stageInputs({ fs, views, out: `${directory}/out` }, task, signal),
       { clock, signal },
@@ -121,4 +132,26 @@ async function outcomeOf(
   } finally {
     await taskLog.close();
   }
+}
+
+/** The work of a task whose command is a server. */
+async function serveTask(
+  options: ServerTaskOptions &
+    Pick<WorkerOptions, "hidden" | "places" | "scratch"> & {
+      readonly secretMounts: readonly SecretMount[];
+    },
+  { task, work }: { task: ClaimedTask; work: ServerWork },
+  signal: AbortSignal,
+): Promise<TaskOutcome> {
+  const { clock, host } = options;
+  const hidden = [...options.hidden, options.scratch];
+  const spec = runSpecOf(task, { mounts: [], secrets: options.secretMounts, hidden });
+  const run = async (): Promise<ServerOutcome> =>
+    await runServerTask(options, { spec, task, work }, signal);
+  const ended = await (options.places === undefined ? run() : options.places.run(run, signal));
+  if (ended.kind === "failure") return ended;
+  const changes = (): AsyncIterable<OutputChange> => ended.answers.changes(work.gone);
+  const store = async (): Promise<void> => await host.writeOutput(task, changes, signal);
+  await untilAvailable(store, { clock, signal });
+  return { kind: "success" };
 }

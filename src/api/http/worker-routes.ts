@@ -61,6 +61,7 @@ const outcomeBody = z.union([
     kind: z.literal("failure"),
     error: z.string().max(64 * KiB),
     exitCode: z.int().optional(),
+    isFinal: z.boolean().optional(),
   }),
 ]);
 const whole = z.int().min(0);
@@ -210,7 +211,10 @@ async function* viewLines(
 }
 
 function outcomeOf(outcome: z.infer<typeof outcomeBody>): TaskOutcome {
-  if (outcome.kind === "failure") return { kind: "failure", error: outcome.error };
+  if (outcome.kind === "failure") {
+    const { kind, error, isFinal = false } = outcome;
+    return { kind, error, isFinal };
+  }
   const { image, facts } = outcome;
   return {
     kind: "success",

@@ -203,7 +203,13 @@ export const storeOutput: Procedure<TaskClaim & { run: NewRun; sealed: Sealed },
  * of that in which it ran. True when it may have been what the job waited for, so that there is an event.
  */
 export const reportTask: Procedure<
-  TaskClaim & { error?: string; delayMs: number; image?: string; facts?: TaskFacts },
+  TaskClaim & {
+    error?: string;
+    delayMs: number;
+    isFinal?: boolean;
+    image?: string;
+    facts?: TaskFacts;
+  },
   boolean
 > = async (tx, input) => {
   if (await isReported(tx, input)) return true;
@@ -218,7 +224,8 @@ export const reportTask: Procedure<
     input.jobId,
     input.task,
   ))!;
-  return (await isSpent(tx, { ...input, failures })) && (await endTask(tx, input, "failure"));
+  const isSpentNow = input.isFinal === true || (await isSpent(tx, { ...input, failures }));
+  return isSpentNow && (await endTask(tx, input, "failure"));
 };
 
 /** A job whose tasks ran in several images is `mixed`: no other is as it. */
