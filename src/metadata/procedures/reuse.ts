@@ -242,9 +242,12 @@ export const taskDeltas: Procedure<
   return deltas.length === count ? deltas : undefined;
 };
 
-/** Says of a job that no file of its output is of two of its tasks. */
-export const markDisjoint: Procedure<{ id: string }, void> = async (tx, { id }) => {
-  await tx.run(`UPDATE jobs SET disjoint = 1 WHERE id = ?`, id);
+/** Says of a job that no file of this output, unless it has another by now, is of two of its tasks. */
+export const markDisjoint: Procedure<{ id: string; outputUid: string }, void> = async (
+  tx,
+  { id, outputUid },
+) => {
+  await tx.run(`UPDATE jobs SET disjoint = 1 WHERE id = ? AND output_uid = ?`, id, outputUid);
 };
 
 /** Keeps by which keys the outputs of some tasks are found, once these have succeeded. */

@@ -1,0 +1,33 @@
+import { strict as assert } from "node:assert";
+import { describe, it } from "node:test";
+import { localPrincipal } from "../model/principal.ts";
+import { restartJob } from "./job-verbs.ts";
+import { openTestPps, type Program } from "./testing/open-test-pps.ts";
+
+const each = { method: "reduce", each: true };
+
+describe("a restarted job whose tasks are reused", () => {
+  it("is not taken for one whose tasks write apart because its first round was", async (t) => {
+    const pps = openTestPps(t);
+    await pps.pfs.repo("a");
+    let isBad = true;
+    const program: Program = ({ inputs }) =>
+      Object.entries(inputs["a"]!).map(([name, text]) => {
+        if (isBad && name === "l") throw new Error("not yet");
+        return { do: "append", path: "all", text: `${name}${text}` };
+      });
+    await pps.pipeline("p", { a: each }, { reuse: true, program, retries: 0 });
+    await pps.pfs.commit("a", { k: "1\n", l: "2\n" });
+    await pps.settle();
+    isBad = false;
+    await restartJob(pps.deps, localPrincipal, (await pps.jobs("p"))[0]!.id, { failedOnly: true });
+    await pps.settle();
+    assert.deepEqual(await pps.output("p", 0), { all: "k1\nl2\n" });
+    const id = await pps.pfs.start("a");
+    await pps.pfs.delete({ repo: "a", id }, "l");
+    await pps.pfs.put({ repo: "a", id }, "m", "3\n");
+    await pps.pfs.finish({ repo: "a", id });
+    await pps.settle();
+    assert.deepEqual(await pps.output("p", 1), { all: "k1\nm3\n" });
+  });
+});
