@@ -30,4 +30,35 @@ describe("a restarted job whose tasks are reused", () => {
     await pps.settle();
     assert.deepEqual(await pps.output("p", 1), { all: "k1\nm3\n" });
   });
+
+  it("gives nothing to a job that was about to take from what it had before", async (t) => {
+    const pps = openTestPps(t);
+    await pps.pfs.repo("a");
+    const program: Program = ({ inputs }) =>
+      Object.entries(inputs["a"]!).map(([name, text]) => {
+        if (name === "l" && text === "bad") throw new Error("it says so");
+        return { do: "append", path: name, text: text! };
+      });
+    await pps.pipeline("p", { a: each }, { reuse: true, program, retries: 0 });
+    await pps.pfs.commit("a", { k: "1", l: "bad" });
+    await pps.settle();
+    const [failed] = await pps.jobs("p");
+    const { pfs } = pps.deps;
+    let isLate = true;
+    const call: typeof pfs.metadata.call = async (name, input) => {
+      if (name === "startJob" && isLate) {
+        isLate = false;
+        await restartJob({ ...pps.deps, pfs }, localPrincipal, failed!.id, { failedOnly: false });
+      }
+      return await pfs.metadata.call(name, input);
+    };
+    const metadata = { call, close: async () => await pfs.metadata.close() };
+    pps.deps = { ...pps.deps, pfs: { ...pfs, metadata } };
+    const id = await pps.pfs.start("a");
+    await pps.pfs.put({ repo: "a", id }, "l", "good", true);
+    await pps.pfs.finish({ repo: "a", id });
+    await pps.settle();
+    assert.deepEqual(await pps.states("p"), ["failure", "success"]);
+    assert.deepEqual(await pps.output("p", 1), { k: "1", l: "good" });
+  });
 });

@@ -25,6 +25,8 @@ export interface ReuseBase {
   readonly inputUids: readonly string[];
   /** Its output, when no file in it is of two tasks and it begins with nothing; else null. */
   readonly outputUid: string | null;
+  /** Another once it is restarted. */
+  readonly run: string;
   readonly reused: readonly ReusedTasks[];
   /** Those that did not succeed. */
   readonly missing: readonly TaskRange[];
@@ -68,6 +70,7 @@ export const findReuseBase: Procedure<
     tasks: row.tasks_total,
     inputUids: (await inputsOf(tx, row.id)).map((input) => input.commit_uid),
     outputUid: isWhole && row.disjoint === 1 ? row.output_uid : null,
+    run: row.output_uid ?? "",
     reused: await reusedOf(tx, row.id),
     missing: isWhole
       ? []
@@ -95,16 +98,21 @@ export async function reusedOf(tx: Tx, jobId: string): Promise<ReusedTasks[]> {
 /**
  * Records which tasks of a job need not run.
  *
- * @throws CodedError `aborted` when a job whose output they take was deleted meanwhile
+ * @param base the earlier job that they were compared with
+ * @throws CodedError `aborted` when it, or a job whose output they take, was deleted or restarted meanwhile
  */
 export async function insertReused(
   tx: Tx,
   jobId: string,
-  reused: readonly ReusedTasks[],
+  { base, reused }: { base?: Pick<ReuseBase, "id" | "run">; reused: readonly ReusedTasks[] },
 ): Promise<void> {
-  for (const origin of new Set(reused.map(({ fromJob }) => fromJob)))
-    if ((await tx.get(`SELECT id FROM jobs WHERE id = ?`, origin)) === undefined)
-      throw new CodedError("aborted", `Job ${origin} was deleted meanwhile: look again`);
+  if (base === undefined) return;
+  for (const origin of new Set([base.id, ...reused.map(({ fromJob }) => fromJob)]))
+    if (!(await gives(tx, base, origin)))
+      throw new CodedError(
+        "aborted",
+        `Job ${origin} was deleted or restarted meanwhile: look again`,
+      );
   await eachTogether(reused, ({ task, span, fromJob, fromTask }) =>
     tx.run(
       `INSERT INTO reused_tasks (job_id, task, span, from_job, from_task) VALUES (?, ?, ?, ?, ?)`,
@@ -115,6 +123,23 @@ export async function insertReused(
       fromTask,
     ),
   );
+}
+
+/** Whether a job still has what it, or another through it, had to give. */
+async function gives(
+  tx: Tx,
+  base: Pick<ReuseBase, "id" | "run">,
+  origin: string,
+): Promise<boolean> {
+  const row =
+    origin === base.id
+      ? await tx.get(`SELECT id FROM jobs WHERE id = ? AND output_uid = ?`, base.id, base.run)
+      : await tx.get(
+          `SELECT task FROM reused_tasks WHERE job_id = ? AND from_job = ? LIMIT 1`,
+          base.id,
+          origin,
+        );
+  return row !== undefined;
 }
 
 /** The ranges of `tasks` tasks that are not among these, which are in order. */
