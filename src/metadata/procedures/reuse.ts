@@ -214,10 +214,22 @@ interface DeltaRow extends Record<string, string | number | Uint8Array | null> {
   root: Buffer | null;
 }
 
-/** What the tasks of a job that took another's output have taken, in task order. */
+/**
+ * What the tasks of a job that took another's output have taken, in task order.
+ *
+ * @throws CodedError `failed_precondition` when some of it is not there: no output is made without it
+ */
 export const reusedOutputs: Procedure<{ jobId: string }, TaskDelta[]> = async (tx, { jobId }) => {
   const deltas: TaskDelta[] = [];
-  for (const range of await reusedOf(tx, jobId)) deltas.push(...(await takenBy(tx, range)));
+  for (const range of await reusedOf(tx, jobId)) {
+    const taken = await takenBy(tx, range);
+    deltas.push(...taken);
+    if (taken.length === range.span) continue;
+    throw new CodedError(
+      "failed_precondition",
+      `Cannot take the outputs of ${range.span} tasks of job ${range.fromJob}: ${taken.length} are there. Restart job ${jobId}`,
+    );
+  }
   return deltas;
 };
 
