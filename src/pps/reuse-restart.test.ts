@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { describe, it } from "node:test";
 import { localPrincipal } from "../model/principal.ts";
-import { restartJob } from "./job-verbs.ts";
+import { deleteJob, restartJob } from "./job-verbs.ts";
 import { openTestPps, type Program } from "./testing/open-test-pps.ts";
 
 const each = { method: "reduce", each: true };
@@ -60,5 +60,35 @@ describe("a restarted job whose tasks are reused", () => {
     await pps.settle();
     assert.deepEqual(await pps.states("p"), ["failure", "success"]);
     assert.deepEqual(await pps.output("p", 1), { k: "1", l: "good" });
+  });
+
+  it("gives what it has, though the one it took from is deleted while it is published", async (t) => {
+    const pps = openTestPps(t);
+    await pps.pfs.repo("a");
+    await pps.pipeline("p", { a: each }, { reuse: true });
+    await pps.pfs.commit("a", { k: "1" });
+    await pps.settle();
+    const [first] = await pps.jobs("p");
+    const { pfs } = pps.deps;
+    let isLate = true;
+    const call: typeof pfs.metadata.call = async (name, input) => {
+      if (name === "beginFinish" && isLate && (await pps.jobs("p")).length === 2) {
+        isLate = false;
+        await deleteJob({ ...pps.deps, pfs }, localPrincipal, first!.id);
+      }
+      return await pfs.metadata.call(name, input);
+    };
+    const metadata = { call, close: async () => await pfs.metadata.close() };
+    const quick = { ...pps.deps, pfs: { ...pfs, metadata } };
+    await pps.pfs.commit("a", { l: "2" });
+    pps.deps = quick;
+    await pps.settle();
+    await pps.pfs.commit("a", { m: "3" });
+    await pps.settle();
+    assert.equal(isLate, false);
+    const [second] = await pps.jobs("p");
+    assert.deepEqual([second!.state, second!.error], ["success", undefined]);
+    assert.deepEqual(await pps.states("p"), ["success", "success"]);
+    assert.deepEqual(await pps.output("p", 1), { k: "1", l: "2", m: "3" });
   });
 });

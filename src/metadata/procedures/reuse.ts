@@ -154,14 +154,15 @@ export function rangesBetween(ranges: readonly TaskRange[], tasks: number): Task
 }
 
 /**
- * Before the tasks of a job go: those of other jobs that took their outputs, and are not published yet, have to
- * run after all; of those that are, nothing can be taken any more.
+ * Before the tasks of a job go: those of other jobs that took their outputs, and have not staged them yet, have to
+ * run after all; of those that have, nothing can be taken any more.
  */
 export async function releaseReused(tx: Tx, jobId: string): Promise<void> {
   await tx.run(`DELETE FROM reused_tasks WHERE job_id = ?`, jobId);
   const going = await tx.all<{ job_id: string }>(
     `SELECT DISTINCT r.job_id FROM reused_tasks r JOIN jobs j ON j.id = r.job_id
-     WHERE r.from_job = ? AND j.state IN ('creating', 'running')`,
+     WHERE r.from_job = ? AND j.state IN ('creating', 'running')
+       AND NOT EXISTS (SELECT 1 FROM staged_runs s WHERE s.uid = j.output_uid)`,
     jobId,
   );
   await tx.run(`UPDATE reused_tasks SET from_job = '' WHERE from_job = ?`, jobId);
