@@ -52,6 +52,8 @@ export type TaskOutcome =
       readonly kind: "success";
       /** Digest of the image it ran in; absent where there are none. */
       readonly image?: string;
+      /** It wrote something, which was stored before: to be refused when that is not there. */
+      readonly hasOutput?: boolean;
     }
   | { readonly kind: "failure"; readonly error: string; readonly exitCode?: number };
 

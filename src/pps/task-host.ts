@@ -156,7 +156,7 @@ export class TaskHost {
   async report(task: HeldTask, outcome: TaskOutcome): Promise<void> {
     const held = heldTaskOf(task);
     if (outcome.kind === "failure") await reportTask(this.pps, held, outcome.error);
-    else await reportTask(this.pps, held, undefined, outcome.image);
+    else await reportTask(this.pps, held, undefined, outcome);
   }
 
   /** Hands a task back, for another worker to take at once. */

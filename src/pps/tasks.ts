@@ -114,17 +114,22 @@ export async function storeTaskOutput(
   await deps.pfs.metadata.call("storeOutput", { ...claim, ...staged });
 }
 
-/** Ends an attempt; without `error` it succeeded. `image`: the digest of that in which it ran. */
+/**
+ * Ends an attempt; without `error` it succeeded. `image`: the digest of that in which it ran.
+ *
+ * @throws CodedError `aborted` when the task is not held any more, or what it stored is lost: it has to run again
+ */
 export async function reportTask(
   deps: PpsDeps,
   claim: TaskClaim,
   error: string | undefined,
-  image?: string,
+  { image, hasOutput = false }: { image?: string; hasOutput?: boolean } = {},
 ): Promise<void> {
   const { hints, metadata, random } = deps.pfs;
   const leftEvent = await metadata.call("reportTask", {
     ...claim,
     delayMs: retryDelayMs(claim.attempt, random),
+    hasOutput,
     ...(image === undefined ? {} : { image }),
     ...(error === undefined ? {} : { error: `${error}${await shareText(deps, claim)}` }),
   });

@@ -91,9 +91,12 @@ async function outcomeOf(
         signal,
       );
       if (ended.kind === "success") {
-        const changes = (): AsyncIterable<OutputChange> => collectOutput(fs, stage, signal);
+        let hasOutput = false;
+        const changes = (): AsyncIterable<OutputChange> =>
+          noting(collectOutput(fs, stage, signal), () => (hasOutput = true));
         const store = async (): Promise<void> => await host.writeOutput(task, changes, signal);
         await untilAvailable(store, { clock, signal });
+        if (hasOutput) return { ...ended, hasOutput };
       }
       return ended;
     } finally {
@@ -107,5 +110,16 @@ async function outcomeOf(
     return { kind: "failure", error: taskLog.hidden(message) };
   } finally {
     await taskLog.close();
+  }
+}
+
+/** Says of each as it passes. */
+async function* noting<T>(
+  items: AsyncIterable<T>,
+  note: () => void,
+): AsyncGenerator<T, void, void> {
+  for await (const item of items) {
+    note();
+    yield item;
   }
 }

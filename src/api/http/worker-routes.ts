@@ -39,7 +39,11 @@ const claimBody = z.object({
   waitMs: z.int().min(0).max(waitMsMax).default(0),
 });
 const outcomeBody = z.union([
-  z.object({ kind: z.literal("success"), image: z.string().max(200).optional() }),
+  z.object({
+    kind: z.literal("success"),
+    image: z.string().max(200).optional(),
+    hasOutput: z.boolean().default(false),
+  }),
   z.object({
     kind: z.literal("failure"),
     error: z.string().max(64 * KiB),
@@ -187,8 +191,8 @@ async function* viewLines(
 
 function outcomeOf(outcome: z.infer<typeof outcomeBody>): TaskOutcome {
   if (outcome.kind === "failure") return { kind: "failure", error: outcome.error };
-  const { image } = outcome;
-  return { kind: "success", ...(image === undefined ? {} : { image }) };
+  const { image, hasOutput } = outcome;
+  return { kind: "success", hasOutput, ...(image === undefined ? {} : { image }) };
 }
 
 /** The attempt that a request is about; who calls proves with the token that it is its own. */
