@@ -68,6 +68,8 @@ export type TaskOutcome =
       readonly image?: string;
       /** Of a task in a stage. */
       readonly facts?: TaskFacts;
+      /** It wrote something, which was stored before: to be refused when that is not there. */
+      readonly hasOutput?: boolean;
     }
   | {
       readonly kind: "failure";

@@ -133,25 +133,33 @@ export async function storeTaskOutput(
   await deps.pfs.metadata.call("storeOutput", { ...claim, ...staged });
 }
 
+/** What is said of an attempt at its end. */
+interface Ended {
+  readonly image?: string;
+  readonly facts?: TaskFacts;
+  readonly isFinal?: boolean;
+  readonly hasOutput?: boolean;
+}
+
 /**
  * Ends an attempt; without `error` it succeeded: in an image of this digest, and with what it has counted. After a
  * final failure there is no other attempt.
+ *
+ * @throws CodedError `aborted` when the task is not held any more, or what it stored is lost: it has to run again
  */
 export async function reportTask(
   deps: PpsDeps,
   claim: TaskClaim,
   error: string | undefined,
-  {
-    image,
-    facts,
-    isFinal = false,
-  }: { readonly image?: string; readonly facts?: TaskFacts; readonly isFinal?: boolean } = {},
+  ended: Ended = {},
 ): Promise<void> {
   const { hints, metadata, random } = deps.pfs;
+  const { image, facts, isFinal = false, hasOutput = false } = ended;
   const leftEvent = await metadata.call("reportTask", {
     ...claim,
     delayMs: retryDelayMs(claim.attempt, random),
     isFinal,
+    hasOutput,
     ...(image === undefined ? {} : { image }),
     ...(facts === undefined ? {} : { facts }),
     ...(error === undefined ? {} : { error: `${error}${await shareText(deps, claim)}` }),

@@ -14,6 +14,7 @@ import {
 import { runSpecOf, runUserCode } from "./run-user-code.ts";
 import { stageInputs } from "./stage-inputs.ts";
 import { stageSecrets } from "./stage-secrets.ts";
+import { storeOutput } from "./store-output.ts";
 import { TaskLog } from "./task-log.ts";
 import { untilAvailable } from "./until-available.ts";
 import type { ViewStore } from "./view-store.ts";
@@ -78,7 +79,7 @@ async function outcomeOf(
   { task, directory }: Attempt,
   signal: AbortSignal,
 ): Promise<TaskOutcome> {
-  const { clock, fs, host, views } = options;
+  const { clock, fs, views } = options;
   const taskLog = new TaskLog(options, task, signal);
   try {
     const secrets = await stageSecrets(
@@ -94,9 +95,7 @@ async function outcomeOf(
         signal,
       );
       const changes = (): AsyncIterable<OutputChange> => collectOutput(fs, stage, signal);
-      const store = async (): Promise<void> => await host.writeOutput(task, changes, signal);
-      await untilAvailable(store, { clock, signal });
-      return { kind: "success", facts };
+      return { kind: "success", facts, ...(await storeOutput(options, task, changes, signal)) };
     }
     if (task.server !== undefined) {
       const more = { taskLog, secretMounts: secrets.mounts, directory: `${directory}/out` };
@@ -116,8 +115,7 @@ async function outcomeOf(
       );
       if (ended.kind === "success") {
         const changes = (): AsyncIterable<OutputChange> => collectOutput(fs, stage, signal);
-        const store = async (): Promise<void> => await host.writeOutput(task, changes, signal);
-        await untilAvailable(store, { clock, signal });
+        return { ...ended, ...(await storeOutput(options, task, changes, signal)) };
       }
       return ended;
     } finally {
@@ -143,7 +141,6 @@ async function serveTask(
   { task, work }: { task: ClaimedTask; work: ServerWork },
   signal: AbortSignal,
 ): Promise<TaskOutcome> {
-  const { clock, host } = options;
   const hidden = [...options.hidden, options.scratch];
   const spec = runSpecOf(task, { mounts: [], secrets: options.secretMounts, hidden });
   const run = async (): Promise<ServerOutcome> =>
@@ -151,7 +148,5 @@ async function serveTask(
   const ended = await (options.places === undefined ? run() : options.places.run(run, signal));
   if (ended.kind === "failure") return ended;
   const changes = (): AsyncIterable<OutputChange> => ended.answers.changes(work.gone);
-  const store = async (): Promise<void> => await host.writeOutput(task, changes, signal);
-  await untilAvailable(store, { clock, signal });
-  return { kind: "success" };
+  return { kind: "success", ...(await storeOutput(options, task, changes, signal)) };
 }

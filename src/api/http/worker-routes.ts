@@ -56,6 +56,7 @@ const outcomeBody = z.union([
     kind: z.literal("success"),
     image: z.string().max(200).optional(),
     facts: taskFacts.optional(),
+    hasOutput: z.boolean().default(false),
   }),
   z.object({
     kind: z.literal("failure"),
@@ -215,9 +216,10 @@ function outcomeOf(outcome: z.infer<typeof outcomeBody>): TaskOutcome {
     const { kind, error, isFinal = false } = outcome;
     return { kind, error, isFinal };
   }
-  const { image, facts } = outcome;
+  const { image, facts, hasOutput } = outcome;
   return {
     kind: "success",
+    hasOutput,
     ...(image === undefined ? {} : { image }),
     ...(facts === undefined ? {} : { facts }),
   };
