@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { describe, it } from "node:test";
+import { CodedError } from "../base/errors.ts";
 import { localPrincipal } from "../model/principal.ts";
 import { deleteJob, restartJob } from "./job-verbs.ts";
 import { openTestPps, type Program } from "./testing/open-test-pps.ts";
@@ -65,7 +66,9 @@ describe("a restarted job whose tasks are reused", () => {
   it("gives what it has, though the one it took from is deleted while it is published", async (t) => {
     const pps = openTestPps(t);
     await pps.pfs.repo("a");
-    await pps.pipeline("p", { a: each }, { reuse: true });
+    const program: Program = ({ inputs }) =>
+      Object.values(inputs["a"]!).map((text) => ({ do: "append", path: "all", text: text! }));
+    await pps.pipeline("p", { a: each }, { reuse: true, program });
     await pps.pfs.commit("a", { k: "1" });
     await pps.settle();
     const [first] = await pps.jobs("p");
@@ -75,6 +78,7 @@ describe("a restarted job whose tasks are reused", () => {
       if (name === "beginFinish" && isLate && (await pps.jobs("p")).length === 2) {
         isLate = false;
         await deleteJob({ ...pps.deps, pfs }, localPrincipal, first!.id);
+        throw new CodedError("unavailable", "as if the daemon had died here");
       }
       return await pfs.metadata.call(name, input);
     };
@@ -89,6 +93,6 @@ describe("a restarted job whose tasks are reused", () => {
     const [second] = await pps.jobs("p");
     assert.deepEqual([second!.state, second!.error], ["success", undefined]);
     assert.deepEqual(await pps.states("p"), ["success", "success"]);
-    assert.deepEqual(await pps.output("p", 1), { k: "1", l: "2", m: "3" });
+    assert.deepEqual(await pps.output("p", 1), { all: "123" });
   });
 });

@@ -225,7 +225,8 @@ export const reusedOutputs: Procedure<{ jobId: string }, TaskDelta[]> = async (t
   for (const range of await reusedOf(tx, jobId)) {
     const taken = await takenBy(tx, range);
     deltas.push(...taken);
-    if (taken.length === range.span) continue;
+    // Whose source was deleted since needs it no more: all of it is staged.
+    if (taken.length === range.span || range.fromJob === "") continue;
     throw new CodedError(
       "failed_precondition",
       `Cannot take the outputs of ${range.span} tasks of job ${range.fromJob}: ${taken.length} are there. Restart job ${jobId}`,
