@@ -18,6 +18,7 @@ import { manyFiles } from "./many-files.ts";
 import { memory } from "./memory.ts";
 import { metadataBytes } from "./metadata-bytes.ts";
 import { noOpTasks } from "./no-op-tasks.ts";
+import { mount } from "./mount.ts";
 import { oneInMany } from "./one-in-many.ts";
 import { pipeline } from "./pipeline.ts";
 import { shuffleSort } from "./shuffle-sort.ts";
@@ -40,6 +41,7 @@ const benches: Readonly<Record<string, Bench>> = {
   garbage,
   pipeline,
   "no-op-tasks": noOpTasks,
+  mount,
   "each-tasks": eachTasks,
   "beside-a-put": besideAPut,
   "cli-start": cliStart,

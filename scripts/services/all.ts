@@ -2,6 +2,7 @@ import { docker } from "./docker.ts";
 import { gearman } from "./gearman.ts";
 import { goToolchain } from "./go.ts";
 import { grpcInPython } from "./grpc-python.ts";
+import { mounts } from "./mounts.ts";
 import { namespaces } from "./namespaces.ts";
 import type { RunningService, Service } from "./service.ts";
 import { postgres } from "./postgres.ts";
@@ -21,6 +22,7 @@ const services: readonly Service[] = [
   grpcInPython,
   docker,
   gearman,
+  mounts,
 ];
 
 /** Installs what is missing and starts what has to run; the environment of all, and one stop. */

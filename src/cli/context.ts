@@ -7,6 +7,7 @@ import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { Client, ClientOptions, ServerFacts } from "../client/index.ts";
 import type { Machine } from "./machine.ts";
+import type { Mounting } from "./mounting.ts";
 
 /** Everything the commands touch, so that tests own it; `main` gives the real ones. */
 export interface CliDeps {
@@ -35,6 +36,8 @@ export interface CliDeps {
   readonly fileSystem: FileSystem;
   /** The machine this runs on, loaded by the command that looks at it. */
   readonly machine: () => Promise<Machine>;
+  /** Its mounts, loaded by the commands about them. */
+  readonly mounting: () => Promise<Mounting>;
   /** Fires when the user interrupts. */
   readonly signal: AbortSignal;
 }

@@ -197,6 +197,14 @@ export const registry: Readonly<Record<string, Entry>> = {
     summary: "Delete everything.",
     load: async () => (await import("./commands/delete-all.ts")).deleteAll,
   },
+  mount: {
+    summary: "Mount pfs locally. This command blocks.",
+    load: async () => (await import("./commands/mount.ts")).mount,
+  },
+  unmount: {
+    summary: "Unmount pfs.",
+    load: async () => (await import("./commands/unmount.ts")).unmount,
+  },
   "garbage-collect": {
     summary: "Remove what nothing refers to any more.",
     load: async () => (await import("./commands/garbage-collect.ts")).garbageCollect,

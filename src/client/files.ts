@@ -33,6 +33,18 @@ export interface ViewOptions extends CallOptions {
   readonly shard?: Shard;
 }
 
+export interface InspectOptions extends ViewOptions {
+  /** Of a directory without the names of its children, of which there may be many. */
+  readonly bare?: boolean;
+}
+
+export interface ListOptions extends ViewOptions {
+  /** Everything below, instead of the direct children. */
+  readonly recurse?: boolean;
+  /** How many entries one request brings: at most 10 000. Default: 1 000. */
+  readonly pageEntries?: number;
+}
+
 export interface GetOptions extends ViewOptions {
   /** First byte wanted, from 0. */
   readonly offsetBytes?: number;
@@ -92,7 +104,7 @@ export interface FileCalls {
   /** Everything below a directory as a tar stream. See unpackTar(). */
   getTar(commit: CommitName, path: string, options?: ViewOptions): Promise<AsyncIterable<Buffer>>;
   /** One file or directory, with the names of its children. */
-  inspect(commit: CommitName, path: string, options?: ViewOptions): Promise<FileInfo>;
+  inspect(commit: CommitName, path: string, options?: InspectOptions): Promise<FileInfo>;
   /**
    * Files at or below a path that differ between two commits, in pages of at most 10 000.
    *
@@ -104,11 +116,14 @@ export interface FileCalls {
     options?: CallOptions,
   ): AsyncIterable<FileDifference>;
   /** A directory's entries by path, in pages of at most 10 000; with `recurse` everything below it. */
-  list(
-    commit: CommitName,
-    path: string,
-    options?: ViewOptions & { readonly recurse?: boolean },
-  ): AsyncIterable<FileInfo>;
+  list(commit: CommitName, path: string, options?: ListOptions): AsyncIterable<FileInfo>;
+  /** The same a page at a time: undefined after the last. A call that fails may be made again. */
+  listPages(commit: CommitName, path: string, options?: ListOptions): FilePages;
+}
+
+/** Pages of a list. */
+export interface FilePages {
+  next(): Promise<readonly FileInfo[] | undefined>;
 }
 
 export function fileCalls(connection: Connection): FileCalls {
@@ -150,11 +165,13 @@ export function fileCalls(connection: Connection): FileCalls {
       connection.json<FileInfo>({
         method: "GET",
         path: `${commitUrl(commit)}/info/${rest(path)}`,
-        query: viewQuery(options),
+        query: { ...viewQuery(options), bare: options.bare },
         signal: options.signal,
       }),
     diff: (repo, range, options = {}) => diffPages(connection, repo, { ...range, ...options }),
     list: (commit, path, options = {}) =>
+      allOf(listPages(connection, `${commitUrl(commit)}/list/${rest(path)}`, options)),
+    listPages: (commit, path, options = {}) =>
       listPages(connection, `${commitUrl(commit)}/list/${rest(path)}`, options),
   };
 }
@@ -195,23 +212,29 @@ function putTar<T>(
   });
 }
 
-async function* listPages(
-  connection: Connection,
-  path: string,
-  options: ViewOptions & { readonly recurse?: boolean },
-): AsyncGenerator<FileInfo, void, void> {
-  const query = { ...viewQuery(options), recurse: options.recurse };
+function listPages(connection: Connection, path: string, options: ListOptions): FilePages {
+  const { recurse, pageEntries: limit, signal } = options;
+  const query = { ...viewQuery(options), recurse, limit };
   let after: string | undefined;
-  do {
-    const page: { files: FileInfo[]; next?: string } = await connection.json({
-      method: "GET",
-      path,
-      query: { ...query, after },
-      signal: options.signal,
-    });
-    yield* page.files;
-    after = page.next;
-  } while (after !== undefined);
+  let isOver = false;
+  return {
+    async next() {
+      if (isOver) return undefined;
+      const page: { files: FileInfo[]; next?: string } = await connection.json({
+        method: "GET",
+        path,
+        query: { ...query, after },
+        signal,
+      });
+      after = page.next;
+      isOver = after === undefined;
+      return page.files;
+    },
+  };
+}
+
+async function* allOf(pages: FilePages): AsyncGenerator<FileInfo, void, void> {
+  for (let page = await pages.next(); page !== undefined; page = await pages.next()) yield* page;
 }
 
 async function* diffPages(

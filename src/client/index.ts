@@ -13,7 +13,10 @@ export type {
   Content,
   Fetched,
   FileCalls,
+  FilePages,
   GetOptions,
+  InspectOptions,
+  ListOptions,
   PutOptions,
   ViewOptions,
 } from "./files.ts";

@@ -42,6 +42,7 @@ async function main(): Promise<number> {
     openClient: async (options) => (await import("../client/index.ts")).openClient(options),
     fetch,
     fileSystem,
+    mounting: async () => (await import("./mounting.ts")).mounting(process.env),
     machine: async () => (await import("./machine.ts")).thisMachine(process.env),
     signal: interrupted.signal,
   });

@@ -144,12 +144,12 @@ export class TaskHost {
     changes: () => AsyncIterable<OutputChange>,
     signal: AbortSignal,
   ): Promise<void> {
+    const outputUid = this.outputUids.get(task.jobId) ?? (await this.outputOf(task));
     const all = changes()[Symbol.asyncIterator]();
     try {
       const first = await all.next();
       // Nothing is what is stored already.
       if (first.done === true) return;
-      const outputUid = this.outputUids.get(task.jobId) ?? (await this.outputOf(task));
       const claim = heldTaskOf(task);
       await storeTaskOutput(this.pps, { claim, outputUid }, withFirst(first.value, all), signal);
     } finally {

@@ -13,6 +13,11 @@ const compressedBytesMin = 256;
 const shareMax = 0.95;
 const level = 1;
 
+/** Less would come out of memory that buffers share, which can be neither moved nor given back. */
+function roomFor(bytes: number): number {
+  return Math.max(bytes, Buffer.poolSize);
+}
+
 /** The bytes of a block as they are stored. */
 export interface StoredBlock {
   readonly bytes: Buffer;
@@ -27,7 +32,7 @@ export function encodeBlock(plain: Buffer): StoredBlock {
       ? undefined
       : zstdCompressSync(plain, {
           // In one piece: with less room the answer comes in steps.
-          chunkSize: plain.length + KiB,
+          chunkSize: roomFor(plain.length + KiB),
           pledgedSrcSize: plain.length,
           params: { [constants.ZSTD_c_compressionLevel]: level },
         });
@@ -59,7 +64,7 @@ function inflate(stored: Buffer, block: StoredAs, name: string): Buffer {
   try {
     return zstdDecompressSync(stored, {
       // In one piece; when it is just full, the runtime makes room for another.
-      chunkSize: Math.max(block.plainBytes + 1, 64),
+      chunkSize: roomFor(block.plainBytes + 1),
       maxOutputLength: Math.max(block.plainBytes, 1),
     });
   } catch (error) {

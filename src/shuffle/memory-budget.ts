@@ -39,11 +39,19 @@ export function checkMemory(memoryBytesMax: number): void {
     );
 }
 
+function besideOf(memoryBytesMax: number): number {
+  return Math.min(besideBytesMax, besideShare * memoryBytesMax);
+}
+
+/** What the sources of one merge may take together. */
+export function mergeMemory(memoryBytesMax: number): number {
+  return memoryBytesMax - besideOf(memoryBytesMax) - blocksUnderWay * blockBytesOf(memoryBytesMax);
+}
+
 /** Divides a budget among so many sorters. */
 export function sortMemory(memoryBytesMax: number, sorters: number): SortMemory {
   const blockBytes = blockBytesOf(memoryBytesMax);
-  const beside = Math.min(besideBytesMax, besideShare * memoryBytesMax);
-  const shared = memoryBytesMax - beside - sorters * blocksUnderWay * blockBytes;
+  const shared = memoryBytesMax - besideOf(memoryBytesMax) - sorters * blocksUnderWay * blockBytes;
   // Tables of three quarters suffice for lines of 24 bytes; of shorter ones, less than an arena is sorted at a time.
   const arenaBytes = Math.floor(shared / (sorters + 1 + 0.75 * sorters));
   return { arenaBytes, tableBytes: Math.floor(0.75 * arenaBytes), blockBytes };

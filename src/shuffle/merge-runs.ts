@@ -2,7 +2,7 @@ import { ahead } from "../base/ahead.ts";
 import { throwIfCancelled } from "../base/cancelled.ts";
 import { CodedError } from "../base/errors.ts";
 import type { KeyRules } from "./key-rules.ts";
-import { blockBytesOf, checkMemory, memoryBytesDefault } from "./memory-budget.ts";
+import { blockBytesOf, checkMemory, memoryBytesDefault, mergeMemory } from "./memory-budget.ts";
 import { mergeBlocks, type Slab } from "./merge-blocks.ts";
 import { blocksOfRange, type KeyRange, readBlocks, readRunIndex } from "./read-run.ts";
 import { RunFolder, type ShuffleFs } from "./run-folder.ts";
@@ -80,8 +80,9 @@ async function fewRuns(
   const { memoryBytesMax = memoryBytesDefault, range = {} } = options;
   checkMemory(memoryBytesMax);
   const runs = await openRuns(sources, options.rules, range, signal);
-  while (runs.length > 2 && sum(runs, (run) => run.memoryBytes) > memoryBytesMax) {
-    const { first, end } = cheapestMerge(runs, memoryBytesMax);
+  const sourcesBytesMax = mergeMemory(memoryBytesMax);
+  while (runs.length > 2 && sum(runs, (run) => run.memoryBytes) > sourcesBytesMax) {
+    const { first, end } = cheapestMerge(runs, sourcesBytesMax);
     const group = runs.slice(first, end);
     const merged = await mergeToRun(mergeOpen(group, options, signal), options, folder);
     const source = fileRunSource(
@@ -182,14 +183,13 @@ function sum(runs: readonly OpenRun[], of: (run: OpenRun) => number): number {
 /** Neighbours, so that equal keys keep their order; those whose merge copies the least for each run that it saves. */
 function cheapestMerge(
   runs: readonly OpenRun[],
-  memoryBytesMax: number,
+  bytesMax: number,
 ): { readonly first: number; readonly end: number } {
   let best = { first: 0, end: 2, price: Infinity };
   for (let first = 0; first + 2 <= runs.length; first++) {
     let end = first + 2;
     let memory = sum(runs.slice(first, end), (run) => run.memoryBytes);
-    // Half, since what comes out is on its way to disk meanwhile.
-    while (end < runs.length && memory + runs[end]!.memoryBytes <= memoryBytesMax / 2)
+    while (end < runs.length && memory + runs[end]!.memoryBytes <= bytesMax)
       memory += runs[end++]!.memoryBytes;
     const price = sum(runs.slice(first, end), (run) => run.index.plainBytes) / (end - first - 1);
     if (price < best.price) best = { first, end, price };

@@ -136,7 +136,8 @@ class Thread {
 
   /** The next call starts another; what lived in this one is gone. */
   private stopped(worker: Worker, why: string): void {
-    if (this.worker === worker) this.worker = undefined;
+    if (this.worker !== worker) return;
+    this.worker = undefined;
     this.fail(ended(why));
   }
 

@@ -208,19 +208,22 @@ describe("sortIntoRuns()", () => {
     });
   });
 
-  it("takes no more memory than it was given", async () => {
-    const [memoryMiB, inputMiB] = (process.env["MAMMOTH_TEST_SORT_MIB"] ?? "16,160").split(",");
+  it("takes little more memory for ten times as much as its budget", async () => {
+    // MEMORY,INPUT in MiB; longer by choice.
+    const [memoryMiB, inputMiB] = (process.env["MAMMOTH_TEST_SORT_MIB"] ?? "8,80").split(",");
     const program = join(import.meta.dirname, "testing", "sort-lines.ts");
     await withDirectory(async (directory) => {
-      const { stdout } = await promisify(execFile)(process.execPath, [
-        program,
-        directory,
-        String(memoryMiB),
-        String(inputMiB),
-      ]);
+      const { stdout } = await promisify(execFile)(
+        process.execPath,
+        // Both as the launcher has them: garbage would otherwise be more than what is measured.
+        ["--max-semi-space-size=4", program, directory, String(memoryMiB), String(inputMiB)],
+        { env: { ...process.env, MALLOC_ARENA_MAX: "2" } },
+      );
       const { records, before, peak } = JSON.parse(stdout) as Record<string, number>;
-      assert.ok(records! > 100_000);
-      assert.ok(peak! - before! < Number(memoryMiB) * MiB + 16 * MiB, `${before} to ${peak}`);
+      assert.ok(records! > 500_000, String(records));
+      // Some of the runtime's own garbage comes on top; all of the input would be far more.
+      const growthMax = (Number(memoryMiB) + 32) * MiB;
+      assert.ok(peak! - before! < growthMax, `${before} to ${peak} bytes`);
     });
   });
 });

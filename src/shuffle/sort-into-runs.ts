@@ -34,9 +34,9 @@ export interface SortOptions {
   readonly directory: string;
   readonly compute: ShuffleCompute;
   readonly combine?: Combine | undefined;
-  /** All memory of the sort, but for records that are larger than a fifth of it; 64 MiB by default. */
+  /** All memory of the sort, but for records that are larger than about an eighth of it; 64 MiB by default. */
   readonly memoryBytesMax?: number;
-  /** A longer record is refused, unless it fits in a fifth of the memory; such a one takes up to twice its size. 256 MiB by default. */
+  /** A longer record is refused, unless it is smaller than that eighth. While a large one is sorted or merged it takes up to twice its size besides. 256 MiB by default. */
   readonly recordBytesMax?: number;
 }
 

@@ -26,6 +26,9 @@ const viewQuery = z.strictObject({
   blockShard: countOr(0).describe("Which shard of blocks, from 0."),
   blockModulus: countOr(1).describe("Into how many shards blocks are divided."),
 });
+const infoQuery = viewQuery.extend({
+  bare: flag.describe("Of a directory without the names of its children."),
+});
 const pageMax = 10_000;
 const limit = countOr(1_000).describe(
   `How many at most: 1 to ${pageMax}; what is beyond is brought back into that.`,
@@ -84,11 +87,14 @@ function registerFileReads(routes: RestRoutes, pfs: PfsDeps): void {
       path: `${base}/info/{path}`,
       noun: "files",
       summary: "Shows a file or directory.",
-      query: viewQuery,
+      query: infoQuery,
       answer: json(fileInfo, "The file, or the directory with the names of its children."),
       errors: ["not_found"],
     },
-    async (call) => await inspectFile(pfs, principalOf(call.request), fileOf(call)),
+    async (call) => {
+      const { bare } = call.query;
+      return await inspectFile(pfs, principalOf(call.request), { ...fileOf(call), bare });
+    },
   );
   routes.add(
     {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { createInterface } from "node:readline";
 import type { Context } from "../context.ts";
+import { firstLine } from "../first-line.ts";
 
 const question =
   "Are you sure you want to delete all repos, commits, files, pipelines and jobs? yN";
@@ -14,9 +14,4 @@ export function deleteAll(command: Command, context: Context): void {
       if (!/^\s*y\s*$/i.test(answer)) return;
       await (await context.client()).store.deleteAll();
     });
-}
-
-async function firstLine(context: Context): Promise<string> {
-  for await (const line of createInterface({ input: context.stdin() })) return line;
-  return "";
 }

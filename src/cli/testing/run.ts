@@ -50,6 +50,7 @@ export async function run(
     fetch,
     fileSystem,
     machine: () => Promise.resolve(healthyMachine),
+    mounting: () => Promise.reject(new Error("this test mounts nothing")),
     signal: new AbortController().signal,
     ...deps,
   });

@@ -23,9 +23,9 @@ async function* lines(bytes: number): AsyncGenerator<Uint8Array, void, void> {
   for (let left = bytes; left > 0;) {
     const slice = Buffer.allocUnsafeSlow(65_536);
     let at = 0;
-    while (at < slice.length - 64) {
+    while (at < slice.length - 200) {
       state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-      at += slice.write(`${state.toString(36)}\tvalue ${left} ${at}\n`, at, "latin1");
+      at += slice.write(`${state.toString(36)}\tvalue ${left} ${at} ${filling}\n`, at, "latin1");
     }
     yield slice.subarray(0, at);
     freeMemory(slice);
@@ -33,6 +33,7 @@ async function* lines(bytes: number): AsyncGenerator<Uint8Array, void, void> {
   }
 }
 
+const filling = "x".repeat(90);
 const compute = openThreadShuffleCompute();
 const rules = keyRules();
 

@@ -1,0 +1,220 @@
+import { isUtf8 } from "node:buffer";
+import { changeFlags, inHeaderBytes, opcodes, writeHeaderBytes } from "./protocol.ts";
+
+/** A handle and where in it. */
+interface Span {
+  readonly handle: number;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** What is asked, without who asked. A name that is not UTF-8 is undefined. */
+export type Question =
+  | {
+      readonly op: "init";
+      readonly major: number;
+      readonly minor: number;
+      readonly readAheadBytes: number;
+      readonly flags: number;
+    }
+  | {
+      readonly op: "lookup" | "unlink" | "removeDirectory" | "makeDirectory";
+      readonly name: string | undefined;
+    }
+  | {
+      readonly op: "forget";
+      readonly nodes: readonly { readonly node: number; readonly uses: number }[];
+    }
+  | { readonly op: "getAttributes" }
+  | { readonly op: "destroy" }
+  | { readonly op: "statFs" }
+  | { readonly op: "setAttributes"; readonly sizeBytes: number | undefined }
+  | {
+      readonly op: "rename";
+      readonly name: string | undefined;
+      readonly directory: number;
+      readonly newName: string | undefined;
+      readonly flags: number;
+    }
+  | { readonly op: "open"; readonly flags: number }
+  | { readonly op: "openDirectory"; readonly flags: number }
+  | { readonly op: "create"; readonly flags: number; readonly name: string | undefined }
+  | ({ readonly op: "read" | "readDirectory" | "readDirectoryPlus" } & Span)
+  | {
+      readonly op: "write";
+      readonly handle: number;
+      readonly offset: number;
+      /** Lies in the bytes of the request. */
+      readonly content: Uint8Array;
+    }
+  | {
+      readonly op: "release" | "releaseDirectory" | "flush" | "fsync" | "fsyncDirectory";
+      readonly handle: number;
+    }
+  | { readonly op: "getExtended"; readonly name: string | undefined; readonly bytesMax: number }
+  | { readonly op: "listExtended"; readonly bytesMax: number }
+  | { readonly op: "access"; readonly mask: number }
+  | { readonly op: "interrupt"; readonly id: number }
+  /** Links and special files: what a volume does not have. */
+  | { readonly op: "link" }
+  | { readonly op: "unknown"; readonly opcode: number };
+
+/** One request of the kernel. */
+export interface Request {
+  /** By which its answer is recognised. */
+  readonly id: number;
+  readonly node: number;
+  readonly question: Question;
+}
+
+/**
+ * Reads a request.
+ *
+ * @throws RangeError when it is cut short
+ */
+export function decodeRequest(bytes: Buffer): Request {
+  const length = bytes.readUInt32LE(0);
+  if (length !== bytes.length)
+    throw new RangeError(`a request of ${length} bytes came as ${bytes.length}`);
+  const opcode = bytes.readUInt32LE(4);
+  return {
+    id: u64(bytes, 8),
+    node: u64(bytes, 16),
+    question: decodeQuestion(opcode, bytes.subarray(inHeaderBytes)),
+  };
+}
+
+function decodeQuestion(opcode: number, body: Buffer): Question {
+  switch (opcode) {
+    case opcodes.lookup:
+      return { op: "lookup", name: nameAt(body, 0).name };
+    case opcodes.unlink:
+      return { op: "unlink", name: nameAt(body, 0).name };
+    case opcodes.removeDirectory:
+      return { op: "removeDirectory", name: nameAt(body, 0).name };
+    case opcodes.makeDirectory:
+      return { op: "makeDirectory", name: nameAt(body, 8).name };
+    case opcodes.rename:
+      return { ...names(body, 8), op: "rename", directory: u64(body, 0), flags: 0 };
+    case opcodes.rename2:
+      return {
+        ...names(body, 16),
+        op: "rename",
+        directory: u64(body, 0),
+        flags: body.readUInt32LE(8),
+      };
+    case opcodes.forget:
+    case opcodes.batchForget:
+    case opcodes.interrupt:
+    case opcodes.init:
+    case opcodes.destroy:
+      return decodeControl(opcode, body);
+    case opcodes.getAttributes:
+      return { op: "getAttributes" };
+    case opcodes.setAttributes: {
+      const hasSize = (body.readUInt32LE(0) & changeFlags.size) !== 0;
+      return { op: "setAttributes", sizeBytes: hasSize ? u64(body, 16) : undefined };
+    }
+    case opcodes.statFs:
+      return { op: "statFs" };
+    case opcodes.getExtended:
+      return { op: "getExtended", bytesMax: body.readUInt32LE(0), name: nameAt(body, 8).name };
+    case opcodes.listExtended:
+      return { op: "listExtended", bytesMax: body.readUInt32LE(0) };
+    case opcodes.access:
+      return { op: "access", mask: body.readUInt32LE(0) };
+    case opcodes.link:
+    case opcodes.symlink:
+    case opcodes.makeNode:
+      return { op: "link" };
+    default:
+      return decodeOnHandle(opcode, body);
+  }
+}
+
+/** What is not about a file. */
+function decodeControl(opcode: number, body: Buffer): Question {
+  switch (opcode) {
+    case opcodes.forget:
+      return { op: "forget", nodes: [{ node: 0, uses: u64(body, 0) }] };
+    case opcodes.batchForget: {
+      const nodes = Array.from({ length: body.readUInt32LE(0) }, (_, index) => ({
+        node: u64(body, 8 + 16 * index),
+        uses: u64(body, 16 + 16 * index),
+      }));
+      return { op: "forget", nodes };
+    }
+    case opcodes.interrupt:
+      return { op: "interrupt", id: u64(body, 0) };
+    case opcodes.init:
+      return {
+        op: "init",
+        major: body.readUInt32LE(0),
+        minor: body.readUInt32LE(4),
+        readAheadBytes: body.readUInt32LE(8),
+        flags: body.readUInt32LE(12),
+      };
+    default:
+      return { op: "destroy" };
+  }
+}
+
+/** What is about an open file or directory, or opens one. */
+function decodeOnHandle(opcode: number, body: Buffer): Question {
+  switch (opcode) {
+    case opcodes.open:
+      return { op: "open", flags: body.readUInt32LE(0) };
+    case opcodes.openDirectory:
+      return { op: "openDirectory", flags: body.readUInt32LE(0) };
+    case opcodes.create:
+      return { op: "create", flags: body.readUInt32LE(0), name: nameAt(body, 16).name };
+    case opcodes.read:
+      return { op: "read", ...span(body) };
+    case opcodes.readDirectory:
+      return { op: "readDirectory", ...span(body) };
+    case opcodes.readDirectoryPlus:
+      return { op: "readDirectoryPlus", ...span(body) };
+    case opcodes.write: {
+      const { handle, offset, bytes } = span(body);
+      const content = body.subarray(writeHeaderBytes, writeHeaderBytes + bytes);
+      if (content.length !== bytes) throw new RangeError("a write is cut short");
+      return { op: "write", handle, offset, content };
+    }
+    case opcodes.release:
+      return { op: "release", handle: u64(body, 0) };
+    case opcodes.releaseDirectory:
+      return { op: "releaseDirectory", handle: u64(body, 0) };
+    case opcodes.flush:
+      return { op: "flush", handle: u64(body, 0) };
+    case opcodes.fsync:
+      return { op: "fsync", handle: u64(body, 0) };
+    case opcodes.fsyncDirectory:
+      return { op: "fsyncDirectory", handle: u64(body, 0) };
+    default:
+      return { op: "unknown", opcode };
+  }
+}
+
+function span(body: Buffer): Span {
+  return { handle: u64(body, 0), offset: u64(body, 8), bytes: body.readUInt32LE(16) };
+}
+
+function names(
+  body: Buffer,
+  start: number,
+): { name: string | undefined; newName: string | undefined } {
+  const { name, end } = nameAt(body, start);
+  return { name, newName: nameAt(body, end + 1).name };
+}
+
+function nameAt(body: Buffer, start: number): { name: string | undefined; end: number } {
+  const end = body.indexOf(0, start);
+  if (end < 0) throw new RangeError("a name has no end");
+  const bytes = body.subarray(start, end);
+  return { name: isUtf8(bytes) ? bytes.toString("utf8") : undefined, end };
+}
+
+/** Nodes, handles and requests are counted; offsets of files stay below 2^53. */
+function u64(bytes: Buffer, at: number): number {
+  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
+}

@@ -1,0 +1,196 @@
+import { Refusal } from "../refusal.ts";
+import type { OpenMode, Opened } from "../volume.ts";
+import type { Catalog } from "./catalog.ts";
+import { contentOf, type Content } from "./content.ts";
+import { Draft } from "./draft.ts";
+import { pathOf, type FileNode } from "./node.ts";
+import type { Range } from "./ranges.ts";
+import { ReadAhead } from "./read-ahead.ts";
+import type { VolumeDeps } from "./volume-deps.ts";
+
+interface OpenFile {
+  readonly node: FileNode;
+  readonly content: Content;
+  readonly ahead: ReadAhead;
+}
+
+const noSignal = new AbortController().signal;
+
+/** Files that programs have open: what they read, and what they write until it is sent. */
+export class OpenFiles {
+  private readonly deps: VolumeDeps;
+  private readonly catalog: Catalog;
+  private readonly handles = new Map<number, OpenFile>();
+  private lastHandle = 0;
+
+  constructor(deps: VolumeDeps, catalog: Catalog) {
+    this.deps = deps;
+    this.catalog = catalog;
+  }
+
+  /** Opens a file that is there; what it has is looked at anew. */
+  async open(node: FileNode, mode: OpenMode, signal: AbortSignal): Promise<Opened> {
+    const file = node.what;
+    if (mode.write && !this.catalog.isWritable(node)) throw new Refusal("EROFS");
+    await this.catalog.refreshFile(node, signal, 0);
+    const isCacheGood = file.draft !== undefined || file.keptVersion === file.version;
+    if (file.draft === undefined) file.keptVersion = file.version;
+    const handle = this.hold(node);
+    if (mode.truncate) await this.draftOf(node).resize(0);
+    return { handle, isCacheGood: isCacheGood || file.isFinal };
+  }
+
+  /** Opens a file that nobody has yet; it is sent when it is saved. */
+  create(node: FileNode): Opened {
+    node.what.draft = this.openDraft(node, undefined);
+    return { handle: this.hold(node), isCacheGood: true };
+  }
+
+  async read(handle: number, range: Range, signal: AbortSignal): Promise<readonly Uint8Array[]> {
+    const { node, content, ahead } = this.get(handle);
+    const { draft } = node.what;
+    if (draft !== undefined) return await draft.read(range, signal);
+    // What is asked for goes first.
+    const read = this.deps.cache.read(content, range, signal);
+    ahead.note(range);
+    return await read;
+  }
+
+  async write(handle: number, offset: number, bytes: Uint8Array): Promise<void> {
+    const { node } = this.get(handle);
+    node.what.hasFailed = false;
+    await this.draftOf(node).write(offset, bytes);
+    this.touch(node);
+  }
+
+  /** Cuts a file, or makes it longer; at once when nobody has it open. */
+  async resize(node: FileNode, bytes: number, signal: AbortSignal): Promise<void> {
+    const file = node.what;
+    if (!this.catalog.isWritable(node)) throw new Refusal("EROFS");
+    if (file.opens > 0) {
+      await this.draftOf(node).resize(bytes);
+      this.touch(node);
+      return;
+    }
+    await this.catalog.refreshFile(node, signal, 0);
+    const draft = this.draftOf(node);
+    try {
+      await draft.resize(bytes);
+      await this.send(node, signal);
+    } finally {
+      await this.dropDraft(node);
+    }
+  }
+
+  async save(handle: number, signal: AbortSignal): Promise<void> {
+    await this.send(this.get(handle).node, signal);
+  }
+
+  /** Sends what was written to a file and is not sent yet. */
+  async send(node: FileNode, signal: AbortSignal): Promise<void> {
+    const { draft, commit, isOrphan } = node.what;
+    if (draft?.isDirty !== true || isOrphan) return;
+    const { client, remote } = this.deps;
+    const path = pathOf(node);
+    const what = `write ${path} of ${commit.repo}/${commit.id}`;
+    try {
+      await draft.send(async (bytes, { overwrite }) => {
+        const options = { overwrite, signal };
+        await remote.ask(what, signal, () => client.files.put(commit, path, bytes, options));
+      });
+      node.what.hasFailed = false;
+    } catch (error) {
+      if (error instanceof Refusal && error.code === "EINTR") throw error;
+      node.what.hasFailed = true;
+      if (!(error instanceof Refusal)) throw error;
+      remote.tell(what, error.cause ?? error);
+      throw error.code === "EROFS" || error.code === "ENOENT" ? new Refusal("EIO") : error;
+    }
+  }
+
+  /** Sends all files that are open; those that fail are logged. */
+  async sendAll(): Promise<void> {
+    for (const { node } of this.handles.values())
+      await this.send(node, noSignal).catch(() => undefined);
+  }
+
+  async release(handle: number): Promise<void> {
+    const { node, ahead } = this.get(handle);
+    ahead.close();
+    this.handles.delete(handle);
+    const file = node.what;
+    file.opens--;
+    if (file.opens > 0) return;
+    if (file.draft !== undefined) {
+      // Of what was written after the last close, through a mapping: nobody waits for it.
+      if (!file.hasFailed) await this.send(node, noSignal).catch(() => undefined);
+      if (file.opens === 0) await this.dropDraft(node);
+    }
+    this.deps.nodes.dropUnused(node);
+  }
+
+  /** Keeps what the handles of a file show, when its name is to lead nowhere or elsewhere. */
+  async orphan(node: FileNode, signal: AbortSignal): Promise<void> {
+    const file = node.what;
+    if (file.opens > 0 && !file.isFinal) {
+      await this.draftOf(node).detach(signal);
+      file.isOrphan = true;
+    }
+  }
+
+  /** Its draft, begun from what it has now. */
+  draftOf(node: FileNode): Draft {
+    const file = node.what;
+    file.draft ??= this.openDraft(node, this.contentOf(node));
+    return file.draft;
+  }
+
+  /** What it has now. */
+  contentOf(node: FileNode): Content {
+    const { commit, info, isFinal, version } = node.what;
+    return contentOf(this.deps, {
+      commit,
+      path: () => pathOf(node),
+      key: isFinal ? info.digest : `${node.id}.${version}`,
+      sizeBytes: info.sizeBytes,
+    });
+  }
+
+  private get(handle: number): OpenFile {
+    const file = this.handles.get(handle);
+    if (file === undefined) throw new Refusal("EBADF");
+    return file;
+  }
+
+  private hold(node: FileNode): number {
+    node.what.opens++;
+    const content = this.contentOf(node);
+    const file = { node, content, ahead: new ReadAhead(this.deps, content) };
+    this.handles.set(++this.lastHandle, file);
+    return this.lastHandle;
+  }
+
+  private openDraft(node: FileNode, base: Content | undefined): Draft {
+    const { scratch, cache } = this.deps;
+    const keepsWrites = node.name.endsWith(".bin");
+    return new Draft({ base, scratch: scratch.open(), cache, keepsWrites });
+  }
+
+  private touch(node: FileNode): void {
+    const file = node.what;
+    file.info = { ...file.info, modifiedMicros: this.deps.clock.nowMicros() };
+  }
+
+  /** From here on the commit is asked again. */
+  private async dropDraft(node: FileNode): Promise<void> {
+    const file = node.what;
+    const { draft } = file;
+    if (draft === undefined) return;
+    file.info = { ...file.info, sizeBytes: draft.sizeBytes, digest: "" };
+    file.version++;
+    file.checkedMs = -Infinity;
+    if (!file.isOrphan) file.draft = undefined;
+    await draft.close();
+    if (file.isOrphan) file.draft = undefined;
+  }
+}
