@@ -25,6 +25,7 @@ import { shuffleSort } from "./shuffle-sort.ts";
 import { smallPuts } from "./small-puts.ts";
 import { openSink } from "./sink.ts";
 import { lineOf, tableOf } from "./table.ts";
+import { webServerMap } from "./web-server-map.ts";
 
 // npm run bench [-- NAME...] [-- --full] [-- --size MiB]: measures a daemon of its own, each figure
 // beside a peer or a physical limit taken in the same run. Filling stores takes minutes; --full far longer.
@@ -42,6 +43,7 @@ const benches: Readonly<Record<string, Bench>> = {
   pipeline,
   "no-op-tasks": noOpTasks,
   mount,
+  "web-server-map": webServerMap,
   "each-tasks": eachTasks,
   "beside-a-put": besideAPut,
   "cli-start": cliStart,

@@ -83,7 +83,7 @@ async function runFiles(files: readonly string[], options: RunOptions): Promise<
   const events = run({
     files: files.map((file) => `${root}/${file}`),
     cwd: root,
-    concurrency: 2,
+    concurrency: 3,
     timeout: options.timeoutMs,
     signal: interrupted.signal,
     env: { ...process.env, ...env },

@@ -1,5 +1,6 @@
 import { openHttpServer } from "../api/index.ts";
 import { systemClock } from "../base/clock.ts";
+import { advanceRuns } from "../classic/index.ts";
 import { CodedError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
@@ -71,6 +72,7 @@ async function openParts(
   const disowned = Promise.withResolvers<CodedError>();
   const loops = [
     runEventLoop(pps, stop.signal),
+    advanceRuns(pps, stop.signal),
     runMaintenance(
       pfs,
       { disowned: disowned.resolve, logBytesMax: config.logBytesMax },

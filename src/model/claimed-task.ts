@@ -1,4 +1,5 @@
 import type { Demands } from "./demands.ts";
+import type { ServerWork } from "./server-work.ts";
 import type { StageWork, TaskFacts } from "./stage-work.ts";
 
 /** An input or previous output, as a worker can list and read it. Opaque to the worker. */
@@ -51,6 +52,8 @@ export interface ClaimedTask extends HeldTask {
   readonly demands?: Demands;
   /** Shown read-only at `/pfs/<name>`. */
   readonly inputs: readonly { readonly name: string; readonly view: ViewRef }[];
+  /** The command is a server to which this is to be sent; nothing is shown below `/pfs` then. Default: it is none. */
+  readonly server?: ServerWork;
   /** The output of the job before, shown read-only at `/pfs/prev` and as the start of `/pfs/out`. */
   readonly parentOutput?: ViewRef;
   /** In place of `cmd`, of a task in a stage; its inputs are read as streams and not shown. */
@@ -65,8 +68,16 @@ export type TaskOutcome =
       readonly image?: string;
       /** Of a task in a stage. */
       readonly facts?: TaskFacts;
+      /** It wrote something, which was stored before: to be refused when that is not there. */
+      readonly hasOutput?: boolean;
     }
-  | { readonly kind: "failure"; readonly error: string; readonly exitCode?: number };
+  | {
+      readonly kind: "failure";
+      readonly error: string;
+      readonly exitCode?: number;
+      /** True when another attempt would end the same: there is none. */
+      readonly isFinal?: boolean;
+    };
 
 /** Names an attempt and nothing else of it. */
 export function heldTaskOf({ jobId, task, attempt, token }: HeldTask): HeldTask {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { CodedError } from "../base/errors.ts";
 import { demandsOf, transformDemands, type Demands, type specDemands } from "./demands.ts";
 import { mapReduceKnown, mapReduceSchema, type MapReduce } from "./map-reduce.ts";
+import type { ServerSpec } from "./server-work.ts";
 import { methodAliases, type Method } from "./method.ts";
 import { didYouMean } from "./spec-error.ts";
 
@@ -19,6 +20,8 @@ export interface Transform extends Demands {
   /** Exit codes that mean success besides 0. */
   readonly acceptReturnCode: readonly number[];
   readonly debug: boolean;
+  /** The command is a web server: no spec says so, only the jobs of the classic API. */
+  readonly server?: ServerSpec;
 }
 
 /** How many tasks a job is cut into; a constant of 0 means one per slot. */

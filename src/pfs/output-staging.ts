@@ -1,3 +1,4 @@
+import { KiB } from "../base/size.ts";
 import type { RecordFormat } from "../chunking/index.ts";
 import { recordFormatOf } from "../chunking/index.ts";
 import type { OutputChange } from "../model/output-change.ts";
@@ -7,6 +8,9 @@ import { emptyContent, normalizeRun, type Entry } from "../storage/index.ts";
 import { ingesting } from "./ingest-files.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import { runOf } from "./run-builder.ts";
+
+/** Content up to this length is taken at once: a stream of it would cost more than the rest. */
+const wholeBytesMax = 64 * KiB;
 
 /**
  * Stores what a program did to its output as one run, which nobody sees until somebody records it
@@ -41,11 +45,20 @@ export async function stageOutput(
         });
       else if (change.kind === "append" || change.kind === "replace") {
         const format: RecordFormat = recordFormatOf(path);
-        const content = await ingest.putContent(change.content(), format, signal);
+        const content =
+          change.bytes <= wholeBytesMax
+            ? await ingest.putBytes(await whole(change.content()), format)
+            : await ingest.putContent(change.content(), format, signal);
         entries.push({ ...base, key, type: "file", reset: change.kind === "replace", content });
       }
     }
     const run = await runOf(ingest, await normalizeRun(entries, deps.storage.nodes, ingest.nodes));
     return { run, sealed: await ingest.seal() };
   });
+}
+
+async function whole(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of content) pieces.push(Buffer.from(piece));
+  return Buffer.concat(pieces);
 }

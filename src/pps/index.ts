@@ -1,4 +1,5 @@
 export { createJob } from "./create-job.ts";
+export { createServerJob, type NewServerJob } from "./create-server-job.ts";
 export { deleteJob, restartJob, stopJob } from "./job-verbs.ts";
 export { startPipeline, stopPipeline, updatePipeline } from "./pipeline-verbs.ts";
 export { runEventLoop } from "./event-loop.ts";

@@ -7,6 +7,7 @@ import { inputView } from "./job-views.ts";
 import { divideJob, type DividedJob, type UndividedJob } from "./divide-job.ts";
 import type { DividedInput } from "./partition.ts";
 import type { PpsDeps } from "./pps-deps.ts";
+import { divideFiles } from "./server-jobs.ts";
 import { findReuse, isBaseGone, reusePlanOf } from "./reuse.ts";
 import { stageTasks, type EndedTasks } from "./stage-tasks.ts";
 import { startNextStage, startOfStages } from "./stages.ts";
@@ -45,9 +46,12 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
   const fromUids = job.inputs.map((input, i) => fromUidOf(job, input, i));
   const empty = job.inputs.some((input, i) => isEmptyInput(job, input, i));
   const inputs = dividedInputs(job, fromUids);
+  const { server } = job.info.transform;
   const staged = await startOfStages(deps, job, signal);
-  const reuse = empty || staged !== undefined ? undefined : await findReuse(deps, job);
-  const division =
+  // What a server has answered before is looked for by file, what a mapper printed by split.
+  const isWhole = empty || staged !== undefined || server !== undefined;
+  const reuse = isWhole ? undefined : await findReuse(deps, job);
+  const division: Division =
     empty || staged !== undefined
       ? {
           moduli: job.inputs.map(() => 1),
@@ -71,7 +75,7 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
       ...plan,
       moduli: division.moduli,
       fromUids,
-      inputBytes: empty ? 0 : await shownBytes(deps, inputs),
+      ...(division.plan ?? { inputBytes: empty ? 0 : await shownBytes(deps, inputs) }),
     },
   });
   hints.give("tasks");
@@ -79,8 +83,20 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
   for (const topic of ["jobs", `job-progress:${id}`]) hints.give(topic);
 }
 
-async function divide(deps: PpsDeps, whole: Omit<UndividedJob, "workers">): Promise<DividedJob> {
+/** The tasks of a job, and where what they are shown is not all that the views show, that too. */
+type Division = DividedJob & {
+  readonly plan?: { readonly inputBytes: number; readonly linesPerTask: number };
+};
+
+async function divide(deps: PpsDeps, whole: Omit<UndividedJob, "workers">): Promise<Division> {
   const workers = workersOf(await countWorkers(deps), whole.job.info.parallelismSpec);
+  const { job, signal } = whole;
+  const { server } = job.info.transform;
+  if (server !== undefined) {
+    const { tasks, lines, ...plan } = await divideFiles(deps, { job, server, workers }, signal);
+    const entries = [{ position: 0, names: lines }];
+    return { moduli: [Math.max(1, tasks)], tasks, entries, matched: [], plan };
+  }
   try {
     return await divideJob(deps, { ...whole, workers });
   } catch (error) {

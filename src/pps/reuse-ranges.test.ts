@@ -55,6 +55,7 @@ test("reusedFrom() names the job that ran each task, and leaves out what is lost
     tasks: 10,
     inputUids: [],
     outputUid: null,
+    run: "",
     reused: [
       { task: 0, span: 3, fromJob: "a", fromTask: 7 },
       { task: 3, span: 1, fromJob: "", fromTask: 1 },

@@ -411,7 +411,16 @@ const between = fc.constantFrom(
   "two-at-once",
   "collect-garbage",
   "go-on-elsewhere",
+  "restart-failed-tasks",
+  "restart-failed-jobs",
 );
+
+/** What failed before fails no more, and is done again, the newest job as the others while it goes on. */
+async function restartAll(pps: TestPps, failedOnly: boolean): Promise<void> {
+  await pps.events();
+  for (const { id, state } of await pps.jobs())
+    if (state === "failure") await restartJob(pps.deps, localPrincipal, id, { failedOnly });
+}
 
 it("leaves what running all tasks would leave, whatever comes and goes", async () => {
   await fc.assert(
@@ -419,15 +428,27 @@ it("leaves what running all tasks would leave, whatever comes and goes", async (
       fc.array(fc.tuple(change, between), { minLength: 2, maxLength: 7 }),
       async (days) => {
         let pps = new TestPps(1);
+        let isHealed = false;
+        const program: Program = ({ inputs, ...task }) => {
+          const texts = Object.entries(inputs["a"]!).map(([name, text]) => [
+            name,
+            isHealed && text !== null ? text.replaceAll("fail", "o p/2") : text,
+          ]);
+          return obey({ ...task, inputs: { a: Object.fromEntries(texts) } });
+        };
         const daemons = [pps, new TestPps(1, pps)];
         await pps.pfs.repo("a");
-        const options = { program: obey, retries: 0 };
+        const options = { program, retries: 0 };
         await pps.pipeline("kept", { a: each }, { ...options, reuse: true });
         await pps.pipeline("fresh", { a: each }, { ...options, reuse: false });
         for (const [made, then] of days) {
           await commit(pps, "a", made);
           if (then === "two-at-once") continue;
           if (then === "go-on-elsewhere") pps = daemons.find((other) => other !== pps)!;
+          if (then.startsWith("restart")) {
+            isHealed = true;
+            await restartAll(pps, then === "restart-failed-tasks");
+          }
           await pps.settle();
           if (then === "collect-garbage") await collectAll(pps);
           const first = (await pps.jobs("kept")).at(0);

@@ -32,9 +32,10 @@ export function reusePlanOf(
   if (reuse === undefined) return { plan: {} };
   const { facts, base } = reuse;
   const { key, image = "" } = facts;
+  const compared = base === undefined ? {} : { base: { id: base.id, run: base.run } };
   // Nothing is matched when that job could not be compared with.
   if (base === undefined || matched.length === 0)
-    return { reuse: { key, image, reused: [] }, plan: {} };
+    return { reuse: { key, image, reused: [], ...compared }, plan: {} };
   const same = sameTasks(matched);
   const reused = reusedFrom(same, base);
   const isAllTaken = sum(same.map(({ count }) => count)) === sum(reused.map(({ span }) => span));
@@ -42,7 +43,7 @@ export function reusePlanOf(
   const isExchange =
     outputUid !== null && isAllTaken && reused.length > 0 && job.base === undefined;
   return {
-    reuse: { key, image, reused },
+    reuse: { key, image, reused, ...compared },
     plan: isExchange ? { exchange: { jobId, outputUid, gone: goneTasks(same, base.tasks) } } : {},
   };
 }

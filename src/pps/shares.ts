@@ -19,6 +19,9 @@ export async function sharesOf(
   plan: JobPlan,
   task: number,
 ): Promise<Share[]> {
+  // A server is told its files by name.
+  if (job.info.transform.server !== undefined)
+    return job.inputs.map((input) => ({ name: input.repo, view: { uid: input.uid } }));
   const partitions = job.inputs.map((input) => input.method.partition);
   const shards = shardsOfTask(task, plan.moduli, partitions);
   const digits = digitsOfTask(task, plan.moduli);
@@ -77,7 +80,7 @@ const namesMax = 3;
 export async function shareText(deps: PpsDeps, { jobId, task }: TaskClaim): Promise<string> {
   try {
     const job = await deps.pfs.metadata.call("jobDetail", { id: jobId });
-    if (job?.plan === undefined) return "";
+    if (job?.plan === undefined || job.info.transform.server !== undefined) return "";
     if (job.stages.length > 0) return `\nIts input: ${await stageText(deps, job, task)}`;
     const said: string[] = [];
     for (const [i, { name, view }] of (await sharesOf(deps, job, job.plan, task)).entries()) {

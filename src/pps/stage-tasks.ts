@@ -29,14 +29,14 @@ export async function stageTasks(
     const gone = (await metadata.call("taskDeltas", { jobId, ranges }))?.filter(isSaid);
     const isDone =
       gone !== undefined && (await stageExchange(deps.pfs, { ...output, baseUid, gone, deltas }));
-    if (isDone) return await metadata.call("markDisjoint", { id });
+    if (isDone) return await metadata.call("markDisjoint", { id, outputUid });
   }
   const taken = isReused ? await metadata.call("reusedOutputs", { jobId: id }) : [];
   const all = [...deltas, ...taken.filter(isSaid)].toSorted((a, b) => a.task - b.task);
   // What stages make replaces what the job before made.
   const replacing = hasStages && error === undefined;
   const { isDisjoint } = await stageSquash(deps.pfs, { ...output, replacing, deltas: all });
-  if (reuse !== undefined && isDisjoint) await metadata.call("markDisjoint", { id });
+  if (reuse !== undefined && isDisjoint) await metadata.call("markDisjoint", { id, outputUid });
 }
 
 function isSaid({ entries, root }: TaskDelta): boolean {

@@ -165,8 +165,8 @@ export class TaskHost {
   /** Ends an attempt. */
   async report(task: HeldTask, outcome: TaskOutcome): Promise<void> {
     const held = heldTaskOf(task);
-    if (outcome.kind === "failure") await reportTask(this.pps, held, outcome.error);
-    else await reportTask(this.pps, held, undefined, outcome);
+    if (outcome.kind === "success") await reportTask(this.pps, held, undefined, outcome);
+    else await reportTask(this.pps, held, outcome.error, outcome);
   }
 
   /** Hands a task back, for another worker to take at once. */
@@ -210,6 +210,7 @@ export class TaskHost {
       demands: demandsIn(transform),
       ...(assignment.work === undefined ? {} : { work: assignment.work }),
       inputs: shown,
+      ...(assignment.server === undefined ? {} : { server: assignment.server }),
       ...(parentOutput === undefined ? {} : { parentOutput: await this.views.refOf(parentOutput) }),
     };
   }

@@ -294,6 +294,23 @@ describe("deletePipeline()", () => {
     await deletePipeline(pps.deps, localPrincipal, "p", { key });
   });
 
+  it("reportTask() refuses a success whose output the database has forgotten", async (t) => {
+    const [pps, held] = await withClaim(t);
+    const forgotten = { code: "aborted", message: /was lost with the database/ };
+    await assert.rejects(
+      reportTask(pps.deps, held.claim, undefined, { hasOutput: true }),
+      forgotten,
+    );
+    await releaseTask(pps.deps, held.claim);
+    const again = await claim(pps);
+    await write(pps, again, "x");
+    for (let i = 0; i < 2; i++)
+      await reportTask(pps.deps, again.claim, undefined, { hasOutput: true });
+    await pps.settle();
+    assert.deepEqual(await pps.states("p"), ["success"]);
+    assert.equal(Object.keys(await pps.output("p", 0)).length, 1);
+  });
+
   it("deletePipeline() takes its jobs along, cancels their output and fences their tasks", async (t) => {
     const [pps, held] = await withClaim(t);
     const { outputCommit } = await pps.job(held.claim.jobId);

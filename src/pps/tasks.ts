@@ -1,6 +1,7 @@
 import { codedErrorFrom, isCoded } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
 import type { CommitName } from "../model/commit.ts";
+import type { ServerWork } from "../model/server-work.ts";
 import type { Transform } from "../model/spec-schema.ts";
 import type { StageWork, TaskFacts } from "../model/stage-work.ts";
 import type { JobDetail, TaskClaim } from "../metadata/index.ts";
@@ -9,6 +10,7 @@ import type { OutputChange } from "../model/output-change.ts";
 import { KnownJobs, type KnownJob } from "./known-jobs.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 import { retryDelayMs } from "./retry-policy.ts";
+import { serverWorkOf } from "./server-jobs.ts";
 import { shareText, sharesOf } from "./shares.ts";
 import { plannerOf } from "./stages.ts";
 
@@ -21,6 +23,7 @@ export interface Assignment {
   readonly transform: Transform;
   readonly env: Readonly<Record<string, string>>;
   readonly inputs: readonly { readonly name: string; readonly view: ViewSpec }[];
+  readonly server?: ServerWork;
   readonly parentOutput: ViewSpec | undefined;
   readonly outputUid: string;
   /** How long the command may run; 0: as long as it takes. */
@@ -86,11 +89,15 @@ async function assign(
     const task = await plannerOf(deps).assign(job, claim.task);
     return { ...common, ...task, env, parentOutput: undefined };
   }
+  const { plan } = job;
+  const server = await serverWorkOf(deps, job, { plan, task: claim.task });
   return {
     ...common,
     env,
-    inputs: await sharesOf(deps, job, job.plan, claim.task),
-    parentOutput,
+    inputs: await sharesOf(deps, job, plan, claim.task),
+    ...(server === undefined ? {} : { server }),
+    // A server sees nothing of what was before: its answers are put in their places.
+    parentOutput: server === undefined ? parentOutput : undefined,
   };
 }
 
@@ -126,17 +133,33 @@ export async function storeTaskOutput(
   await deps.pfs.metadata.call("storeOutput", { ...claim, ...staged });
 }
 
-/** Ends an attempt; without `error` it succeeded: in an image of this digest, and with what it has counted. */
+/** What is said of an attempt at its end. */
+interface Ended {
+  readonly image?: string;
+  readonly facts?: TaskFacts;
+  readonly isFinal?: boolean;
+  readonly hasOutput?: boolean;
+}
+
+/**
+ * Ends an attempt; without `error` it succeeded: in an image of this digest, and with what it has counted. After a
+ * final failure there is no other attempt.
+ *
+ * @throws CodedError `aborted` when the task is not held any more, or what it stored is lost: it has to run again
+ */
 export async function reportTask(
   deps: PpsDeps,
   claim: TaskClaim,
   error: string | undefined,
-  { image, facts }: { readonly image?: string; readonly facts?: TaskFacts } = {},
+  ended: Ended = {},
 ): Promise<void> {
   const { hints, metadata, random } = deps.pfs;
+  const { image, facts, isFinal = false, hasOutput = false } = ended;
   const leftEvent = await metadata.call("reportTask", {
     ...claim,
     delayMs: retryDelayMs(claim.attempt, random),
+    isFinal,
+    hasOutput,
     ...(image === undefined ? {} : { image }),
     ...(facts === undefined ? {} : { facts }),
     ...(error === undefined ? {} : { error: `${error}${await shareText(deps, claim)}` }),

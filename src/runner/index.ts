@@ -8,6 +8,7 @@ export type {
   RunOutcome,
   RunSpec,
   SecretMount,
+  ServerAddress,
 } from "./runner.ts";
 export { openDockerRunner, probeDocker, pushDockerImage } from "./open-docker.ts";
 export type { RegistryLogin } from "./docker/registry-login.ts";

@@ -24,6 +24,15 @@ export interface RunLimits {
   readonly memoryBytes?: number;
 }
 
+/** Where a server that a command is can be reached from here. */
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The port of a server that says none, in a container. */
+export const standardPort = 80;
+
 /** One run of a user's command. */
 export interface RunSpec {
   /** Names the run in process lists and errors. */
@@ -53,6 +62,11 @@ export interface RunSpec {
   readonly workingDir?: string;
   /** Default: what is usual for the runner, `bridge` of a container, `host` of a process. */
   readonly network?: NetworkPolicy;
+  /**
+   * The command is a server: `$PORT` says where it is to listen. In a container that is the port given here,
+   * `standardPort` by default; a process shares the machine's ports, so it is given a free one.
+   */
+  readonly server?: { readonly port?: number };
 }
 
 /** How a run ended. A failing command is an outcome, not an error of the runner. */
@@ -86,6 +100,8 @@ export interface RunOptions {
   readonly piped?: PipedRun;
   /** Told once, before the command starts, exactly which image it is. Not for a runner without images. */
   readonly imageResolved?: (digest: string) => void;
+  /** Told once of a server, about when it is started: it may not listen yet. */
+  readonly reachable?: (address: ServerAddress) => void;
 }
 
 /**

@@ -1,12 +1,20 @@
 import { codedErrorFrom, isCoded } from "../base/errors.ts";
 import { removeTree } from "../base/remove-tree.ts";
 import type { OutputChange } from "../model/output-change.ts";
+import type { ServerWork } from "../model/server-work.ts";
+import type { SecretMount } from "../runner/index.ts";
 import { collectOutput } from "./collect-output.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { runStage } from "./run-stage.ts";
-import { runUserCode } from "./run-user-code.ts";
+import {
+  runServerTask,
+  type ServerOutcome,
+  type ServerTaskOptions,
+} from "./server/run-server-task.ts";
+import { runSpecOf, runUserCode } from "./run-user-code.ts";
 import { stageInputs } from "./stage-inputs.ts";
 import { stageSecrets } from "./stage-secrets.ts";
+import { storeOutput } from "./store-output.ts";
 import { TaskLog } from "./task-log.ts";
 import { untilAvailable } from "./until-available.ts";
 import type { ViewStore } from "./view-store.ts";
@@ -71,7 +79,7 @@ async function outcomeOf(
   { task, directory }: Attempt,
   signal: AbortSignal,
 ): Promise<TaskOutcome> {
-  const { clock, fs, host, views } = options;
+  const { clock, fs, views } = options;
   const taskLog = new TaskLog(options, task, signal);
   try {
     const secrets = await stageSecrets(
@@ -87,9 +95,11 @@ async function outcomeOf(
         signal,
       );
       const changes = (): AsyncIterable<OutputChange> => collectOutput(fs, stage, signal);
-      const store = async (): Promise<void> => await host.writeOutput(task, changes, signal);
-      await untilAvailable(store, { clock, signal });
-      return { kind: "success", facts };
+      return { kind: "success", facts, ...(await storeOutput(options, task, changes, signal)) };
+    }
+    if (task.server !== undefined) {
+      const more = { taskLog, secretMounts: secrets.mounts, directory: `${directory}/out` };
+      return await serveTask({ ...options, ...more }, { task, work: task.server }, signal);
     }
     const stage = await untilAvailable(
       async () => await stageInputs({ fs, views, out: `${directory}/out` }, task, signal),
@@ -105,8 +115,7 @@ async function outcomeOf(
       );
       if (ended.kind === "success") {
         const changes = (): AsyncIterable<OutputChange> => collectOutput(fs, stage, signal);
-        const store = async (): Promise<void> => await host.writeOutput(task, changes, signal);
-        await untilAvailable(store, { clock, signal });
+        return { ...ended, ...(await storeOutput(options, task, changes, signal)) };
       }
       return ended;
     } finally {
@@ -121,4 +130,23 @@ async function outcomeOf(
   } finally {
     await taskLog.close();
   }
+}
+
+/** The work of a task whose command is a server. */
+async function serveTask(
+  options: ServerTaskOptions &
+    Pick<WorkerOptions, "hidden" | "places" | "scratch"> & {
+      readonly secretMounts: readonly SecretMount[];
+    },
+  { task, work }: { task: ClaimedTask; work: ServerWork },
+  signal: AbortSignal,
+): Promise<TaskOutcome> {
+  const hidden = [...options.hidden, options.scratch];
+  const spec = runSpecOf(task, { mounts: [], secrets: options.secretMounts, hidden });
+  const run = async (): Promise<ServerOutcome> =>
+    await runServerTask(options, { spec, task, work }, signal);
+  const ended = await (options.places === undefined ? run() : options.places.run(run, signal));
+  if (ended.kind === "failure") return ended;
+  const changes = (): AsyncIterable<OutputChange> => ended.answers.changes(work.gone);
+  return { kind: "success", ...(await storeOutput(options, task, changes, signal)) };
 }

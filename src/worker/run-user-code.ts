@@ -1,7 +1,8 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Demands } from "../model/demands.ts";
-import type { Runner, RunOptions, RunOutcome, RunSpec, SecretMount } from "../runner/index.ts";
+import type { PfsMount, Runner, RunOptions, RunSpec, SecretMount } from "../runner/index.ts";
+import { describeEnd, type Ended } from "./describe-end.ts";
 import type { Places } from "./places.ts";
 import type { Stage } from "./stage-inputs.ts";
 import type { TaskLog } from "./task-log.ts";
@@ -22,21 +23,9 @@ export async function runUserCode(
   stage: Stage,
   signal: AbortSignal,
 ): Promise<TaskOutcome> {
-  const { taskLog, log, hidden, secrets } = options;
+  const { taskLog, log } = options;
   const { jobId, attempt } = task;
-  const spec = {
-    id: `${jobId}-${task.task}-${attempt}`,
-    // The tasks of a job are one user's program on one user's data.
-    group: jobId,
-    image: task.image,
-    cmd: task.cmd,
-    env: task.env,
-    stdin: Buffer.from(task.stdin.map((line) => `${line}\n`).join("")),
-    mounts: stage.mounts,
-    ...(secrets.length === 0 ? {} : { secrets }),
-    hidden,
-    ...demanded(task.demands ?? {}),
-  };
+  const spec = runSpecOf(task, { ...options, mounts: stage.mounts });
   let image: string | undefined;
   const run = async (): Promise<Ended> =>
     await runInTime(options, task, spec, {
@@ -55,7 +44,7 @@ export async function runUserCode(
   ) {
     return { kind: "success", ...(image === undefined ? {} : { image }) };
   }
-  const how = describe(ended);
+  const how = describeEnd(ended);
   taskLog.note(`Error from exec: ${how}`);
   const lines = [how, taskLog.tail(), hintOf(task, ended)].filter((line) => line !== "");
   return {
@@ -65,8 +54,30 @@ export async function runUserCode(
   };
 }
 
-/** How a command ended, or was ended. */
-export type Ended = RunOutcome | { readonly kind: "timed_out"; readonly afterMs: number };
+/** What is run for a task. */
+export function runSpecOf(
+  task: ClaimedTask,
+  shown: {
+    mounts: readonly PfsMount[];
+    secrets: readonly SecretMount[];
+    hidden: readonly string[];
+  },
+): RunSpec {
+  const { mounts, secrets, hidden } = shown;
+  return {
+    id: `${task.jobId}-${task.task}-${task.attempt}`,
+    // The tasks of a job are one user's program on one user's data.
+    group: task.jobId,
+    image: task.image,
+    cmd: task.cmd,
+    env: task.env,
+    stdin: Buffer.from(task.stdin.map((line) => `${line}\n`).join("")),
+    mounts,
+    ...(secrets.length === 0 ? {} : { secrets }),
+    hidden,
+    ...demanded(task.demands ?? {}),
+  };
+}
 
 /** Runs a command, and kills it when it runs for longer than its task may. */
 export async function runInTime(
@@ -117,22 +128,4 @@ export function demanded({ user, workingDir, resources, network }: Demands): Par
     ...(Object.keys(limits).length === 0 ? {} : { limits }),
     ...(network === undefined ? {} : { network }),
   };
-}
-
-/** How a command that failed has ended, in words. */
-export function describe(ended: Ended): string {
-  switch (ended.kind) {
-    case "exited":
-      return `exit status ${ended.exitCode}`;
-    case "signalled":
-      return ended.signal === "SIGKILL"
-        ? "signal SIGKILL (perhaps the machine ran out of memory)"
-        : `signal ${ended.signal}`;
-    case "timed_out":
-      return `timed out: killed after ${ended.afterMs / 1_000} s (taskTimeout)`;
-    case "out_of_memory":
-      return "out of memory: it needed more than resources.memory allows";
-    case "not_started":
-      return ended.reason;
-  }
 }

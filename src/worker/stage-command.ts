@@ -1,7 +1,8 @@
 import { CodedError } from "../base/errors.ts";
 import type { Demands } from "../model/demands.ts";
+import { describeEnd } from "./describe-end.ts";
 import type { PipedRun, RunOptions, SecretMount } from "../runner/index.ts";
-import { demanded, describe, runInTime } from "./run-user-code.ts";
+import { demanded, runInTime } from "./run-user-code.ts";
 import { ReporterLines, type Reports } from "./reporter-lines.ts";
 import type { TaskLog } from "./task-log.ts";
 import type { ClaimedTask } from "./worker-host.ts";
@@ -63,6 +64,6 @@ export async function runStageCommand(
   await reporter.end();
   await taskLog.end();
   if (ended.kind === "exited" && ended.exitCode === 0) return;
-  const lines = [`${what}: ${describe(ended)}`, taskLog.tail()].filter((line) => line !== "");
+  const lines = [`${what}: ${describeEnd(ended)}`, taskLog.tail()].filter((line) => line !== "");
   throw new CodedError("failed_precondition", lines.join("\n"));
 }

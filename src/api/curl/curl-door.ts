@@ -1,11 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Log } from "../../base/log.ts";
+import type { ClassicDeps } from "../../classic/index.ts";
 import type { PfsDeps } from "../../pfs/index.ts";
 import type { PpsDeps } from "../../pps/index.ts";
 import { answerErrorText } from "../http/error-answer.ts";
+import { registerCurlJobs } from "./curl-jobs.ts";
 import { registerCurlFiles } from "./curl-files.ts";
 import { registerCurlHistory } from "./curl-history.ts";
-import { registerCurlRuns } from "./curl-runs.ts";
 
 /** What the curl API stands on. */
 export interface CurlDeps {
@@ -13,10 +14,11 @@ export interface CurlDeps {
   readonly pps: PpsDeps;
   /** The one repo that it knows; made by the first write. */
   readonly repo: string;
+  readonly classic: ClassicDeps;
 }
 
 /**
- * The API of pfs 0.4, for curl: files, commits and branches of one repo, errors as text. See
+ * The API of pfs 0.4, for curl: files, commits, branches and jobs of one repo, errors as text. See
  * docs/reference/curl.md. The scope must have no other routes.
  */
 export function registerCurlDoor(scope: FastifyInstance, deps: CurlDeps & { log: Log }): void {
@@ -31,24 +33,27 @@ export function registerCurlDoor(scope: FastifyInstance, deps: CurlDeps & { log:
   scope.get("/ping", () => "pong\n");
   registerCurlFiles(scope, deps);
   registerCurlHistory(scope, deps);
-  registerCurlRuns(scope, deps.pps);
+  registerCurlJobs(scope, deps);
   refuseOtherMethods(scope, "/ping", ["GET", "HEAD"]);
   refuseOtherMethods(scope, "/commit", ["GET", "HEAD", "POST"]);
   refuseOtherMethods(scope, "/branch", ["GET", "HEAD", "POST"]);
-  refuseOtherMethods(scope, "/run/*", ["GET", "HEAD"]);
   refuseOtherMethods(scope, "/file/*", ["GET", "HEAD", "POST", "PUT", "DELETE"]);
+  refuseOtherMethods(scope, "/job/:name", ["GET", "HEAD", "POST", "DELETE"]);
+  for (const url of ["/job/:name/file", "/job/:name/file/*", "/run", "/run/:id", "/run/:id/log"])
+    refuseOtherMethods(scope, url, ["GET", "HEAD"]);
 }
 
 /** Whether a URL, without its host, is of this API. */
 export function isCurlPath(url: string): boolean {
-  return /^\/(?:file\/|run\/|(?:commit|branch|ping)(?:\?|$))/.test(url);
+  return /^\/(?:(?:file|job|run)\/|(?:commit|branch|ping|run)(?:\?|$))/.test(url);
 }
 
 function refuseOtherMethods(scope: FastifyInstance, url: string, known: readonly string[]): void {
   const allow = known.join(", ");
   const method = scope.supportedMethods.filter((name) => !known.includes(name));
   const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    const text = `Invalid method ${request.method} for ${url}: it takes ${allow}\n`;
+    const path = url.replace(":name", "NAME").replace(":id", "ID");
+    const text = `Invalid method ${request.method} for ${path}: it takes ${allow}\n`;
     await reply.code(405).header("allow", allow).send(text);
   };
   scope.route({ method, url, handler });

@@ -6,7 +6,7 @@ import { CodedError } from "../../base/errors.ts";
 import { KiB, MiB } from "../../base/size.ts";
 import { isPattern } from "../../model/glob.ts";
 import { parseEntryPath } from "../../model/paths.ts";
-import { Branch, matchFiles, openFile, type OpenFile } from "../../pfs/index.ts";
+import { Branch, matchFiles, openFile, type OpenFile, type PfsDeps } from "../../pfs/index.ts";
 import { readQuery as readQueryAs } from "../http/json-body.ts";
 import { principalOf, signalOf } from "../http/request-context.ts";
 import { sendFile } from "../http/send-file.ts";
@@ -28,14 +28,15 @@ export function registerCurlFiles(scope: FastifyInstance, deps: CurlDeps): void 
     const { bytes } = await branch.put(file, signalOf(reply));
     return `Created ${deps.repo}/${name}/${path}, size: ${bytes}.\n`;
   };
-  scope.get<{ Params: FileParams }>("/file/*", async (request, reply) =>
-    isPattern(request.params["*"])
-      ? await sendMatches(deps, request, reply)
-      : await sendFile(
-          await openFile(deps.pfs, principalOf(request), await wanted(deps, request)),
-          request,
-          reply,
-        ),
+  scope.get<{ Params: FileParams }>(
+    "/file/*",
+    async (request, reply) =>
+      await sendWanted(
+        deps.pfs,
+        request,
+        reply,
+        await wantedOn(deps, request, request.params["*"]),
+      ),
   );
   scope.post<{ Params: FileParams }>("/file/*", put);
   scope.put<{ Params: FileParams }>("/file/*", put);
@@ -55,10 +56,12 @@ function writtenBranch(
   return { branch: new Branch(pfs, principalOf(request), { repo, name }), name };
 }
 
-async function wanted(
+/** A path in the commit, or the newest state of the branch, that a request names. */
+export async function wantedOn(
   { pfs, repo }: CurlDeps,
-  request: FileCall,
-): Promise<{ commit: { repo: string; id: string }; path: string; query: object }> {
+  request: FastifyRequest,
+  path: string,
+): Promise<WantedFile> {
   const { branch, commit } = readQueryAs(request, readQuery);
   if (branch !== undefined && commit !== undefined)
     throw new CodedError(
@@ -67,18 +70,28 @@ async function wanted(
     );
   const name = branch ?? defaultBranch;
   const id = commit ?? (await new Branch(pfs, principalOf(request), { repo, name }).head()).id;
-  return { commit: { repo, id }, path: request.params["*"], query: {} };
+  return { commit: { repo, id }, path, query: {} };
 }
 
-/** The one file that matches, as if it had been named; else all of them, one after the other. */
-async function sendMatches(
-  deps: CurlDeps,
-  request: FileCall,
+/** A file of a commit, or a pattern of such. */
+export interface WantedFile {
+  readonly commit: { readonly repo: string; readonly id: string };
+  readonly path: string;
+  readonly query: object;
+}
+
+/** Answers with a file; for a pattern, with the one that matches as if it had been named, or with all in a row. */
+export async function sendWanted(
+  pfs: PfsDeps,
+  request: FastifyRequest,
   reply: FastifyReply,
+  target: WantedFile,
 ): Promise<FastifyReply> {
+  const principal = principalOf(request);
+  if (!isPattern(target.path))
+    return await sendFile(await openFile(pfs, principal, target), request, reply);
   const signal = signalOf(reply);
-  const target = await wanted(deps, request);
-  const files = await matchFiles(deps.pfs, principalOf(request), { ...target, signal });
+  const files = await matchFiles(pfs, principal, { ...target, signal });
   const first = await files.next();
   const second = await files.next();
   if (first.done === true) throw new Error("a pattern without a match is an error");

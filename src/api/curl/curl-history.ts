@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { CodedError, isCoded } from "../../base/errors.ts";
+import { startRun } from "../../classic/index.ts";
 import type { CommitInfo } from "../../model/commit.ts";
 import { Branch, listCommits } from "../../pfs/index.ts";
 import { readQuery } from "../http/json-body.ts";
@@ -24,8 +25,14 @@ export function registerCurlHistory(scope: FastifyInstance, deps: CurlDeps): voi
     return linesOf([...heads].map(([name, info]) => ({ name, info })));
   });
   scope.post("/commit", async (request, reply) => {
-    const name = branchToFinish(request);
+    const { name, run } = branchToFinish(request);
     await refuseBody(request.raw);
+    if (run !== undefined) {
+      const options = { waitMs: finishWaitMs, signal: signalOf(reply) };
+      const wanted = { branch: name, isFresh: run === "fresh" };
+      const started = await startRun(deps.classic, principalOf(request), wanted, options);
+      return await reply.header("run", started.run).send(`${started.commit.id}\n`);
+    }
     const branch = new Branch(deps.pfs, principalOf(request), { repo: deps.repo, name });
     const { id } = await branch.finish({ waitMs: finishWaitMs, signal: signalOf(reply) });
     return `${id}\n`;
@@ -42,19 +49,14 @@ export function registerCurlHistory(scope: FastifyInstance, deps: CurlDeps): voi
   });
 }
 
-function branchToFinish(request: FastifyRequest): string {
+function branchToFinish(request: FastifyRequest): { name: string; run: string | undefined } {
   const { branch = defaultBranch, commit, run } = readQuery(request, finishQuery);
   if (commit !== undefined)
     throw new CodedError(
       "invalid_argument",
       "Cannot give the commit a name: commits are numbered. Leave out the parameter commit; the answer is the id",
     );
-  if (run !== undefined)
-    throw new CodedError(
-      "unimplemented",
-      "Cannot run jobs: there is no MapReduce in this release. Leave out the parameter run; pipelines run on every commit by themselves",
-    );
-  return branch;
+  return { name: branch, run };
 }
 
 function branchToBegin(request: FastifyRequest): { name: string; commit?: string } {

@@ -12,11 +12,23 @@ export const branchQuery = z.strictObject({ branch: given });
 export const readQuery = z.strictObject({ branch: given, commit: given });
 /** What a new branch is called, and what it begins behind. */
 export const newBranchQuery = z.strictObject({ branch: given, commit: given });
-/** How a commit is finished; `commit` and `run` are of the original and refused with a reason. */
+/**
+ * How a commit is finished, and whether its jobs are run: `run` is there or not, whatever it says, but for `fresh`.
+ * `commit` is of the original and refused with a reason.
+ */
 export const finishQuery = z.strictObject({
   branch: given,
   commit: z.unknown().optional(),
-  run: z.unknown().optional(),
+  run: z.string().optional(),
+});
+/** Which output of a job is read, and how long it is waited for. */
+export const outputQuery = z.strictObject({
+  commit: given,
+  wait: z
+    .string()
+    .regex(/^\d{1,5}$/, "expected a number of seconds")
+    .transform(Number)
+    .default(600),
 });
 
 /** The branch of those who name none. */

@@ -65,6 +65,9 @@ const filePath = fc.array(typed, { minLength: 1, maxLength: 4 }).map((steps) => 
 const place = fc.oneof(
   { weight: 6, arbitrary: filePath.map((path) => `/file/${path}`) },
   { weight: 3, arbitrary: fc.constantFrom("/commit", "/branch", "/ping", "/file", "/file/") },
+  { weight: 1, arbitrary: filePath.map((path) => `/job/${path}`) },
+  { weight: 1, arbitrary: filePath.map((path) => `/job/a/file/${path}`) },
+  { weight: 1, arbitrary: fc.constantFrom("/run", "/run/", "/run/a", "/run/a/log", "/job/a/file") },
   { weight: 1, arbitrary: filePath.map((path) => `/${path}`) },
 );
 const value = fc.oneof(
@@ -89,7 +92,7 @@ const value = fc.oneof(
 const query = fc
   .array(
     fc.tuple(
-      fc.constantFrom("branch", "branch", "commit", "commit", "run", "__proto__", "shard"),
+      fc.constantFrom("branch", "branch", "commit", "commit", "run", "wait", "__proto__", "shard"),
       value,
     ),
     { maxLength: 2 },

@@ -54,7 +54,8 @@ export async function registerRoutes(
   registerWorkerRoutes(server, pps, options.stopping);
   await server.register(async (door) => {
     await Promise.resolve();
-    registerCurlDoor(door, { pfs: pps.pfs, pps, repo: curlRepo, log });
+    const classic = { pps, repo: curlRepo };
+    registerCurlDoor(door, { pfs: pps.pfs, pps, repo: curlRepo, classic, log });
   });
 }
 

@@ -195,6 +195,20 @@ const method = z
   })
   .meta({ id: "Method", examples: [exampleMethod] });
 
+const server = z
+  .strictObject({
+    routes: z
+      .array(z.string())
+      .describe("Where files are POSTed to: the first that the server knows."),
+    port: z.int().optional(),
+    parallel: count.describe("Requests at a time."),
+    timeoutMs: count.describe("Of a request; 0: as long as it takes."),
+    dir: z.string().describe("Whose files are POSTed."),
+    limit: count.describe("Files at most; 0: all."),
+    output: z.string().optional().describe("The file that all of them together become."),
+  })
+  .describe("Of a job of the curl API: the command is a web server.");
+
 const transform = z
   .strictObject({
     image: z.string(),
@@ -212,6 +226,7 @@ const transform = z
       .describe("What it may use at most."),
     network: z.enum(["none", "bridge", "host"]).optional(),
     mapReduce: mapReduce.optional().describe("In place of a command."),
+    server: server.optional(),
   })
   .meta({
     id: "Transform",

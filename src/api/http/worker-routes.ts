@@ -56,11 +56,13 @@ const outcomeBody = z.union([
     kind: z.literal("success"),
     image: z.string().max(200).optional(),
     facts: taskFacts.optional(),
+    hasOutput: z.boolean().default(false),
   }),
   z.object({
     kind: z.literal("failure"),
     error: z.string().max(64 * KiB),
     exitCode: z.int().optional(),
+    isFinal: z.boolean().optional(),
   }),
 ]);
 const whole = z.int().min(0);
@@ -210,10 +212,14 @@ async function* viewLines(
 }
 
 function outcomeOf(outcome: z.infer<typeof outcomeBody>): TaskOutcome {
-  if (outcome.kind === "failure") return { kind: "failure", error: outcome.error };
-  const { image, facts } = outcome;
+  if (outcome.kind === "failure") {
+    const { kind, error, isFinal = false } = outcome;
+    return { kind, error, isFinal };
+  }
+  const { image, facts, hasOutput } = outcome;
   return {
     kind: "success",
+    hasOutput,
     ...(image === undefined ? {} : { image }),
     ...(facts === undefined ? {} : { facts }),
   };

@@ -2,6 +2,7 @@ import { firstSchema } from "./001-first-schema.ts";
 import { putBlocks } from "./004-put-blocks.ts";
 import { journal } from "./003-journal.ts";
 import { jobVerbs } from "./005-job-verbs.ts";
+import { runs } from "./009-runs.ts";
 import { sessionsAndGarbage } from "./002-sessions-and-garbage.ts";
 import { stages } from "./008-stages.ts";
 import { workersAndLogs } from "./006-workers-and-logs.ts";
@@ -24,4 +25,5 @@ export const migrations: readonly Migration[] = [
   workersAndLogs,
   reuse,
   stages,
+  runs,
 ];

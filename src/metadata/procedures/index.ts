@@ -80,7 +80,7 @@ import {
   storeBlocks,
 } from "./put-blocks.ts";
 import { createJob, findJobParts } from "./create-job.ts";
-import { jobEntries, jobEntry } from "./job-entries.ts";
+import { jobEntries, jobEntry, jobLines } from "./job-entries.ts";
 import {
   findReuseBase,
   findTasksByKey,
@@ -95,6 +95,16 @@ import { inspectMapReduceRun, listMapReduceRuns } from "./runs.ts";
 import { jobSplit, stageOutputs, startStage } from "./stages.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
+import {
+  createRun,
+  endRun,
+  findRun,
+  goingRuns,
+  lastRuns,
+  noteRunJob,
+  runJobBefore,
+  runOfCommit,
+} from "./branch-runs.ts";
 import { listRuns, stagedBytes, stageRun, startClosing } from "./staging.ts";
 import { appendLog, followLog, readLog, trimLogs } from "./task-logs.ts";
 import {
@@ -136,6 +146,14 @@ import {
 export const procedures = {
   createJob,
   findJobParts,
+  createRun,
+  endRun,
+  findRun,
+  goingRuns,
+  lastRuns,
+  noteRunJob,
+  runJobBefore,
+  runOfCommit,
   jobEntries,
   jobEntry,
   inspectMapReduceRun,
@@ -143,6 +161,7 @@ export const procedures = {
   jobSplit,
   stageOutputs,
   startStage,
+  jobLines,
   findReuseBase,
   findTasksByKey,
   keepTaskKeys,

@@ -161,6 +161,8 @@ export interface JobPlan {
   readonly fromUids: readonly (string | null)[];
   /** What all tasks together are shown. Absent from jobs of earlier releases. */
   readonly inputBytes?: number;
+  /** Of a job whose command is a server: files of each task. */
+  readonly linesPerTask?: number;
   /** The output that its own is but for what some tasks of that job wrote, and some of its own write. */
   readonly exchange?: {
     readonly jobId: string;

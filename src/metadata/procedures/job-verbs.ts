@@ -137,7 +137,7 @@ async function runFailedTasks(
   );
   const tasksLeft = Number(left?.count ?? 0);
   await tx.run(
-    `UPDATE jobs SET state = 'creating', error = '', finished_micros = NULL, output_uid = ?, tasks_left = ?, tasks_failed = 0, tasks_micros = ? WHERE id = ?`,
+    `UPDATE jobs SET state = 'creating', error = '', finished_micros = NULL, output_uid = ?, disjoint = 0, tasks_left = ?, tasks_failed = 0, tasks_micros = ? WHERE id = ?`,
     output.outputUid,
     tasksLeft,
     tx.nowMicros,

@@ -194,6 +194,8 @@ export interface JobStart {
     readonly key: string;
     /** The image its tasks run in; empty for none, or one that is not known yet. */
     readonly image: string;
+    /** The earlier job that they were compared with: to be as it was then. */
+    readonly base?: { readonly id: string; readonly run: string };
     /** In task order. */
     readonly reused: readonly ReusedTasks[];
   };
@@ -201,7 +203,11 @@ export interface JobStart {
   readonly stage?: NewStage;
 }
 
-/** Starts a job: output commit, tasks and state in one step. Does nothing when it has started already. */
+/**
+ * Starts a job: output commit, tasks and state in one step. Does nothing when it has started already.
+ *
+ * @throws CodedError `aborted` when the earlier job was deleted or restarted meanwhile
+ */
 export const startJob: Procedure<JobStart, void> = async (tx, input) => {
   const row = await tx.get<JobRow>(`SELECT * FROM jobs WHERE id = ?`, input.id);
   if (row === undefined || row.output_uid !== null || row.state !== "creating") return;
@@ -225,7 +231,7 @@ export const startJob: Procedure<JobStart, void> = async (tx, input) => {
     JSON.stringify(parallelism),
     input.id,
   );
-  await insertReused(tx, input.id, reused);
+  await insertReused(tx, input.id, input.reuse ?? { reused });
   await eachTogether(toRun, (range) => insertUnassigned(tx, input.id, range));
   for (const entries of input.entries) await insertEntries(tx, input.id, entries);
   if (input.stage !== undefined) await noteStage(tx, row, { ...input.stage, first: 0 });

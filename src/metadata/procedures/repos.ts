@@ -150,6 +150,8 @@ export const deleteRepo: Procedure<{ name: string; force: boolean; key?: string 
   await tx.run(`DELETE FROM commit_upstreams WHERE uid IN (${commits})`, name);
   await tx.run(`DELETE FROM commits WHERE repo = ?`, name);
   await tx.run(`DELETE FROM repo_upstreams WHERE repo = ?`, name);
+  await tx.run(`DELETE FROM run_jobs WHERE run_id IN (SELECT id FROM runs WHERE repo = ?)`, name);
+  await tx.run(`DELETE FROM runs WHERE repo = ?`, name);
   await tx.run(`DELETE FROM repos WHERE name = ?`, name);
   await noteForJournal(tx, "repo", name);
   await keepAnswer(tx, key, {});

@@ -25,6 +25,8 @@ export interface ReuseBase {
   readonly inputUids: readonly string[];
   /** Its output, when no file in it is of two tasks and it begins with nothing; else null. */
   readonly outputUid: string | null;
+  /** Another once it is restarted. */
+  readonly run: string;
   readonly reused: readonly ReusedTasks[];
   /** Those that did not succeed. */
   readonly missing: readonly TaskRange[];
@@ -68,6 +70,7 @@ export const findReuseBase: Procedure<
     tasks: row.tasks_total,
     inputUids: (await inputsOf(tx, row.id)).map((input) => input.commit_uid),
     outputUid: isWhole && row.disjoint === 1 ? row.output_uid : null,
+    run: row.output_uid ?? "",
     reused: await reusedOf(tx, row.id),
     missing: isWhole
       ? []
@@ -95,16 +98,21 @@ export async function reusedOf(tx: Tx, jobId: string): Promise<ReusedTasks[]> {
 /**
  * Records which tasks of a job need not run.
  *
- * @throws CodedError `aborted` when a job whose output they take was deleted meanwhile
+ * @param base the earlier job that they were compared with
+ * @throws CodedError `aborted` when it, or a job whose output they take, was deleted or restarted meanwhile
  */
 export async function insertReused(
   tx: Tx,
   jobId: string,
-  reused: readonly ReusedTasks[],
+  { base, reused }: { base?: Pick<ReuseBase, "id" | "run">; reused: readonly ReusedTasks[] },
 ): Promise<void> {
-  for (const origin of new Set(reused.map(({ fromJob }) => fromJob)))
-    if ((await tx.get(`SELECT id FROM jobs WHERE id = ?`, origin)) === undefined)
-      throw new CodedError("aborted", `Job ${origin} was deleted meanwhile: look again`);
+  if (base === undefined) return;
+  for (const origin of new Set([base.id, ...reused.map(({ fromJob }) => fromJob)]))
+    if (!(await gives(tx, base, origin)))
+      throw new CodedError(
+        "aborted",
+        `Job ${origin} was deleted or restarted meanwhile: look again`,
+      );
   await eachTogether(reused, ({ task, span, fromJob, fromTask }) =>
     tx.run(
       `INSERT INTO reused_tasks (job_id, task, span, from_job, from_task) VALUES (?, ?, ?, ?, ?)`,
@@ -115,6 +123,23 @@ export async function insertReused(
       fromTask,
     ),
   );
+}
+
+/** Whether a job still has what it, or another through it, had to give. */
+async function gives(
+  tx: Tx,
+  base: Pick<ReuseBase, "id" | "run">,
+  origin: string,
+): Promise<boolean> {
+  const row =
+    origin === base.id
+      ? await tx.get(`SELECT id FROM jobs WHERE id = ? AND output_uid = ?`, base.id, base.run)
+      : await tx.get(
+          `SELECT task FROM reused_tasks WHERE job_id = ? AND from_job = ? LIMIT 1`,
+          base.id,
+          origin,
+        );
+  return row !== undefined;
 }
 
 /** The ranges of `tasks` tasks that are not among these, which are in order. */
@@ -129,14 +154,15 @@ export function rangesBetween(ranges: readonly TaskRange[], tasks: number): Task
 }
 
 /**
- * Before the tasks of a job go: those of other jobs that took their outputs, and are not published yet, have to
- * run after all; of those that are, nothing can be taken any more.
+ * Before the tasks of a job go: those of other jobs that took their outputs, and have not staged them yet, have to
+ * run after all; of those that have, nothing can be taken any more.
  */
 export async function releaseReused(tx: Tx, jobId: string): Promise<void> {
   await tx.run(`DELETE FROM reused_tasks WHERE job_id = ?`, jobId);
   const going = await tx.all<{ job_id: string }>(
     `SELECT DISTINCT r.job_id FROM reused_tasks r JOIN jobs j ON j.id = r.job_id
-     WHERE r.from_job = ? AND j.state IN ('creating', 'running')`,
+     WHERE r.from_job = ? AND j.state IN ('creating', 'running')
+       AND NOT EXISTS (SELECT 1 FROM staged_runs s WHERE s.uid = j.output_uid)`,
     jobId,
   );
   await tx.run(`UPDATE reused_tasks SET from_job = '' WHERE from_job = ?`, jobId);
@@ -189,10 +215,23 @@ interface DeltaRow extends Record<string, string | number | Uint8Array | null> {
   root: Buffer | null;
 }
 
-/** What the tasks of a job that took another's output have taken, in task order. */
+/**
+ * What the tasks of a job that took another's output have taken, in task order.
+ *
+ * @throws CodedError `failed_precondition` when some of it is not there: no output is made without it
+ */
 export const reusedOutputs: Procedure<{ jobId: string }, TaskDelta[]> = async (tx, { jobId }) => {
   const deltas: TaskDelta[] = [];
-  for (const range of await reusedOf(tx, jobId)) deltas.push(...(await takenBy(tx, range)));
+  for (const range of await reusedOf(tx, jobId)) {
+    const taken = await takenBy(tx, range);
+    deltas.push(...taken);
+    // Whose source was deleted since needs it no more: all of it is staged.
+    if (taken.length === range.span || range.fromJob === "") continue;
+    throw new CodedError(
+      "failed_precondition",
+      `Cannot take the outputs of ${range.span} tasks of job ${range.fromJob}: ${taken.length} are there. Restart job ${jobId}`,
+    );
+  }
   return deltas;
 };
 
@@ -242,9 +281,12 @@ export const taskDeltas: Procedure<
   return deltas.length === count ? deltas : undefined;
 };
 
-/** Says of a job that no file of its output is of two of its tasks. */
-export const markDisjoint: Procedure<{ id: string }, void> = async (tx, { id }) => {
-  await tx.run(`UPDATE jobs SET disjoint = 1 WHERE id = ?`, id);
+/** Says of a job that no file of this output, unless it has another by now, is of two of its tasks. */
+export const markDisjoint: Procedure<{ id: string; outputUid: string }, void> = async (
+  tx,
+  { id, outputUid },
+) => {
+  await tx.run(`UPDATE jobs SET disjoint = 1 WHERE id = ? AND output_uid = ?`, id, outputUid);
 };
 
 /** Keeps by which keys the outputs of some tasks are found, once these have succeeded. */

@@ -203,11 +203,24 @@ export const storeOutput: Procedure<TaskClaim & { run: NewRun; sealed: Sealed },
  * of that in which it ran. True when it may have been what the job waited for, so that there is an event.
  */
 export const reportTask: Procedure<
-  TaskClaim & { error?: string; delayMs: number; image?: string; facts?: TaskFacts },
+  TaskClaim & {
+    error?: string;
+    delayMs: number;
+    isFinal?: boolean;
+    image?: string;
+    hasOutput?: boolean;
+    facts?: TaskFacts;
+  },
   boolean
 > = async (tx, input) => {
-  if (await isReported(tx, input)) return true;
+  const known = await knownAttempt(tx, input);
+  if (known.isReported) return true;
   await requireHeld(tx, input);
+  if (input.hasOutput === true && !known.isStored)
+    throw new CodedError(
+      "aborted",
+      `What task ${input.task} of job ${input.jobId} wrote was lost with the database: it has to run again`,
+    );
   if (input.facts !== undefined) await keepFacts(tx, input, input.facts);
   await endAttempt(tx, input, input.error);
   if (input.image !== undefined) await noteImage(tx, input.jobId, input.image);
@@ -218,7 +231,8 @@ export const reportTask: Procedure<
     input.jobId,
     input.task,
   ))!;
-  return (await isSpent(tx, { ...input, failures })) && (await endTask(tx, input, "failure"));
+  const isSpentNow = input.isFinal === true || (await isSpent(tx, { ...input, failures }));
+  return isSpentNow && (await endTask(tx, input, "failure"));
 };
 
 /** A job whose tasks ran in several images is `mixed`: no other is as it. */
@@ -231,19 +245,25 @@ async function noteImage(tx: Tx, jobId: string, image: string): Promise<void> {
   );
 }
 
-/** Whether this very report has come before: its answer was lost. */
-async function isReported(tx: Tx, input: TaskClaim & { error?: string }): Promise<boolean> {
-  const attempt = await tx.get<{ token: string; state: string; error: string }>(
-    `SELECT token, state, error FROM attempts WHERE job_id = ? AND task = ? AND attempt = ?`,
+/**
+ * Whether this very report has come before: its answer was lost. And whether what the attempt wrote is there: a
+ * database that went down for a moment may have forgotten what it had not synced.
+ */
+async function knownAttempt(
+  tx: Tx,
+  input: TaskClaim & { error?: string },
+): Promise<{ isReported: boolean; isStored: boolean }> {
+  const attempt = await tx.get<{ token: string; state: string; error: string; stored: number }>(
+    `SELECT token, state, error, CASE WHEN entries IS NULL AND root IS NULL THEN 0 ELSE 1 END AS stored FROM attempts WHERE job_id = ? AND task = ? AND attempt = ?`,
     input.jobId,
     input.task,
     input.attempt,
   );
-  return (
+  const isReported =
     attempt?.token === input.token &&
     attempt.state === (input.error === undefined ? "success" : "failure") &&
-    attempt.error === (input.error ?? "")
-  );
+    attempt.error === (input.error ?? "");
+  return { isReported, isStored: attempt?.stored === 1 };
 }
 
 /**

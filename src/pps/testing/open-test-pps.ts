@@ -117,15 +117,20 @@ export class TestPps {
     const { claim } = assignment;
     const task = await this.see(assignment);
     this.seen.push(task);
+    let hasOutput = false;
     try {
       const { pipeline } = await this.job(claim.jobId);
       const deeds = (this.programs.get(pipeline) ?? copyAll)(task);
+      hasOutput = deeds.length > 0;
       await storeTaskOutput(this.deps, assignment, listed(deeds.map(changeOf)), never);
     } catch (error) {
       return await reportTask(this.deps, claim, (error as Error).message);
     }
     const { image } = this;
-    await reportTask(this.deps, claim, undefined, image === undefined ? {} : { image });
+    await reportTask(this.deps, claim, undefined, {
+      hasOutput,
+      ...(image === undefined ? {} : { image }),
+    });
   }
 
   /** All jobs, oldest first. */

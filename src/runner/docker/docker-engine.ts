@@ -119,11 +119,18 @@ export class DockerEngine {
   }
 
   async inspect(id: string): Promise<ContainerState> {
-    const { State } = await this.call(
+    const { State, NetworkSettings } = await this.call(
       "look at a container",
       async () => await this.docker.getContainer(id).inspect(),
     );
-    return { pid: State.Pid, running: State.Running, outOfMemory: State.OOMKilled };
+    const networks = Object.values(NetworkSettings?.Networks ?? {});
+    const host = networks.map(({ IPAddress }) => IPAddress).find((address) => address !== "");
+    return {
+      pid: State.Pid,
+      running: State.Running,
+      outOfMemory: State.OOMKilled,
+      ...(host === undefined ? {} : { host }),
+    };
   }
 
   /** Kills what runs in a container and removes it, with its volumes. One that is gone is fine. */
@@ -193,6 +200,8 @@ export interface ContainerState {
   readonly pid: number;
   readonly running: boolean;
   readonly outOfMemory: boolean;
+  /** Its address on the network of Docker's machine, when it has one of its own. */
+  readonly host?: string;
 }
 
 const removalsMax = 5;

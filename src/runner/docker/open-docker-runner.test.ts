@@ -3,7 +3,7 @@ import { before, describe } from "node:test";
 import { systemClock } from "../../base/clock.ts";
 import { silentLog } from "../../base/log.ts";
 import { systemRandom } from "../../base/random.ts";
-import { testRunner } from "../testing/conformance.ts";
+import { portServer, testRunner } from "../testing/conformance.ts";
 import { processesMaxInTests, testEscapes } from "../testing/escapes.ts";
 import type { Runner } from "../runner.ts";
 import { openDockerRunner } from "./open-docker-runner.ts";
@@ -27,9 +27,14 @@ const open = async (scratch: string, warm: boolean): Promise<Runner> =>
 
 describe("Docker", { skip }, () => {
   before(async () => {
-    await makeImages("shell");
+    await makeImages("shell", "python");
   });
-  const common = { isolated: true, tellsSignals: false, image: images.shell };
+  const common = {
+    isolated: true,
+    tellsSignals: false,
+    image: images.shell,
+    server: { image: images.python, program: portServer },
+  };
   testRunner({
     ...common,
     name: "docker (warm)",

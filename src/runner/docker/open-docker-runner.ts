@@ -5,6 +5,7 @@ import { randomHex, type Random } from "../../base/random.ts";
 import { removeTree } from "../../base/remove-tree.ts";
 import { processesMax } from "../runner.ts";
 import type { Runner, RunOptions, RunOutcome, RunSpec } from "../runner.ts";
+import { withPort } from "./container-address.ts";
 import { ownerLabel, type ContainerDefaults } from "./container-options.ts";
 import { DockerEngine } from "./docker-engine.ts";
 import { HostMounts, unmountBelow, type DockerFs } from "./host-mounts.ts";
@@ -113,7 +114,8 @@ class DockerRunner implements Runner {
     this.parts = parts;
   }
 
-  async run(spec: RunSpec, options: RunOptions): Promise<RunOutcome> {
+  async run(given: RunSpec, options: RunOptions): Promise<RunOutcome> {
+    const spec = withPort(given);
     const signal = AbortSignal.any([options.signal, this.closing.signal]);
     signal.throwIfAborted();
     const run = this.runIn(spec, { ...options, signal });
@@ -180,7 +182,8 @@ class DockerRunner implements Runner {
   }
 }
 
-function whyNotRunnable({ cmd, image }: RunSpec): string | undefined {
+function whyNotRunnable({ cmd, image, server, network }: RunSpec): string | undefined {
+  if (server !== undefined && network === "none") return "a server needs a network other than none";
   const [name = ""] = cmd;
   if (name === "") return "unable to run; a cmd needs to be provided";
   if (name.includes("=")) return `cmd "${name}" has a "=" in its name: rename the program`;

@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import { KiB } from "../../base/size.ts";
 import { isCoded } from "../../base/errors.ts";
 import type { PfsMount, RunOptions, RunOutcome, RunSpec } from "../runner.ts";
+import { addressOf } from "./container-address.ts";
 import { containerOptions, variablesFor, type ContainerDefaults } from "./container-options.ts";
 import type { ContainerOptions, DockerEngine, LocalImage } from "./docker-engine.ts";
 import { whyRefused } from "./why-refused.ts";
@@ -31,6 +32,7 @@ export async function runOnce(
     // It breaks when the container ends, and when it does not want all of its input.
     stream.on("error", () => undefined);
     await engine.start(id);
+    await tellAddress(engine, { id, spec }, options.reachable);
     await converse(stream, spec, options);
     const exitCode = await engine.wait(id);
     if (exitCode !== 0 && (await engine.inspect(id)).outOfMemory) return { kind: "out_of_memory" };
@@ -87,6 +89,17 @@ async function feed(
   } catch (error) {
     if (!ended.aborted) throw error;
   }
+}
+
+/** Says where the server in a container is to be reached, if it is one. */
+export async function tellAddress(
+  engine: DockerEngine,
+  { id, spec }: { id: string; spec: RunSpec },
+  reachable: RunOptions["reachable"],
+): Promise<void> {
+  if (spec.server === undefined || reachable === undefined) return;
+  const address = addressOf(spec, await engine.inspect(id));
+  if (address !== undefined) reachable(address);
 }
 
 function optionsOf(defaults: ContainerDefaults, { spec, image, pfs }: OneRun): ContainerOptions {

@@ -8,6 +8,7 @@ import { containerOptions, wholeEnvironment, type ContainerDefaults } from "./co
 import type { DockerEngine, LocalImage } from "./docker-engine.ts";
 import type { DockerFs, HostMounts } from "./host-mounts.ts";
 import { outOfMemoryKills } from "./memory-events.ts";
+import { tellAddress } from "./run-once.ts";
 import { ShownMounts } from "./shown-mounts.ts";
 import { Traces } from "./traces.ts";
 import { Answers } from "../warm/answers.ts";
@@ -104,11 +105,13 @@ export class WarmContainer implements Warm {
 
   /** Runs a command; afterwards everything that it started is dead. */
   async run(spec: RunSpec, options: RunOptions): Promise<WarmOutcome> {
-    const { fs } = this.deps;
+    const { engine, fs } = this.deps;
     await fs.writeFile(`${this.place.control}/stdin`, spec.stdin);
     await this.shown.show(spec.mounts);
     const limited = spec.limits?.memoryBytes !== undefined;
     const killsBefore = limited ? await outOfMemoryKills(fs, this.pid) : 0;
+    await tellAddress(engine, { id: this.id, spec }, options.reachable);
+    options.signal.throwIfAborted();
     const ways = {
       answers: this.answers,
       output: `${this.place.control}/output`,

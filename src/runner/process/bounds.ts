@@ -11,6 +11,8 @@ export interface Bounds {
   readonly limit: readonly string[];
   /** The outcome, with lack of memory told apart. */
   explain(outcome: RunOutcome): Promise<RunOutcome>;
+  /** Whether something was ever killed for lack of memory. */
+  hasKilled(): Promise<boolean>;
   /** To be called when all is dead. */
   end(): Promise<void>;
 }
@@ -33,14 +35,16 @@ export async function makeBounds(
       : [`--as=${limits.memoryBytes}`]),
   ];
   const limit = each.length === 0 ? [] : [findTool("prlimit"), ...each, "--"];
+  const hasKilled = async (): Promise<boolean> =>
+    cgroup !== undefined && (await cgroup.outOfMemoryKills()) > 0;
   return {
+    hasKilled,
     doors: cgroup?.doors ?? [],
     limit,
     enter: [...(cgroup === undefined ? [] : entering(cgroup.doors)), ...limit],
     async explain(outcome) {
       const isDone = outcome.kind === "exited" && outcome.exitCode === 0;
-      if (isDone || cgroup === undefined) return outcome;
-      return (await cgroup.outOfMemoryKills()) > 0 ? { kind: "out_of_memory" } : outcome;
+      return !isDone && (await hasKilled()) ? { kind: "out_of_memory" } : outcome;
     },
     async end() {
       await cgroup?.remove();

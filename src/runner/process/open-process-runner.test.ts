@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { systemClock } from "../../base/clock.ts";
 import { silentLog } from "../../base/log.ts";
 import { systemRandom } from "../../base/random.ts";
-import { testRunner } from "../testing/conformance.ts";
+import { portServer, testRunner } from "../testing/conformance.ts";
 import { processesMaxInTests, testEscapes } from "../testing/escapes.ts";
 import { openProcessRunner } from "./open-process-runner.ts";
 import { probeNamespaces } from "./probe.ts";
@@ -33,6 +33,7 @@ testRunner({
   name: "process (namespaces)",
   open: async (scratch) => await open(scratch, "namespaces"),
   isolated: true,
+  server: { program: portServer },
   skip,
 });
 testEscapes({
@@ -46,6 +47,7 @@ testRunner({
   open: async (scratch) => await open(scratch, "namespaces"),
   isolated: true,
   group: "conformance",
+  server: { program: portServer },
   skip,
 });
 testEscapes({
@@ -59,6 +61,7 @@ testRunner({
   name: "process (bare)",
   open: async (scratch) => await open(scratch, "bare"),
   isolated: false,
+  server: { program: portServer },
   skip: asRoot ? undefined : "needs root to make /pfs",
 });
 

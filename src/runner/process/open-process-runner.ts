@@ -13,6 +13,7 @@ import {
 import { makeBounds, type Bounds } from "./bounds.ts";
 import { Cgroups } from "./cgroups.ts";
 import { whyNotStartable } from "./find-command.ts";
+import { freePort } from "./free-port.ts";
 import { probeNamespaces } from "./probe.ts";
 import type { ProcessFs } from "./process-fs.ts";
 import { runBare } from "./run-bare.ts";
@@ -123,7 +124,15 @@ class ProcessRunner implements Runner {
     const { fs, mode } = this.options;
     if (spec.user !== undefined && process.geteuid?.() !== 0)
       return { kind: "not_started", reason: `user "${spec.user}" needs a pachd that runs as root` };
-    const env = { ...defaultEnvironment, ...spec.env };
+    if (spec.server !== undefined && spec.network === "none")
+      return { kind: "not_started", reason: "a server needs a network other than none" };
+    const port = spec.server === undefined ? undefined : await freePort();
+    const env: Record<string, string> = {
+      ...defaultEnvironment,
+      ...spec.env,
+      ...(port === undefined ? {} : { PORT: `${port}` }),
+    };
+    if (port !== undefined) options.reachable?.({ host: "127.0.0.1", port });
     // Who reads and writes streams is rarely short.
     const isOrdinary = options.piped === undefined && !spec.cmd[0]?.includes("=");
     if (isOrdinary && (spec.cmd[0] ?? "") !== "") {

@@ -55,8 +55,9 @@ read -r pid _ </proc/self/stat
 while [ "$1" != -- ]; do echo 0 >"$1"; shift; done
 shift
 mkfifo -m 666 "$directory/output"
-exec 8<>"$directory/output" 7<"$directory/output" 8>&- 9<"$directory/stdin"
+exec 8<>"$directory/output" 7<"$directory/output" 8>&-
 mount -n -a -T "$directory/mounts"
+exec 9<"$directory/stdin"
 cd /
 echo "$pid" >&6
 exec "$@"

@@ -5,6 +5,7 @@ import { after, before, describe, it } from "node:test";
 import { systemClock } from "../../base/clock.ts";
 import { silentLog } from "../../base/log.ts";
 import { systemRandom } from "../../base/random.ts";
+import { MiB } from "../../base/size.ts";
 import type { Runner, RunSpec } from "../runner.ts";
 import { openProcessRunner } from "./open-process-runner.ts";
 import { probeNamespaces } from "./probe.ts";
@@ -55,7 +56,8 @@ describe("warm sandbox", { skip: probe.works ? false : probe.reason }, () => {
     });
     return text.trim();
   };
-  const namespace = "readlink /proc/self/ns/pid";
+  // The number of a namespace may be that of one before.
+  const namespace = "readlink /proc/self/ns/pid; cut -d' ' -f22 /proc/1/stat";
 
   it("serves the next run of its group, and no other", async () => {
     const first = await sh(namespace);
@@ -82,6 +84,22 @@ describe("warm sandbox", { skip: probe.works ? false : probe.reason }, () => {
       assert.notEqual(await sh(namespace), first);
     });
   }
+  it("is not used again after something was killed for lack of memory", async (t) => {
+    const limits = { memoryBytes: 32 * MiB };
+    const first = await sh(namespace, { limits });
+    const greedy = "head -c 100000000 /dev/zero | tail -n 1 >/tmp/x; echo $?";
+    if (!/^(137|Killed)/m.test(await sh(greedy, { limits })))
+      return t.skip("memory is not bounded");
+    assert.notEqual(await sh(namespace, { limits }), first);
+  });
+
+  it("gives each run its standard input, whatever the last did to its own", async () => {
+    const stdin = Buffer.from("given");
+    const first = await sh(namespace, { stdin });
+    await sh("echo evil >/dev/stdin", { stdin });
+    assert.equal(await sh(`cat; echo; ${namespace}`, { stdin }), `given\n${first}`);
+  });
+
   it("shows each run its own inputs, under a name that is the same", async () => {
     for (const fruit of ["apple", "pear"]) {
       await fs.mkdir(`${home}/${fruit}`);
@@ -95,7 +113,7 @@ describe("warm sandbox", { skip: probe.works ? false : probe.reason }, () => {
     const mounts = [{ name: "out", hostPath: `${home}/out`, writable: true }];
     for (const name of ["first", "second"]) {
       await fs.mkdir(`${home}/out`);
-      await sh(`ls -A /pfs/out >/pfs/out/${name}; readlink /proc/self/ns/pid`, { mounts });
+      await sh(`ls -A /pfs/out >/pfs/out/${name}`, { mounts });
       assert.equal(await fs.readFile(`${home}/out/${name}`, "utf8"), `${name}\n`);
       await fs.rm(`${home}/out`, { recursive: true });
     }

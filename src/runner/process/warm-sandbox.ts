@@ -43,11 +43,15 @@ export class WarmSandbox implements Warm {
   ): Promise<WarmSandbox> {
     const { spec, files, root, bounds } = options;
     const mountInfo = await fs.readFile("/proc/self/mountinfo", "utf8");
-    await fs.writeFile(files.table, await tableOf(fs, { ...spec, mounts: [] }, files, root));
+    const hostMounts = parseMountInfo(mountInfo);
+    // Whoever reads it could open it anew, to write: the next command would get what the last made of it.
+    const stdin = bindLine(hostMounts, { from: files.stdin, to: files.stdin, readOnly: true });
+    const table = await tableOf(fs, { ...spec, mounts: [] }, files, root);
+    await fs.writeFile(files.table, table + stdin);
     const network = spec.network !== "none";
     const confine = confinement(spec);
     const init = await startWarmInit({ id: spec.id, root, files, bounds, confine, network });
-    const parts = { init, files, root, bounds, mountInfo, hostMounts: parseMountInfo(mountInfo) };
+    const parts = { init, files, root, bounds, mountInfo, hostMounts };
     try {
       const queues = `${files.directory}/queues`;
       await fs.mkdir(queues);
@@ -84,8 +88,10 @@ export class WarmSandbox implements Warm {
     const isClean = answer.kind === "missing" || answer.isClean;
     if (!isClean) await this.kill();
     const outcome = await this.explained(spec, outcomeOf(answer));
-    // The kernel counts those that it killed for lack of memory, and never forgets one.
-    return { outcome, isReusable: isClean && outcome.kind !== "out_of_memory" };
+    // The kernel counts those that it killed for lack of memory, and never forgets one; a command may succeed without it.
+    const isBounded = spec.limits?.memoryBytes !== undefined;
+    const isMarked = isBounded && (await this.parts.bounds.hasKilled());
+    return { outcome, isReusable: isClean && !isMarked && outcome.kind !== "out_of_memory" };
   }
 
   async reset(): Promise<boolean> {

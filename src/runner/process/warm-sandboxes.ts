@@ -8,18 +8,23 @@ import type { WarmSandbox } from "./warm-sandbox.ts";
 /** A sandbox that nobody uses for so long goes. */
 const idleMsMax = 3_000;
 
+/** Where one could not be started it is tried again after so long: the machine may have been short of something. */
+const unfitMs = 60_000;
+
 /** Sandboxes that serve the runs of one group, one after the other, and one that has served nobody yet. */
 export class WarmSandboxes {
   private readonly start: (spec: RunSpec) => Promise<WarmSandbox>;
+  private readonly clock: Clock;
   private readonly log: Log;
   private readonly pool: WarmPool<WarmSandbox>;
   private spare:
     | { readonly kind: string; readonly sandbox: Promise<WarmSandbox | undefined> }
     | undefined;
-  private isFit = true;
+  private unfitUntilMs = Number.NEGATIVE_INFINITY;
   private closed = false;
 
   constructor(options: { clock: Clock; log: Log; start: (spec: RunSpec) => Promise<WarmSandbox> }) {
+    this.clock = options.clock;
     this.log = options.log;
     this.start = options.start;
     this.pool = new WarmPool({ ...options, idleMsMax });
@@ -28,8 +33,8 @@ export class WarmSandboxes {
   /** Runs a command in a sandbox of its group; undefined when there can be none. */
   async run(spec: RunSpec, options: RunOptions): Promise<RunOutcome | undefined> {
     // A secret is for its own task: a sandbox that others use afterwards never had it.
-    if (spec.group === undefined || (spec.secrets ?? []).length > 0 || !this.isFit)
-      return undefined;
+    if (spec.group === undefined || (spec.secrets ?? []).length > 0) return undefined;
+    if (this.clock.monotonicMs() < this.unfitUntilMs) return undefined;
     const kind = kindOf(spec);
     const key = `${spec.group} ${kind}`;
     try {
@@ -61,10 +66,10 @@ export class WarmSandboxes {
     try {
       return await this.start(spec);
     } catch (error) {
-      this.isFit = false;
+      this.unfitUntilMs = this.clock.monotonicMs() + unfitMs;
       this.log.info(
         { error: codedErrorFrom(error).message },
-        "Each task gets a sandbox of its own: none can be kept here",
+        "Each task gets a sandbox of its own for a minute: none can be kept here",
       );
       return undefined;
     }

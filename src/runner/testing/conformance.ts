@@ -3,7 +3,7 @@ import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, describe, it } from "node:test";
 import { isCoded } from "../../base/errors.ts";
-import type { Runner, RunOutcome, RunSpec } from "../runner.ts";
+import type { Runner, RunOutcome, RunSpec, ServerAddress } from "../runner.ts";
 import { testPipedRuns } from "./piped.ts";
 
 export interface RunnerUnderTest {
@@ -20,6 +20,8 @@ export interface RunnerUnderTest {
   readonly image?: string;
   /** Of all runs, where the runner makes use of it. */
   readonly group?: string;
+  /** A server that answers its port, and the image that can run it. Default: that is not looked at. */
+  readonly server?: { readonly image?: string; readonly program: string };
   /** A reason to skip it here. */
   readonly skip?: string | undefined;
 }
@@ -197,6 +199,39 @@ export function testRunner(under: RunnerUnderTest): void {
         assert.equal(text, `${i}:${i}\n`);
       });
     });
+    it(
+      "run() says where a server can be reached, and tells it its port",
+      { skip: under.server === undefined },
+      async () => {
+        const stop = new AbortController();
+        const found = Promise.withResolvers<ServerAddress>();
+        const { image, program } = under.server!;
+        const cmd = ["python3", "-u", "-c", program];
+        const more = { server: { port: 8_123 }, ...(image === undefined ? {} : { image }) };
+        let said = "";
+        const running = runner.run(specOf(cmd, more), {
+          signal: stop.signal,
+          output: (piece) => void (said += Buffer.from(piece).toString()),
+          reachable: found.resolve,
+        });
+        const ended = running.then(() => assert.fail(said));
+        const rejected = assert.rejects(running, { name: "AbortError" });
+        try {
+          const { host, port } = await Promise.race([found.promise, ended]);
+          const url = `http://${host}:${port}/`;
+          assert.equal(await Promise.race([untilAnswered(url), ended]), `${port}`);
+          stop.abort();
+          await rejected;
+          await assert.rejects(fetch(url, { signal: AbortSignal.timeout(300) }));
+        } finally {
+          stop.abort();
+        }
+      },
+    );
+    it("run() does not start a server without a network", async () => {
+      const { outcome } = await sh("exit 0", { server: {}, network: "none" });
+      assert.ok(outcome.kind === "not_started", outcome.kind);
+    });
     it("close() kills what runs and refuses what comes", async () => {
       const other = await under.open(`${home}/scratch-closing`);
       const running = other.run(specOf(["sleep", "60"]), {
@@ -241,6 +276,29 @@ export function testRunner(under: RunnerUnderTest): void {
       });
     }
   });
+}
+
+/** A server for Python: answers every request with the port that it was given. */
+export const portServer = `
+import http.server, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(os.environ["PORT"].encode())
+http.server.HTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
+`;
+
+/** The body of a page, asked for until somebody answers. */
+async function untilAnswered(url: string): Promise<string> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await (await fetch(url)).text();
+    } catch (error) {
+      if (tries > 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
 }
 
 function linesOf(text: string): string[] {

@@ -32,7 +32,7 @@ export const images = {
   single: "mammoth-test/single:1",
   /** Built in the old way: its entry point would run something of its own. */
   shim: "mammoth-test/job-shim:1",
-  python: "mammoth-test/python:1",
+  python: "mammoth-test/python:2",
 } as const;
 
 const tools = (
@@ -129,9 +129,14 @@ async function pythonInto(root: string): Promise<void> {
     "config-*",
     "ensurepip",
   ];
-  const flags = [...left, "lib-dynload/*", "tkinter", "lib2to3"].map((name) => `--exclude=${name}`);
+  const flags = [...left, "tkinter", "lib2to3"].map((name) => `--exclude=${name}`);
   const copy = 'tar -C "$1" "${@:3}" -c . | tar -C "$2" -x';
   await exec("bash", ["-c", copy, "copy", library, join(root, library), ...flags]);
+  for (const name of ["binascii", "zlib"]) {
+    const find = `import ${name}; print(getattr(${name}, "__file__", "/bin/sh"))`;
+    const { stdout: module } = await exec(program, ["-c", find]);
+    await librariesInto(root, module.trim());
+  }
 }
 
 /** Copies what a program is linked with, to the same places. */
