@@ -98,7 +98,7 @@ export async function reusedOf(tx: Tx, jobId: string): Promise<ReusedTasks[]> {
 /**
  * Records which tasks of a job need not run.
  *
- * @param base the earlier job that they were compared with
+ * @param base the earlier job that they were compared with; undefined when each was found by its key
  * @throws CodedError `aborted` when it, or a job whose output they take, was deleted or restarted meanwhile
  */
 export async function insertReused(
@@ -106,13 +106,9 @@ export async function insertReused(
   jobId: string,
   { base, reused }: { base?: Pick<ReuseBase, "id" | "run">; reused: readonly ReusedTasks[] },
 ): Promise<void> {
-  if (base === undefined) return;
-  for (const origin of new Set([base.id, ...reused.map(({ fromJob }) => fromJob)]))
-    if (!(await gives(tx, base, origin)))
-      throw new CodedError(
-        "aborted",
-        `Job ${origin} was deleted or restarted meanwhile: look again`,
-      );
+  const gone = base === undefined ? await goneOf(tx, reused) : await goneThrough(tx, base, reused);
+  if (gone !== undefined)
+    throw new CodedError("aborted", `Job ${gone} was deleted or restarted meanwhile: look again`);
   await eachTogether(reused, ({ task, span, fromJob, fromTask }) =>
     tx.run(
       `INSERT INTO reused_tasks (job_id, task, span, from_job, from_task) VALUES (?, ?, ?, ?, ?)`,
@@ -123,6 +119,31 @@ export async function insertReused(
       fromTask,
     ),
   );
+}
+
+/** A job that has not all any more that these tasks take. */
+async function goneOf(tx: Tx, reused: readonly ReusedTasks[]): Promise<string | undefined> {
+  for (const { fromJob, fromTask, span } of reused) {
+    const there = await tx.get<{ count: number }>(
+      `SELECT COUNT(*) AS count FROM tasks WHERE job_id = ? AND task >= ? AND task < ? AND state = 'success'`,
+      fromJob,
+      fromTask,
+      fromTask + span,
+    );
+    if (Number(there?.count ?? 0) !== span) return fromJob;
+  }
+  return undefined;
+}
+
+/** The same for tasks that take from a job, or from others through it. */
+async function goneThrough(
+  tx: Tx,
+  base: Pick<ReuseBase, "id" | "run">,
+  reused: readonly ReusedTasks[],
+): Promise<string | undefined> {
+  for (const origin of new Set([base.id, ...reused.map(({ fromJob }) => fromJob)]))
+    if (!(await gives(tx, base, origin))) return origin;
+  return undefined;
 }
 
 /** Whether a job still has what it, or another through it, had to give. */
