@@ -163,9 +163,13 @@ export async function publishJob(deps: PpsDeps, id: string, signal: AbortSignal)
   // The event of a stage may come again when the next one goes on.
   if (outputUid === null || ended.tasksLeft > 0) return;
   try {
-    if (error === undefined && hasStages && (await startNextStage(deps, id, signal))) return;
-    const conflict = await stage(deps, id, { ...ended, outputUid });
-    const failure = error ?? conflict;
+    const next =
+      error === undefined && hasStages ? await nextStage(deps, id, signal) : { hasBegun: false };
+    if (next.hasBegun) return;
+    const problem = error ?? next.problem;
+    const told = problem === undefined ? {} : { error: problem };
+    const conflict = await stage(deps, id, { ...ended, ...told, outputUid });
+    const failure = problem ?? conflict;
     if (failure !== undefined) await metadata.call("noteJobError", { id, error: failure });
     const how = failure === undefined ? "finish" : "cancel";
     await endOutput(deps.pfs, { uid: outputUid, jobId: id, how }, signal);
@@ -175,6 +179,20 @@ export async function publishJob(deps: PpsDeps, id: string, signal: AbortSignal)
     await metadata.call("failJob", { id, error: error.message });
   }
   giveEndHints(deps, id);
+}
+
+/** Begins another stage, if there is one and it can begin. */
+async function nextStage(
+  deps: PpsDeps,
+  id: string,
+  signal: AbortSignal,
+): Promise<{ hasBegun: boolean; problem?: string }> {
+  try {
+    return { hasBegun: await startNextStage(deps, id, signal) };
+  } catch (error) {
+    if (!isCoded(error) || !hopeless.has(error.code)) throw error;
+    return { hasBegun: false, problem: `its next stage cannot begin: ${error.message}` };
+  }
 }
 
 function giveEndHints(deps: PpsDeps, id: string): void {

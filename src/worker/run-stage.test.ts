@@ -131,6 +131,7 @@ describe("a task of a stage", () => {
     const counters = JSON.parse('{"g": {"n": -3, "__proto__": 1}, "h": {"n": 1}}') as object;
     assert.deepEqual(attempt.outcome, {
       kind: "success",
+      hasOutput: true,
       facts: { inputBytes: 4, outputBytes: 0, counters },
     });
     assert.equal(attempt.log, "to be read\nreporter:status:half way\nreporter:counter:bad\n");

@@ -121,11 +121,12 @@ export async function insertReused(
   );
 }
 
-/** A job that has not all any more that these tasks take. */
+/** A job that has not all any more that these tasks take: what it lets go of is found by no key. */
 async function goneOf(tx: Tx, reused: readonly ReusedTasks[]): Promise<string | undefined> {
   for (const { fromJob, fromTask, span } of reused) {
     const there = await tx.get<{ count: number }>(
-      `SELECT COUNT(*) AS count FROM tasks WHERE job_id = ? AND task >= ? AND task < ? AND state = 'success'`,
+      `SELECT COUNT(*) AS count FROM tasks t WHERE t.job_id = ? AND t.task >= ? AND t.task < ? AND t.state = 'success'
+         AND EXISTS (SELECT 1 FROM task_keys k WHERE k.job_id = t.job_id AND k.task = t.task)`,
       fromJob,
       fromTask,
       fromTask + span,
