@@ -169,19 +169,20 @@ async function isKeptForLater(tx: Tx, row: JobRow, { tasks }: JobStage): Promise
 
 /** Earlier jobs of the same pipeline keep what this one took, and what one that goes on has taken. */
 async function dropUntaken(tx: Tx, row: JobRow): Promise<void> {
-  const earlier = `SELECT id FROM jobs WHERE pipeline = ? AND stages <> '' AND state = 'success' AND number < ? AND transform NOT LIKE '%"keep":true%'`;
-  const takenBy = (table: string): string =>
-    `SELECT 1 FROM reused_tasks r JOIN jobs j ON j.id = r.job_id WHERE r.from_job = ${table}.job_id
-     AND r.from_task <= ${table}.task AND r.from_task + r.span > ${table}.task AND (j.id = ? OR j.state IN ('creating', 'running'))`;
   await tx.run(
-    `UPDATE attempts SET entries = NULL, root = NULL WHERE job_id IN (${earlier}) AND (entries IS NOT NULL OR root IS NOT NULL)
-     AND NOT EXISTS (${takenBy("attempts")})`,
+    `UPDATE attempts SET entries = NULL, root = NULL WHERE (entries IS NOT NULL OR root IS NOT NULL)
+     AND job_id IN (SELECT id FROM jobs WHERE pipeline = ? AND stages <> '' AND state = 'success' AND number < ? AND transform NOT LIKE '%"keep":true%')
+     AND NOT EXISTS (SELECT 1 FROM reused_tasks r JOIN jobs j ON j.id = r.job_id WHERE r.from_job = attempts.job_id
+       AND r.from_task <= attempts.task AND r.from_task + r.span > attempts.task AND (j.id = ? OR j.state IN ('creating', 'running')))`,
     row.pipeline,
     row.number,
     row.id,
   );
   await tx.run(
-    `DELETE FROM task_keys WHERE job_id IN (${earlier}) AND NOT EXISTS (${takenBy("task_keys")})`,
+    `DELETE FROM task_keys
+     WHERE job_id IN (SELECT id FROM jobs WHERE pipeline = ? AND stages <> '' AND state = 'success' AND number < ? AND transform NOT LIKE '%"keep":true%')
+     AND NOT EXISTS (SELECT 1 FROM reused_tasks r JOIN jobs j ON j.id = r.job_id WHERE r.from_job = task_keys.job_id
+       AND r.from_task <= task_keys.task AND r.from_task + r.span > task_keys.task AND (j.id = ? OR j.state IN ('creating', 'running')))`,
     row.pipeline,
     row.number,
     row.id,

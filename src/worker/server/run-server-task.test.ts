@@ -86,7 +86,7 @@ describe("runServerTask()", () => {
       seen.push([method, url, headers["content-type"], headers["x-file"] as string]);
       void upper(request, response);
     });
-    assert.deepEqual(attempt.outcome, { kind: "success" });
+    assert.deepEqual(attempt.outcome, { kind: "success", hasOutput: true });
     assert.deepEqual(outputs, { a: "APPLE", "b c": "PEAR", é: "FIG" });
     assert.deepEqual(
       seen.toSorted((a, b) => (String(a) < String(b) ? -1 : 1)),
@@ -163,7 +163,7 @@ describe("runServerTask()", () => {
         else void upper(request, response);
       };
       const { attempt, outputs } = await serve(handler, {}, { "in/a": "apple".repeat(20_000) });
-      assert.deepEqual(attempt.outcome, { kind: "success" });
+      assert.deepEqual(attempt.outcome, { kind: "success", hasOutput: true });
       assert.equal(outputs["a"], "APPLE".repeat(20_000));
       assert.equal(tries, 3);
       assert.match(attempt.log, /^a: POST \/map: .*; try 2 of 5$/m);
@@ -283,7 +283,7 @@ print("getting ready")
 time.sleep(0.3)
 http.server.HTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
 `);
-    assert.deepEqual(attempt.outcome, { kind: "success" });
+    assert.deepEqual(attempt.outcome, { kind: "success", hasOutput: true });
     assert.deepEqual(attempt.changes, [{ kind: "replace", path: "a", content: "elppa" }]);
     assert.match(attempt.log, /^getting ready\n/);
   });
