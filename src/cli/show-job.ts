@@ -16,13 +16,12 @@ import { attemptState, jobState, taskState } from "./states.ts";
 import { formatTable, printable } from "./table.ts";
 
 export const jobListing: Listing<JobInfo> = {
-  header: ["ID", "OUTPUT", "STARTED", "DURATION", "VERSION", "STATE"],
+  header: ["ID", "OUTPUT", "STARTED", "DURATION", "STATE"],
   row: (job, context) => [
     job.id,
     job.outputCommit === undefined ? "-" : `${job.outputCommit.repo}/${job.outputCommit.id}`,
     ago(job.startedMicros, context.deps.clock.nowMicros()),
     job.finishedMicros === undefined ? "-" : humanDuration(job.finishedMicros - job.startedMicros),
-    job.pipeline === "" ? "-" : `${job.pipelineVersion}`,
     `${jobState(job.state, context)}${progressNote(job)}`,
   ],
 };
@@ -91,6 +90,7 @@ export function jobText(job: JobInfo, context: Context): string {
     ...(job.error === undefined ? [] : [`Error: ${job.error}`]),
     ...(job.progress.tasks === 0 ? [] : [`Progress: ${progressText(job)}`]),
     ...(limits === "" ? [] : [`Limits: ${limits}`]),
+    ...(job.pipeline === "" ? [] : [`Pipeline: ${job.pipeline}, version ${job.pipelineVersion}`]),
     `ParallelismSpec: ${parallelismText(job.parallelismSpec)}`,
     ...runnerLines(job),
     "Inputs:",

@@ -78,7 +78,8 @@ test(
         assert.equal(job!.state, "failure");
         assert.match(job!.error!, /^task 0 failed after 3 attempts: exit status 4/);
         const log = await bench.log(job!);
-        assert.equal(log, "0 | said\n0 | err\n0 | Error from exec: exit status 4\n".repeat(3));
+        const said = "0 | said\n0 | err\n0 | Error from exec: exit status 4\n";
+        assert.equal(log, [1, 2, 3].map((n) => `0 | --- attempt ${n} ---\n${said}`).join(""));
         const tasks = (await bench.client.jobs.inspect(job!.id)).tasks!;
         assert.deepEqual(
           tasks[0]!.attempts.map(({ state }) => state),
