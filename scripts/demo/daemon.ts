@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../src/base/free-port.ts";
 
 const readyMs = 30_000;
 const stopMs = 10_000;
@@ -46,15 +46,6 @@ export async function startDaemon(options: {
     throw new Error(`pachd did not start. Its last words:\n${said}`, { cause: error });
   }
   return { address: `127.0.0.1:${port}`, pid: child.pid ?? 0, stop, leave: () => child.unref() };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 async function answers(child: ChildProcess, url: string, signal: AbortSignal): Promise<void> {

@@ -2,11 +2,11 @@ import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import { chmod, chown, mkdtemp, rm } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Client } from "pg";
+import { freePort } from "../../base/free-port.ts";
 
 const exec = promisify(execFile);
 const debianFolder = "/usr/lib/postgresql";
@@ -140,13 +140,4 @@ async function ids(user: string): Promise<{ uid: number; gid: number }> {
   const id = async (what: string): Promise<number> =>
     Number((await exec("id", [what, user])).stdout.trim());
   return { uid: await id("-u"), gid: await id("-g") };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

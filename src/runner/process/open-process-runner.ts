@@ -13,7 +13,7 @@ import {
 import { makeBounds, type Bounds } from "./bounds.ts";
 import { Cgroups } from "./cgroups.ts";
 import { whyNotStartable } from "./find-command.ts";
-import { freePort } from "./free-port.ts";
+import { freePort } from "../../base/free-port.ts";
 import { probeNamespaces } from "./probe.ts";
 import type { ProcessFs } from "./process-fs.ts";
 import { runBare } from "./run-bare.ts";
