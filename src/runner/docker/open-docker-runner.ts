@@ -5,6 +5,7 @@ import { randomHex, type Random } from "../../base/random.ts";
 import { removeTree } from "../../base/remove-tree.ts";
 import { processesMax } from "../runner.ts";
 import type { Runner, RunOptions, RunOutcome, RunSpec } from "../runner.ts";
+import { RunsUnderWay } from "../runs-under-way.ts";
 import { withPort } from "./container-address.ts";
 import { ownerLabel, type ContainerDefaults } from "./container-options.ts";
 import { DockerEngine } from "./docker-engine.ts";
@@ -107,8 +108,7 @@ interface Parts {
 class DockerRunner implements Runner {
   readonly kind = "docker";
   private readonly parts: Parts;
-  private readonly closing = new AbortController();
-  private readonly running = new Set<Promise<unknown>>();
+  private readonly runs = new RunsUnderWay();
 
   constructor(parts: Parts) {
     this.parts = parts;
@@ -116,15 +116,10 @@ class DockerRunner implements Runner {
 
   async run(given: RunSpec, options: RunOptions): Promise<RunOutcome> {
     const spec = withPort(given);
-    const signal = AbortSignal.any([options.signal, this.closing.signal]);
-    signal.throwIfAborted();
-    const run = this.runIn(spec, { ...options, signal });
-    this.running.add(run);
-    try {
-      return await run;
-    } finally {
-      this.running.delete(run);
-    }
+    return await this.runs.add(
+      options.signal,
+      async (signal) => await this.runIn(spec, { ...options, signal }),
+    );
   }
 
   async imageDigest(image: string): Promise<string | undefined> {
@@ -132,8 +127,7 @@ class DockerRunner implements Runner {
   }
 
   async close(): Promise<void> {
-    this.closing.abort();
-    await Promise.allSettled(this.running);
+    await this.runs.close();
     await this.parts.pool?.close();
     await this.parts.mounts?.close();
   }

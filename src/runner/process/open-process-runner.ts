@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import { CodedError } from "../../base/errors.ts";
+import { freePort } from "../../base/free-port.ts";
 import type { Log } from "../../base/log.ts";
 import { randomHex, type Random } from "../../base/random.ts";
 import { removeTree } from "../../base/remove-tree.ts";
@@ -10,10 +11,10 @@ import {
   type RunOutcome,
   type RunSpec,
 } from "../runner.ts";
+import { RunsUnderWay } from "../runs-under-way.ts";
 import { makeBounds, type Bounds } from "./bounds.ts";
 import { Cgroups } from "./cgroups.ts";
 import { whyNotStartable } from "./find-command.ts";
-import { freePort } from "../../base/free-port.ts";
 import { probeNamespaces } from "./probe.ts";
 import type { ProcessFs } from "./process-fs.ts";
 import { runBare } from "./run-bare.ts";
@@ -81,8 +82,7 @@ class ProcessRunner implements Runner {
   private readonly probe: { works: boolean; reason: string };
   private readonly cgroups: Cgroups;
   private readonly warm: WarmSandboxes | undefined;
-  private readonly closing = new AbortController();
-  private readonly running = new Set<Promise<unknown>>();
+  private readonly runs = new RunsUnderWay();
 
   constructor(
     options: ProcessRunnerOptions,
@@ -103,20 +103,14 @@ class ProcessRunner implements Runner {
         `Cannot run a command in a sandbox: ${this.probe.reason}`,
       );
     }
-    const signal = AbortSignal.any([options.signal, this.closing.signal]);
-    signal.throwIfAborted();
-    const run = this.runOnce(spec, { ...options, signal });
-    this.running.add(run);
-    try {
-      return await run;
-    } finally {
-      this.running.delete(run);
-    }
+    return await this.runs.add(
+      options.signal,
+      async (signal) => await this.runOnce(spec, { ...options, signal }),
+    );
   }
 
   async close(): Promise<void> {
-    this.closing.abort();
-    await Promise.allSettled(this.running);
+    await this.runs.close();
     await this.warm?.close();
   }
 
