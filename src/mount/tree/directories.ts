@@ -1,6 +1,7 @@
 import { Refusal } from "../refusal.ts";
 import type { Listed, Opened } from "../volume.ts";
 import type { Catalog } from "./catalog.ts";
+import { Handles } from "./handles.ts";
 import { isFolder, type Node } from "./node.ts";
 import type { VolumeDeps } from "./volume-deps.ts";
 
@@ -20,8 +21,7 @@ const noSignal = new AbortController().signal;
 export class Directories {
   private readonly deps: VolumeDeps;
   private readonly catalog: Catalog;
-  private readonly handles = new Map<number, OpenDirectory>();
-  private lastHandle = 0;
+  private readonly handles = new Handles<OpenDirectory>();
 
   constructor(deps: VolumeDeps, catalog: Catalog) {
     this.deps = deps;
@@ -30,9 +30,8 @@ export class Directories {
 
   open(node: Node): Opened {
     const directory = { node, coming: undefined, position: 0, next: undefined };
-    this.handles.set(++this.lastHandle, directory);
     const isCacheGood = isFolder(node) && node.what.isFinal && !node.what.tree.follows;
-    return { handle: this.lastHandle, isCacheGood };
+    return { handle: this.handles.add(directory), isCacheGood };
   }
 
   /** See Volume. Names that come while it is read may be missing, as in any file system. */
@@ -43,7 +42,6 @@ export class Directories {
     signal: AbortSignal,
   ): Promise<void> {
     const directory = this.handles.get(handle);
-    if (directory === undefined) throw new Refusal("EBADF");
     if (start < directory.position || directory.coming === undefined) this.begin(directory);
     while (directory.position < start) {
       const skipped = await this.next(directory, signal);
@@ -65,7 +63,7 @@ export class Directories {
   }
 
   release(handle: number): void {
-    const directory = this.handles.get(handle);
+    const directory = this.handles.find(handle);
     if (directory?.next !== undefined) this.deps.nodes.dropUnused(directory.next);
     this.handles.delete(handle);
   }

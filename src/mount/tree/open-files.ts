@@ -3,6 +3,7 @@ import type { OpenMode, Opened } from "../volume.ts";
 import type { Catalog } from "./catalog.ts";
 import { contentOf, type Content } from "./content.ts";
 import { Draft } from "./draft.ts";
+import { Handles } from "./handles.ts";
 import { pathOf, type FileNode } from "./node.ts";
 import type { Range } from "./ranges.ts";
 import { ReadAhead } from "./read-ahead.ts";
@@ -20,8 +21,7 @@ const noSignal = new AbortController().signal;
 export class OpenFiles {
   private readonly deps: VolumeDeps;
   private readonly catalog: Catalog;
-  private readonly handles = new Map<number, OpenFile>();
-  private lastHandle = 0;
+  private readonly handles = new Handles<OpenFile>();
 
   constructor(deps: VolumeDeps, catalog: Catalog) {
     this.deps = deps;
@@ -47,7 +47,7 @@ export class OpenFiles {
   }
 
   async read(handle: number, range: Range, signal: AbortSignal): Promise<readonly Uint8Array[]> {
-    const { node, content, ahead } = this.get(handle);
+    const { node, content, ahead } = this.handles.get(handle);
     const { draft } = node.what;
     if (draft !== undefined) return await draft.read(range, signal);
     // What is asked for goes first.
@@ -57,7 +57,7 @@ export class OpenFiles {
   }
 
   async write(handle: number, offset: number, bytes: Uint8Array): Promise<void> {
-    const { node } = this.get(handle);
+    const { node } = this.handles.get(handle);
     node.what.hasFailed = false;
     await this.draftOf(node).write(offset, bytes);
     this.touch(node);
@@ -83,7 +83,7 @@ export class OpenFiles {
   }
 
   async save(handle: number, signal: AbortSignal): Promise<void> {
-    await this.send(this.get(handle).node, signal);
+    await this.send(this.handles.get(handle).node, signal);
   }
 
   /** Sends what was written to a file and is not sent yet. */
@@ -115,7 +115,7 @@ export class OpenFiles {
   }
 
   async release(handle: number): Promise<void> {
-    const { node, ahead } = this.get(handle);
+    const { node, ahead } = this.handles.get(handle);
     ahead.close();
     this.handles.delete(handle);
     const file = node.what;
@@ -156,18 +156,10 @@ export class OpenFiles {
     });
   }
 
-  private get(handle: number): OpenFile {
-    const file = this.handles.get(handle);
-    if (file === undefined) throw new Refusal("EBADF");
-    return file;
-  }
-
   private hold(node: FileNode): number {
     node.what.opens++;
     const content = this.contentOf(node);
-    const file = { node, content, ahead: new ReadAhead(this.deps, content) };
-    this.handles.set(++this.lastHandle, file);
-    return this.lastHandle;
+    return this.handles.add({ node, content, ahead: new ReadAhead(this.deps, content) });
   }
 
   private openDraft(node: FileNode, base: Content | undefined): Draft {
