@@ -2,7 +2,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Log } from "../../base/log.ts";
 import type { ClassicDeps } from "../../classic/index.ts";
 import type { PfsDeps } from "../../pfs/index.ts";
-import type { PpsDeps } from "../../pps/index.ts";
 import { answerErrorText } from "../http/error-answer.ts";
 import { registerCurlJobs } from "./curl-jobs.ts";
 import { registerCurlFiles } from "./curl-files.ts";
@@ -11,7 +10,6 @@ import { registerCurlHistory } from "./curl-history.ts";
 /** What the curl API stands on. */
 export interface CurlDeps {
   readonly pfs: PfsDeps;
-  readonly pps: PpsDeps;
   /** The one repo that it knows; made by the first write. */
   readonly repo: string;
   readonly classic: ClassicDeps;

@@ -94,8 +94,8 @@ async function runOrJob(
   } catch (error) {
     if (!isCoded(error, "not_found")) throw error;
     const wait = { waitMs: 0, signal: signalOf(reply) };
-    return await inspectRun(classic.pps, principalOf(request), id, wait).catch(() => {
-      throw error;
+    return await inspectRun(classic.pps, principalOf(request), id, wait).catch((other: unknown) => {
+      throw isCoded(other, "not_found") ? error : other;
     });
   }
 }

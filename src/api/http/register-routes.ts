@@ -55,7 +55,7 @@ export async function registerRoutes(
   await server.register(async (door) => {
     await Promise.resolve();
     const classic = { pps, repo: curlRepo };
-    registerCurlDoor(door, { pfs: pps.pfs, pps, repo: curlRepo, classic, log });
+    registerCurlDoor(door, { pfs: pps.pfs, repo: curlRepo, classic, log });
   });
 }
 
