@@ -10,7 +10,7 @@ import { runProgram } from "./programs.ts";
 export interface AttachDeps {
   readonly fs: Pick<
     typeof nodeFs,
-    "open" | "readFile" | "readdir" | "realpath" | "stat" | "writeFile"
+    "access" | "open" | "readFile" | "readdir" | "realpath" | "writeFile"
   >;
   readonly clock: Clock;
   readonly owner: { readonly uid: number; readonly gid: number };
@@ -27,7 +27,8 @@ export async function listMounts({ fs }: AttachDeps): Promise<MountedAt[]> {
 /** How a mount point is: `stale` when the process behind it has gone. */
 export async function stateOf(point: string, deps: AttachDeps): Promise<"alive" | "stale"> {
   const late = new AbortController();
-  const looked = deps.fs.stat(point).then(
+  // The kernel remembers what stat says, also of a process that has gone; this the process answers, without pachd.
+  const looked = deps.fs.access(point).then(
     () => "alive" as const,
     (error: unknown) =>
       ["ENOTCONN", "ECONNABORTED", "EIO"].includes(errnoOf(error)) ? "stale" : "alive",
