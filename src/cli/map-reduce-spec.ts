@@ -63,7 +63,7 @@ export async function mapReduceSpec(context: Context, flags: MapReduceFlags): Pr
 }
 
 function isUrl(typed: string): boolean {
-  return /^https?:\/\//i.test(typed);
+  return /^(https?|s3):\/\//i.test(typed);
 }
 
 interface Place {

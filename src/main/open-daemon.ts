@@ -5,10 +5,10 @@ import { CodedError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { openMapReducePlanner } from "../mapreduce/index.ts";
-import { openBucket } from "../objectstore/index.ts";
 import { OpenRoots, type PfsDeps } from "../pfs/index.ts";
 import { runEventLoop, type PpsDeps } from "../pps/index.ts";
 import { openPoolCompute, openStorage } from "../storage/index.ts";
+import { bucketOpener } from "./bucket-opener.ts";
 import { closeInOrder } from "./close-in-order.ts";
 import type { PachdConfig } from "./config.ts";
 import { runGarbageCollection } from "./collect-garbage.ts";
@@ -62,8 +62,9 @@ async function openParts(
   const runner = await openRunner(config, { random: pfs.random, log });
   opened.push(() => runner.close());
   const labels = { runner: runner.label, imageRunner: runner.imageLabel };
-  const stages = openMapReducePlanner(pfs);
-  const slots = { slots: runner.slots, stages };
+  const openBucket = bucketOpener(config.s3Endpoint);
+  const stages = openMapReducePlanner({ pfs, openBucket });
+  const slots = { slots: runner.slots, stages, openBucket };
   const pps: PpsDeps = { pfs, session, ...slots, ...labels, ...imagesOf(runner) };
   const stop = new AbortController();
   const facts = { address: `${config.host}:${config.port}`, release: version };
@@ -99,8 +100,7 @@ async function openParts(
     allowedHosts,
     token,
     curlRepo,
-    openBucket: async ({ endpoint = config.s3Endpoint, ...address }) =>
-      await openBucket({ ...address, endpoint }),
+    openBucket,
   }).catch((error: unknown) => {
     throw portError(error, config);
   });

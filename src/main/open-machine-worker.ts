@@ -2,6 +2,7 @@ import * as fs from "node:fs/promises";
 import { join } from "node:path";
 import { fetchUrl } from "../base/fetch-url.ts";
 import { openFileCache } from "../filecache/index.ts";
+import { openBucket } from "../objectstore/index.ts";
 import { openThreadShuffleCompute } from "../shuffle/index.ts";
 import { openWorker, type Worker, type WorkerOptions } from "../worker/index.ts";
 import { readBootId } from "./boot-id.ts";
@@ -47,6 +48,7 @@ export async function openMachineWorker(
     readOnlyInputs: sandbox,
     shuffle,
     fetchUrl,
+    openBucket,
   });
   return {
     worker,

@@ -1,23 +1,25 @@
 import { present } from "../base/assert.ts";
 import { CodedError } from "../base/errors.ts";
 import { runFileName, type MapReduce } from "../model/map-reduce.ts";
+import { isS3Url } from "../model/s3-url.ts";
 import type { JobStage } from "../model/stage-work.ts";
 import type { JobDetail } from "../metadata/index.ts";
 import type { PfsDeps, ViewSpec } from "../pfs/index.ts";
 import type { NewStage, StagePlanner, StageTask } from "../pps/index.ts";
 import { planRanges, rangeOf } from "./plan-ranges.ts";
-import { planSplits } from "./plan-splits.ts";
+import { planSplits, type SplitSources } from "./plan-splits.ts";
 
 /** More files between mappers and reducers than a daemon can keep in mind. */
 const runsMax = 2_000_000;
 
 /** Plans MapReduce: a stage of map tasks, and unless these write the output a stage of a task for each partition. */
-export function openMapReducePlanner(pfs: PfsDeps): StagePlanner {
+export function openMapReducePlanner(sources: SplitSources): StagePlanner {
+  const { pfs } = sources;
   return {
     async next(job, signal) {
       const spec = specOf(job);
       const [map, reduce] = job.stages;
-      if (map === undefined) return await mapStage(pfs, job, signal);
+      if (map === undefined) return await mapStage(sources, job, signal);
       if (reduce !== undefined || spec.partitions === 0) return undefined;
       return await reduceStage(pfs, job, signal);
     },
@@ -42,18 +44,23 @@ function outputName({ merge }: MapReduce, number: number): string {
   return `part-${String(merge ? 0 : number).padStart(5, "0")}`;
 }
 
-async function mapStage(pfs: PfsDeps, job: JobDetail, signal: AbortSignal): Promise<NewStage> {
+async function mapStage(
+  sources: SplitSources,
+  job: JobDetail,
+  signal: AbortSignal,
+): Promise<NewStage> {
   const spec = specOf(job);
   // A pipeline waits for what may come; who asks for one run has mistyped.
   const strict = job.info.pipeline === "";
-  const splits = await planSplits(pfs, { spec, inputs: job.inputs, strict }, signal);
+  const splits = await planSplits(sources, { spec, inputs: job.inputs, strict }, signal);
   if (splits.length * spec.partitions > runsMax)
     throw new CodedError(
       "failed_precondition",
       `${splits.length} mappers for ${spec.partitions} partitions are too many. Set splitBytes higher, or partitions lower`,
     );
   const keys = splits.map(({ digest }, task) => keyOf(spec, digest, task));
-  const hasUrls = spec.urls.length > 0;
+  // What is there may change, and nothing tells.
+  const hasUrls = spec.urls.some((url) => !isS3Url(url));
   return {
     name: "map",
     tasks: splits.length,

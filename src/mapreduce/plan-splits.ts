@@ -1,8 +1,11 @@
 import { CodedError } from "../base/errors.ts";
 import { adler32 } from "../base/hash.ts";
 import type { MapReduce } from "../model/map-reduce.ts";
+import { isS3Url, type S3Place } from "../model/s3-url.ts";
+import type { ListedObject, OpenBucket } from "../model/source-bucket.ts";
 import type { Split, SplitPart } from "../model/stage-work.ts";
 import { filePartsOf, type PfsDeps } from "../pfs/index.ts";
+import { listObjects } from "../pps/index.ts";
 
 /** A split, and what tells its bytes from others. */
 export interface PlannedSplit {
@@ -16,19 +19,28 @@ export interface SplitInput {
   readonly uid: string;
 }
 
+/** Where the inputs are. */
+export interface SplitSources {
+  readonly pfs: PfsDeps;
+  /** Default: there is no S3. */
+  readonly openBucket?: OpenBucket | undefined;
+}
+
 /** Files that one task reads at most: what a task is told of them is sent as a whole. */
 const partsMax = 1_000;
 /** More tasks than this nobody can want of one job. */
 const splitsMax = 1_000_000;
 
 /**
- * Divides what the mappers read: large files at the ends of blocks, which no record crosses, small ones together, and
- * URLs one by one. In the order of inputs, patterns and paths; the same for the same commits.
+ * Divides what the mappers read: large files at the ends of blocks, which no record crosses, large objects of S3
+ * anywhere, small ones together, and other URLs one by one. In the order of inputs, patterns and paths, then of URLs
+ * and keys; the same for the same commits and objects.
  *
- * @throws CodedError `not_found` for a pattern that nothing matches when `strict`
+ * @throws CodedError `not_found` for a pattern or prefix that nothing matches when `strict`; `failed_precondition`
+ *   when a bucket cannot be listed
  */
 export async function planSplits(
-  pfs: PfsDeps,
+  { pfs, openBucket }: SplitSources,
   request: { spec: MapReduce; inputs: readonly SplitInput[]; strict: boolean },
   signal: AbortSignal,
 ): Promise<PlannedSplit[]> {
@@ -49,8 +61,30 @@ export async function planSplits(
     }
     packer.endSplit();
   }
-  for (const url of spec.urls) packer.addUrl(url);
+  for (const url of spec.urls) {
+    if (!isS3Url(url)) packer.addUrl(url);
+    else {
+      const { strict } = request;
+      const { place, objects } = await listObjects(openBucket, { url, strict }, signal);
+      for (const object of objects)
+        for (const part of objectParts(place, object, spec))
+          packer.add(part, { bytes: object.bytes, digest: "" });
+      packer.endSplit();
+    }
+  }
   return packer.splits;
+}
+
+/** The parts of an object: what it is divided at is no end of a record, and its readers know that. */
+function* objectParts(
+  place: S3Place,
+  { key: path, bytes, version }: ListedObject,
+  spec: MapReduce,
+): Generator<SplitPart, void, void> {
+  const object = { place, version, bytes };
+  if (!isDivided({ path, bytes }, spec)) return yield { path, object };
+  for (let start = 0; start < bytes; start += spec.splitBytes)
+    yield { path, object, start, end: Math.min(bytes, start + spec.splitBytes) };
 }
 
 /** Without any paths everything is read. */

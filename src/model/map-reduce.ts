@@ -1,6 +1,8 @@
 import { z } from "zod";
+import { CodedError, codedErrorFrom } from "../base/errors.ts";
 import { KiB, MiB } from "../base/size.ts";
 import { memorySize } from "./demands.ts";
+import { isS3Url, s3PrefixOf } from "./s3-url.ts";
 
 /** How the key of a record says to which partition it goes. */
 export type PartitionerName = "hash" | "range" | "crc32" | "fnv1a" | "adler32";
@@ -45,7 +47,7 @@ export interface MapReduce {
   readonly splitBytes: number;
   /** `REPO/PATTERN`: what is read of the inputs; none: all of them. */
   readonly paths: readonly string[];
-  /** Read as files that are no commit's. */
+  /** Read as files that are no commit's; of S3 all whose keys begin so. */
   readonly urls: readonly string[];
   readonly files: readonly ShippedFile[];
   /** One output file, in order from end to end. */
@@ -90,6 +92,17 @@ const inputPath = z
   .string()
   .regex(/^[A-Za-z0-9_]+(\/.*)?$/, "expected REPO/PATH, such as data/books/*.txt");
 
+const sourceUrl = z
+  .url({ protocol: /^(https?|s3)$/, error: "expected a URL of http, https or s3" })
+  .superRefine((url, context) => {
+    if (!isS3Url(url)) return;
+    try {
+      s3PrefixOf(url, (why) => new CodedError("invalid_argument", why));
+    } catch (error) {
+      context.addIssue({ code: "custom", message: codedErrorFrom(error).message });
+    }
+  });
+
 /** `transform.mapReduce` as it is written. */
 export const mapReduceFields = z.strictObject({
   mapper: z.string().min(1, "expected a command for sh -c"),
@@ -112,10 +125,7 @@ export const mapReduceFields = z.strictObject({
   split: z.enum(["records", "file"]).default("records"),
   splitBytes: memorySize.default(defaultSplitBytes),
   paths: z.array(inputPath).max(1_000).default([]),
-  urls: z
-    .array(z.url({ protocol: /^https?$/, error: "expected a URL of http or https" }))
-    .max(10_000)
-    .default([]),
+  urls: z.array(sourceUrl).max(10_000).default([]),
   files: z.array(shippedFile).default([]),
   merge: z.boolean().default(false),
   keep: z.boolean().default(false),

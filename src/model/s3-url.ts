@@ -7,6 +7,12 @@ export interface S3Place {
   readonly region: string | undefined;
 }
 
+/** All objects whose keys begin so. */
+export interface S3Prefix {
+  readonly place: S3Place;
+  readonly prefix: string;
+}
+
 const bucketName = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 const settings = ["endpoint", "region"];
 
@@ -27,4 +33,30 @@ export function s3PlaceOf(url: URL, refuse: (why: string) => CodedError): S3Plac
   if (endpoint !== undefined && !/^https?:\/\/[^/]/.test(endpoint))
     throw refuse("the endpoint is an http or https address");
   return { bucket: url.host, endpoint, region: searchParams.get("region") ?? undefined };
+}
+
+/**
+ * Reads the s3 url of an object, or of all whose keys begin so.
+ *
+ * @throws what `refuse` makes of the reason, which shows no secret
+ */
+export function s3PrefixOf(text: string, refuse: (why: string) => CodedError): S3Prefix {
+  const url = URL.parse(text);
+  if (url?.protocol !== "s3:") throw refuse("it is no s3 address");
+  return { place: s3PlaceOf(url, refuse), prefix: s3KeyOf(text) };
+}
+
+/** Whether a url is of S3; it may be wrong all the same. */
+export function isS3Url(text: string): boolean {
+  return /^\s*s3:/i.test(text);
+}
+
+/** As it was typed: a reader of urls takes "." and ".." out of a path, not of a key. */
+export function s3KeyOf(text: string): string {
+  const [, key = ""] = /^\s*s3:\/\/[^/?#]*\/([^?#]*)/i.exec(text) ?? [];
+  try {
+    return decodeURIComponent(key);
+  } catch {
+    return key;
+  }
 }

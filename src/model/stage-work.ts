@@ -1,13 +1,33 @@
 import type { MapReduce } from "./map-reduce.ts";
+import type { S3Place } from "./s3-url.ts";
 
-/** A part of a file that a map task reads; without a range all of it. */
+/**
+ * A part of a file that a map task reads; without a range all of it. A range of a file ends between records, one of an
+ * object is those records that begin in it.
+ */
 export interface SplitPart {
-  /** The input it is of, by name; absent for a URL. */
+  /** The input it is of, by name; absent for what is no commit's. */
   readonly input?: string;
-  /** A path in that input, or a URL. */
+  /** Of an object of S3: its key is the path. */
+  readonly object?: SplitObject;
+  /** A path in that input, a key, or a URL. */
   readonly path: string;
   readonly start?: number;
   readonly end?: number;
+}
+
+/** An object as it was when the job was planned. */
+export interface SplitObject {
+  readonly place: S3Place;
+  readonly version: string;
+  /** Of all of it. */
+  readonly bytes: number;
+}
+
+/** What a part is called where people read it: `REPO/PATH`, or a URL. */
+export function partName({ input, object, path }: SplitPart): string {
+  if (object !== undefined) return `s3://${object.place.bucket}/${path}`;
+  return input === undefined ? path : `${input}/${path}`;
 }
 
 /** What one map task reads, in this order. */

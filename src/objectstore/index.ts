@@ -1,4 +1,4 @@
-export { openBucket, type Bucket } from "./bucket.ts";
+export { openBucket } from "./bucket.ts";
 export { caching } from "./caching.ts";
 export { faulting, type Around, type ObjectCall } from "./faulting.ts";
 export { limiting } from "./limiting.ts";

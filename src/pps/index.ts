@@ -3,6 +3,7 @@ export { createServerJob, type NewServerJob } from "./create-server-job.ts";
 export { deleteJob, restartJob, stopJob } from "./job-verbs.ts";
 export { startPipeline, stopPipeline, updatePipeline } from "./pipeline-verbs.ts";
 export { runEventLoop } from "./event-loop.ts";
+export { listObjects } from "./list-objects.ts";
 export { readLogRecords, readLogs, type LogQuery } from "./logs.ts";
 export {
   createPipeline,

@@ -1,4 +1,5 @@
 import type { Transform } from "../model/spec-schema.ts";
+import type { OpenBucket } from "../model/source-bucket.ts";
 import type { PfsDeps } from "../pfs/index.ts";
 import type { StagePlanner } from "./stages.ts";
 
@@ -15,6 +16,8 @@ export interface PpsDeps {
   readonly imageRunner?: string;
   /** Plans jobs in stages. Default: there are none. */
   readonly stages?: StagePlanner;
+  /** Opens buckets that jobs read. Default: they read none. */
+  readonly openBucket?: OpenBucket;
   /**
    * The digest of an image as it is on this machine, undefined when it is not there. Given where specs that name
    * an image run in containers.

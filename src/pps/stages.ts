@@ -1,7 +1,7 @@
 import { present } from "../base/assert.ts";
 import { CodedError } from "../base/errors.ts";
 import type { Transform } from "../model/spec-schema.ts";
-import type { SplitPart, StageWork } from "../model/stage-work.ts";
+import { partName, type SplitPart, type StageWork } from "../model/stage-work.ts";
 import type { InputOf, JobDetail } from "../metadata/index.ts";
 import type { ViewSpec } from "../pfs/index.ts";
 import type { PpsDeps } from "./pps-deps.ts";
@@ -76,7 +76,8 @@ export async function stageText(deps: PpsDeps, job: JobDetail, task: number): Pr
   return `${names.join(", ")}${work.split.parts.length > names.length ? " …" : ""}`;
 }
 
-function partText({ input, path, start, end }: SplitPart): string {
+function partText(part: SplitPart): string {
+  const { start, end } = part;
   const range = start === undefined || end === undefined ? "" : ` bytes ${start} to ${end}`;
-  return `${input === undefined ? path : `${input}/${path}`}${range}`;
+  return `${partName(part)}${range}`;
 }

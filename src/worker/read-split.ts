@@ -1,9 +1,12 @@
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { pipeline } from "node:stream/promises";
 import { PassThrough, Readable, type Transform } from "node:stream";
+import { ahead, type Begun } from "../base/ahead.ts";
 import { CodedError, codedErrorFrom } from "../base/errors.ts";
 import { present } from "../base/assert.ts";
-import type { SplitPart } from "../model/stage-work.ts";
+import { KiB, MiB } from "../base/size.ts";
+import type { SplitObject, SplitPart } from "../model/stage-work.ts";
+import { linesIn, SourceBuckets, type ReadRange } from "./read-object.ts";
 import { readSteadily } from "./read-steadily.ts";
 import type { ClaimedTask } from "./worker-host.ts";
 import type { WorkerOptions } from "./worker-options.ts";
@@ -11,7 +14,18 @@ import type { WorkerOptions } from "./worker-options.ts";
 /** Opens what is at an http or https URL. */
 export type FetchUrl = (url: string, signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>;
 
-type ReadOptions = Pick<WorkerOptions, "host" | "clock" | "fetchUrl">;
+type ReadOptions = Pick<WorkerOptions, "host" | "clock" | "fetchUrl" | "openBucket">;
+
+/** A task, and the buckets that it reads. */
+interface Reading {
+  readonly options: ReadOptions;
+  readonly task: ClaimedTask;
+  readonly buckets: SourceBuckets;
+}
+
+/** Objects up to this size are asked for before their turn, so that many are on their way at once. */
+const wholeBytesMax = 256 * KiB;
+const aheadLimits = { countMax: 16, bytesMax: 4 * MiB };
 
 const newline = 0x0a;
 
@@ -25,25 +39,58 @@ export async function* readSplit(
   parts: readonly SplitPart[],
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, void> {
+  const reading = { options, task, buckets: new SourceBuckets(options.openBucket) };
+  const begin = (part: SplitPart): Begun<ComingPart> => beginPart(reading, part, signal);
   let last = newline;
-  for (const part of parts) {
-    let isFirst = true;
-    for await (const piece of unpacked(part, readPart(options, task, part, signal), signal)) {
-      if (piece.length === 0) continue;
-      if (isFirst && last !== newline) yield Buffer.of(newline);
-      isFirst = false;
-      last = piece.at(-1)!;
-      yield piece;
+  try {
+    for await (const { part, pieces } of ahead(parts, begin, aheadLimits)) {
+      let isFirst = true;
+      for await (const piece of unpacked(part, pieces(), signal)) {
+        if (piece.length === 0) continue;
+        if (isFirst && last !== newline) yield Buffer.of(newline);
+        isFirst = false;
+        last = piece.at(-1)!;
+        yield piece;
+      }
     }
+  } finally {
+    await reading.buckets.close();
   }
 }
 
+/** A part whose turn has not come. */
+interface ComingPart {
+  readonly part: SplitPart;
+  readonly pieces: () => AsyncIterable<Uint8Array>;
+}
+
+function beginPart(reading: Reading, part: SplitPart, signal: AbortSignal): Begun<ComingPart> {
+  const { object } = part;
+  const isWhole = object !== undefined && part.start === undefined && object.bytes <= wholeBytesMax;
+  if (!isWhole) return { value: { part, pieces: () => readPart(reading, part, signal) }, bytes: 0 };
+  const whole = collected(readObject(reading, part, { ...object, signal }));
+  // Thrown when its turn comes.
+  whole.catch(() => undefined);
+  const pieces = async function* (): AsyncGenerator<Uint8Array, void, void> {
+    yield* await whole;
+  };
+  return { value: { part, pieces }, bytes: object.bytes };
+}
+
+async function collected(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
+  const all: Uint8Array[] = [];
+  for await (const piece of pieces) all.push(Buffer.from(piece));
+  return all;
+}
+
 async function* readPart(
-  options: ReadOptions,
-  task: ClaimedTask,
-  { input, path, start, end }: SplitPart,
+  reading: Reading,
+  part: SplitPart,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, void> {
+  const { options, task } = reading;
+  const { input, object, path, start, end } = part;
+  if (object !== undefined) return yield* readObject(reading, part, { ...object, signal });
   if (input === undefined) return yield* fetched(options.fetchUrl, path, signal);
   const { view } = present(
     task.inputs.find(({ name }) => name === input),
@@ -51,6 +98,17 @@ async function* readPart(
   );
   const range = { start: start ?? 0, end: end ?? Number.MAX_SAFE_INTEGER };
   yield* readSteadily(options, { view, path, range }, signal);
+}
+
+async function* readObject(
+  { buckets }: Reading,
+  { path: key, start, end }: SplitPart,
+  { place, version, bytes, signal }: SplitObject & { readonly signal: AbortSignal },
+): AsyncGenerator<Uint8Array, void, void> {
+  const object = { place, key, version };
+  if (start === undefined || end === undefined) return yield* buckets.read(object, {}, signal);
+  const read: ReadRange = (from, to) => buckets.read(object, { start: from, end: to }, signal);
+  yield* linesIn(read, { start, end, bytes });
 }
 
 async function* fetched(
@@ -69,11 +127,12 @@ async function* fetched(
 }
 
 async function* unpacked(
-  { path }: SplitPart,
+  { input, object, path }: SplitPart,
   source: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, void> {
-  const unpacker = unpackerFor(path);
+  const isUrl = input === undefined && object === undefined;
+  const unpacker = unpackerFor(isUrl ? path.replace(/[?#].*$/, "") : path);
   if (unpacker === undefined) return yield* source;
   const out = new PassThrough({ highWaterMark: 1 << 18 });
   let failed: { readonly error: unknown } | undefined;
@@ -108,7 +167,7 @@ async function* unpacked(
 }
 
 function unpackerFor(path: string): Transform | undefined {
-  const name = path.replace(/[?#].*$/, "").toLowerCase();
+  const name = path.toLowerCase();
   if (name.endsWith(".gz")) return createGunzip();
   if (name.endsWith(".zst") || name.endsWith(".zstd")) return createZstdDecompress();
   return undefined;

@@ -124,9 +124,10 @@ async function outcomeOf(
   } catch (error) {
     signal.throwIfAborted();
     if (isCoded(error, "aborted")) throw error;
-    const { message } = codedErrorFrom(error);
+    const { message, details } = codedErrorFrom(error);
     taskLog.note(`Error: ${message}`);
-    return { kind: "failure", error: taskLog.hidden(message) };
+    const isFinal = details["reason"] === "input_changed";
+    return { kind: "failure", error: taskLog.hidden(message), ...(isFinal ? { isFinal } : {}) };
   } finally {
     await taskLog.close();
   }

@@ -1,5 +1,5 @@
 import type { ClaimedTask } from "./worker-host.ts";
-import type { StageWork } from "../model/stage-work.ts";
+import { partName, type StageWork } from "../model/stage-work.ts";
 
 /**
  * What a mapper or reducer is told about itself, in our names and in those of Hadoop Streaming. The input file only
@@ -28,8 +28,8 @@ export function stageEnvironment(
 function inputVariables({ split: { parts } }: StageWork & { kind: "map" }): Record<string, string> {
   const [part, ...others] = parts;
   if (part === undefined || others.length > 0) return {};
-  const { input, path, start = 0, end } = part;
-  const file = input === undefined ? path : `${input}/${path}`;
+  const { start = 0, end } = part;
+  const file = partName(part);
   return {
     PACH_INPUT_FILE: file,
     mapreduce_map_input_file: file,

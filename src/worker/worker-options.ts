@@ -1,6 +1,7 @@
 import type * as nodeFs from "node:fs/promises";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { OpenBucket } from "../model/source-bucket.ts";
 import type { FileCache } from "../filecache/index.ts";
 import type { Runner } from "../runner/index.ts";
 import type { Places } from "./places.ts";
@@ -46,6 +47,8 @@ export interface WorkerOptions {
   readonly shuffle: ShuffleCompute;
   /** Fetches what mappers read of the web. Default: nothing is fetched. */
   readonly fetchUrl?: FetchUrl;
+  /** Opens the buckets that jobs read, with this machine's credentials. Default: nothing is read of S3. */
+  readonly openBucket?: OpenBucket;
   /** Bounds how many commands run at a time. Default: as many as tasks are given. */
   readonly places?: Places;
   /** False when the runner cannot show inputs read-only; they are then never hard links into the cache. */

@@ -9,7 +9,7 @@ import {
   type PfsDeps,
   type ViewQuery,
 } from "../../pfs/index.ts";
-import type { OpenBucket } from "../http/fetch-source.ts";
+import type { OpenBucket } from "../../model/source-bucket.ts";
 import {
   type API,
   ListFileMode,

@@ -1,5 +1,5 @@
 import type { PpsDeps } from "../../pps/index.ts";
-import type { OpenBucket } from "../http/fetch-source.ts";
+import type { OpenBucket } from "../../model/source-bucket.ts";
 import { Health } from "./gen/health_pb.ts";
 import { API as PfsApi, BlockAPI } from "./gen/pfs_pb.ts";
 import { API as PpsApi } from "./gen/pps_pb.ts";

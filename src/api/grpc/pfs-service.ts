@@ -8,7 +8,7 @@ import {
   listRepos,
   type PfsDeps,
 } from "../../pfs/index.ts";
-import type { OpenBucket } from "../http/fetch-source.ts";
+import type { OpenBucket } from "../../model/source-bucket.ts";
 import { commitMethods } from "./commit-methods.ts";
 import { fileMethods } from "./file-methods.ts";
 import type { API } from "./gen/pfs_pb.ts";

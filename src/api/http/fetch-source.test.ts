@@ -5,16 +5,18 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { CodedError } from "../../base/errors.ts";
-import { fetchSource, type SourceBucket } from "./fetch-source.ts";
+import type { SourceBucket } from "../../model/source-bucket.ts";
+import { fetchSource } from "./fetch-source.ts";
 
 /** What a url gives, or why nothing. */
 async function fetched(url: string, keys: readonly string[] = []): Promise<string[] | CodedError> {
   const bucket: SourceBucket = {
+    place: { bucket: "bucket", endpoint: undefined, region: undefined },
     async *read(key) {
       yield Buffer.from(key);
     },
     async *list() {
-      for (const key of keys) yield { key, bytes: key.length };
+      for (const key of keys) yield { key, bytes: key.length, version: "1" };
     },
     close: () => undefined,
   };

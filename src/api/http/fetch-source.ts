@@ -3,7 +3,8 @@ import { CodedError } from "../../base/errors.ts";
 import { KiB, MiB } from "../../base/size.ts";
 import { shownUrl } from "../../base/shown-url.ts";
 import { joinPath, parsePath, type FilePath } from "../../model/paths.ts";
-import { s3PlaceOf, type S3Place } from "../../model/s3-url.ts";
+import { s3KeyOf, s3PlaceOf } from "../../model/s3-url.ts";
+import type { ListedObject, OpenBucket, SourceBucket } from "../../model/source-bucket.ts";
 import { fetchUrl } from "../../base/fetch-url.ts";
 import { collect } from "./whole-body.ts";
 
@@ -11,26 +12,11 @@ import { collect } from "./whole-body.ts";
 const wholeBytesMax = 256 * KiB;
 const aheadLimits = { countMax: 16, bytesMax: 4 * MiB };
 
-interface ListedObject {
-  readonly key: string;
-  readonly bytes: number;
-}
-
 /** An object whose turn has not come; its content when it is small, else read when it is its turn. */
 interface ComingObject {
   readonly key: string;
   readonly whole: Promise<Buffer> | undefined;
 }
-
-/** Objects of somebody else's, as the object store floor opens them. */
-export interface SourceBucket {
-  read(key: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
-  list(prefix: string, signal: AbortSignal): AsyncIterable<ListedObject>;
-  close(): void;
-}
-
-/** Opens the bucket that an s3 url names. */
-export type OpenBucket = (place: S3Place) => Promise<SourceBucket>;
 
 /** A file that the daemon fetches, and where it goes. */
 export interface FetchedFile {
@@ -64,7 +50,7 @@ export async function* fetchSource(
     return yield { path, content: await fetchUrl(url, signal) };
   }
   const place = s3PlaceOf(parsed, (why) => cannotFetch(url, why));
-  const key = keyOf(url);
+  const key = s3KeyOf(url);
   // The store would answer what a read of no object means: a list of them.
   if (key === "" && !recursive) throw cannotFetch(url, "name an object, or add -r");
   const bucket = await openBucket(place);
@@ -121,14 +107,4 @@ function pathOfKey(key: string, url: string): FilePath {
     "invalid_argument",
     `Cannot fetch all below ${shownUrl(url)}: the key "${key}" is no path, which has no empty part, "." or "..". Put that object alone and name its PATH, and the others by a longer prefix`,
   );
-}
-
-/** As it was typed: a reader of urls takes "." and ".." out of a path, not of a key. */
-function keyOf(url: string): string {
-  const [, key = ""] = /^\s*s3:\/\/[^/?#]*\/([^?#]*)/i.exec(url) ?? [];
-  try {
-    return decodeURIComponent(key);
-  } catch {
-    return key;
-  }
 }

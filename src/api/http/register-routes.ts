@@ -9,7 +9,7 @@ import { registerDocumentRoutes } from "./document-routes.ts";
 import { registerDoor, type DoorOptions } from "./door.ts";
 import { answerError, answerUnknownRoute } from "./error-answer.ts";
 import { EventStreams } from "./event-streams.ts";
-import type { OpenBucket } from "./fetch-source.ts";
+import type { OpenBucket } from "../../model/source-bucket.ts";
 import { registerFileRoutes } from "./file-routes.ts";
 import { registerFrontPage } from "./front-page.ts";
 import { registerJobChangeRoutes } from "./job-change-routes.ts";

@@ -8,8 +8,8 @@ import { assert } from "../../base/assert.ts";
 import { throwIfCancelled } from "../../base/cancelled.ts";
 import { CodedError, isCoded } from "../../base/errors.ts";
 import { MiB } from "../../base/size.ts";
-import type { Bucket } from "../bucket.ts";
-import type { ObjectStat } from "../object-store.ts";
+import type { S3Place } from "../../model/s3-url.ts";
+import type { ListedObject, ObjectPart, SourceBucket } from "../../model/source-bucket.ts";
 import { collected, newS3Client, type S3Address } from "./s3-client.ts";
 import { s3Error, statusOf } from "./s3-errors.ts";
 
@@ -25,7 +25,7 @@ interface ObjectRange {
   readonly version?: string | undefined;
 }
 
-interface ObjectPart {
+interface FetchedPart {
   readonly bytes: Buffer;
   /** Bytes of the whole object. */
   readonly total: number;
@@ -33,28 +33,36 @@ interface ObjectPart {
 }
 
 /** A bucket of somebody else's, to be read from, whatever its objects are called. */
-export class S3Bucket implements Bucket {
+export class S3Bucket implements SourceBucket {
+  readonly place: S3Place;
   private readonly client: S3Client;
   private readonly bucket: string;
 
   constructor(address: S3Address) {
+    const { bucket, endpoint, region } = address;
+    this.place = { bucket, endpoint, region };
     this.bucket = address.bucket;
     this.client = newS3Client(address);
   }
 
-  async *read(key: string, signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
+  async *read(
+    key: string,
+    signal: AbortSignal,
+    { start: from = 0, end = Number.MAX_SAFE_INTEGER, version: wanted }: ObjectPart = {},
+  ): AsyncGenerator<Buffer, void, void> {
     assert(key !== "", "a read of no key is a list of the bucket");
-    const first = await this.part({ key, start: 0, length: partBytesMax }, signal);
-    yield first.bytes;
-    for (let start = first.bytes.length; start < first.total;) {
-      const length = Math.min(partBytesMax, first.total - start);
-      const { bytes } = await this.part({ key, start, length, version: first.version }, signal);
-      yield bytes;
-      start += bytes.length;
+    let version = wanted;
+    for (let start = from, total = end; start < Math.min(end, total);) {
+      const length = Math.min(partBytesMax, end - start);
+      const part = await this.part({ key, start, length, version }, signal);
+      version = part.version;
+      total = part.total;
+      yield part.bytes;
+      start += part.bytes.length;
     }
   }
 
-  async *list(prefix: string, signal: AbortSignal): AsyncGenerator<ObjectStat, void, void> {
+  async *list(prefix: string, signal: AbortSignal): AsyncGenerator<ListedObject, void, void> {
     for (let token: string | undefined; ;) {
       const input = {
         Bucket: this.bucket,
@@ -64,7 +72,8 @@ export class S3Bucket implements Bucket {
       const page: ListObjectsV2CommandOutput = await this.attempt("list", "", signal, (sent) =>
         this.client.send(new ListObjectsV2Command(input), sent),
       );
-      for (const { Key: key = "", Size: bytes = 0 } of page.Contents ?? []) yield { key, bytes };
+      for (const { Key: key = "", Size: bytes = 0, ETag: version = "" } of page.Contents ?? [])
+        yield { key, bytes, version };
       token = page.NextContinuationToken;
       if (page.IsTruncated !== true || token === undefined) return;
     }
@@ -74,7 +83,7 @@ export class S3Bucket implements Bucket {
     this.client.destroy();
   }
 
-  private async part(range: ObjectRange, signal: AbortSignal): Promise<ObjectPart> {
+  private async part(range: ObjectRange, signal: AbortSignal): Promise<FetchedPart> {
     for (let tries = 1; ; tries++) {
       try {
         return await this.attempt("read", range.key, signal, (sent) => this.get(range, sent));
@@ -87,12 +96,12 @@ export class S3Bucket implements Bucket {
   private async get(
     { key, start, length, version }: ObjectRange,
     sent: { abortSignal: AbortSignal },
-  ): Promise<ObjectPart> {
+  ): Promise<FetchedPart> {
     const command = new GetObjectCommand({
       Bucket: this.bucket,
       Key: key,
       Range: `bytes=${start}-${start + length - 1}`,
-      IfMatch: version,
+      IfMatch: version === "" ? undefined : version,
     });
     try {
       const { Body, ContentLength, ContentRange, ETag } = await this.client.send(command, sent);
