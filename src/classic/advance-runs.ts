@@ -98,7 +98,7 @@ function inputOf(
   run: Run,
   { source }: Descriptor,
 ): NewServerJob["input"] | { error: string } | undefined {
-  if (source.kind === "directory")
+  if (source.kind !== "job")
     return { repo: run.repo, uid: run.commitUid, commitId: run.commitId };
   const read = run.jobs.find(({ name }) => name === source.name);
   if (read === undefined) return { error: `it reads job/${source.name}, which is not there` };

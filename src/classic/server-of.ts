@@ -1,6 +1,7 @@
 import type { ServerSpec } from "../model/server-work.ts";
 import type { Transform } from "../model/spec-schema.ts";
 import type { Descriptor } from "../model/job-descriptor.ts";
+import { s3KeyOf } from "../model/s3-url.ts";
 
 /** Shares of a whole processor, as Docker counts them. */
 const sharesPerProcessor = 1_024;
@@ -33,6 +34,9 @@ function serverOf(name: string, job: Descriptor): ServerSpec {
     parallel: job.parallel,
     timeoutMs: job.timeout * 1_000,
     dir: source.kind === "directory" ? source.path : "",
+    // The output of a job that reads objects lies as deep as their keys.
+    ...(source.kind === "job" ? { deep: true } : {}),
+    ...(source.kind === "objects" ? { objects: source.url } : {}),
     limit: job.limit,
     ...(type === "reduce" && !isGrouped ? { output: name } : {}),
   };
@@ -41,6 +45,10 @@ function serverOf(name: string, job: Descriptor): ServerSpec {
 /** What the documents of the original say, then what its code did. */
 function routesOf({ type, source }: Descriptor): string[] {
   if (type === "map") return ["/map", "/{name}"];
-  const input = source.kind === "job" ? `job/${source.name}` : source.path;
-  return ["/reduce", `/${input.split("/").map(encodeURIComponent).join("/")}`];
+  return ["/reduce", `/${inputText(source).split("/").map(encodeURIComponent).join("/")}`];
+}
+
+function inputText(source: Descriptor["source"]): string {
+  if (source.kind === "objects") return s3KeyOf(source.url);
+  return source.kind === "job" ? `job/${source.name}` : source.path;
 }

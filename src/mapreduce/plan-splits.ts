@@ -61,16 +61,23 @@ export async function planSplits(
     }
     packer.endSplit();
   }
+  const known = new Set<string>();
   for (const url of spec.urls) {
-    if (!isS3Url(url)) packer.addUrl(url);
-    else {
-      const { strict } = request;
-      const { place, objects } = await listObjects(openBucket, { url, strict }, signal);
-      for (const object of objects)
-        for (const part of objectParts(place, object, spec))
-          packer.add(part, { bytes: object.bytes, digest: "" });
-      packer.endSplit();
+    if (!isS3Url(url)) {
+      packer.addUrl(url);
+      continue;
     }
+    const list = { url, strict: request.strict };
+    const { place, objects } = await listObjects(openBucket, list, signal);
+    for (const object of objects) {
+      const name = JSON.stringify([place, object.key]);
+      if (known.has(name)) continue;
+      known.add(name);
+      const { bytes, version } = object;
+      for (const part of objectParts(place, object, spec))
+        packer.add(part, { bytes, digest: version });
+    }
+    packer.endSplit();
   }
   return packer.splits;
 }

@@ -47,14 +47,25 @@ describe("parseDescriptor()", () => {
       assert.deepEqual(source, { kind: "directory", path });
     });
   }
+  it("reads a prefix of S3", () => {
+    const url = "s3://bucket/games/2015?region=eu-west-1";
+    const { source } = parseDescriptor("j", { ...least, input: url });
+    assert.deepEqual(source, { kind: "objects", url });
+  });
   const wrong: readonly (readonly [field: object, message: RegExp])[] = [
     [{ type: "sort" }, /descriptor of job j: type: /],
     [{ inptu: "x" }, /unknown field "inptu"\. Did you mean "input"\?/],
-    [{ input: "" }, /input: expected a directory, or job\/NAME/],
+    [{ input: "" }, /input: expected a directory, job\/NAME, or s3:/],
     [{ input: "../x" }, /leaves the root/],
     [{ input: "job" }, /input: expected job\/NAME/],
     [{ input: "job/a/b" }, /input: expected job\/NAME/],
-    [{ input: "s3://bucket/prefix" }, /elsewhere\. Bring it into a directory first/],
+    [
+      { input: "http://u:secret@host/x" },
+      /input: http:\/\/host\/x is elsewhere, and not on S3\. Bring/,
+    ],
+    [{ input: "s3://key:secret@bucket/x" }, /input: keys come from the daemon's AWS variables/],
+    [{ input: "s3://B/x" }, /input: "B" is no bucket/],
+    [{ input: "s3://bucket/x?size=1" }, /input: there is no setting "size"/],
     [{ command: [] }, /command/],
     [{ parallel: -1 }, /parallel/],
     [{ memory: 1_000 }, /memory: expected at least 6291456/],

@@ -1,11 +1,14 @@
 import { z } from "zod";
 import { CodedError } from "../base/errors.ts";
+import { shownUrl } from "../base/shown-url.ts";
 import { parsePath } from "./paths.ts";
+import { isS3Url, s3PrefixOf } from "./s3-url.ts";
 import { specError } from "./spec-error.ts";
 
-/** What a job reads: the files of a directory of the commit, or another job's output. */
+/** What a job reads: the files of a directory of the commit, another job's output, or all below a prefix of S3. */
 export type JobSource =
   | { readonly kind: "directory"; readonly path: string }
+  | { readonly kind: "objects"; readonly url: string }
   | { readonly kind: "job"; readonly name: string };
 
 /** A job of a branch, as somebody described it. */
@@ -39,7 +42,7 @@ const jobName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const whole = z.number().int().nonnegative();
 const shape = z.strictObject({
   type: z.enum(["map", "reduce"]),
-  input: z.string().min(1, "expected a directory, or job/NAME"),
+  input: z.string().min(1, "expected a directory, job/NAME, or s3://BUCKET/PREFIX"),
   image: z.string().default(""),
   command: z.union([z.array(z.string()).min(1), z.string().min(1)]),
   limit: whole.default(0),
@@ -112,18 +115,20 @@ export function parseDescriptorText(name: string, text: string): Descriptor {
 }
 
 function sourceOf(name: string, input: string): JobSource {
+  const refuse = (why: string): CodedError =>
+    new CodedError("invalid_argument", `Cannot read the descriptor of job ${name}: input: ${why}`);
+  if (isS3Url(input)) {
+    s3PrefixOf(input, refuse);
+    return { kind: "objects", url: input };
+  }
   if (/^[a-z0-9+]+:\/\//i.test(input))
-    throw new CodedError(
-      "invalid_argument",
-      `Cannot read the descriptor of job ${name}: input: ${input} is elsewhere. Bring it into a directory first, with "pachctl put-file REPO BRANCH DIRECTORY -f ${input} -r", and name that`,
+    throw refuse(
+      `${shownUrl(input)} is elsewhere, and not on S3. Bring it into a directory first, with "pachctl put-file REPO BRANCH DIRECTORY/FILE -f ${shownUrl(input)}", and name that`,
     );
   const path = parsePath(input);
   const [first, second, ...more] = path.split("/");
   if (first !== "job") return { kind: "directory", path };
   if (second === undefined || more.length > 0)
-    throw new CodedError(
-      "invalid_argument",
-      `Cannot read the descriptor of job ${name}: input: expected job/NAME, and not ${JSON.stringify(input)}`,
-    );
+    throw refuse(`expected job/NAME, and not ${JSON.stringify(input)}`);
   return { kind: "job", name: parseJobName(second) };
 }

@@ -4,7 +4,7 @@ import type { S3Place } from "./s3-url.ts";
 export interface ListedObject {
   readonly key: string;
   readonly bytes: number;
-  /** Another one as soon as the object is written again: its ETag. */
+  /** Another one when the object is written again: its ETag. */
   readonly version: string;
 }
 

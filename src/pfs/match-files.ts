@@ -9,22 +9,24 @@ import { openNamedView, type View, type ViewEntry } from "./view.ts";
 /**
  * The files whose path matches a pattern, in the order of their names, part by part. Each part of the pattern is a
  * name or a pattern of names (src/model/glob.ts); a name that is there as it is typed comes before what it means as a
- * pattern, so that every file can be read under its own path. Directories do not match.
+ * pattern, so that every file can be read under its own path. Directories do not match; with `deep`, all files
+ * below one that matches do.
  *
  * @throws CodedError `not_found` for the commit at once, and for a pattern that matches no file when it is known
  */
 export async function matchFiles(
   deps: PfsDeps,
   _principal: Principal,
-  request: FileRequest & { signal: AbortSignal },
+  request: FileRequest & { signal: AbortSignal; deep?: boolean },
 ): Promise<AsyncGenerator<OpenFile, void, void>> {
-  const { commit, query, signal } = request;
+  const { commit, query, signal, deep = false } = request;
   const path = parsePath(request.path);
   const parts = partsOf(path);
   const { view, detail } = await openNamedView(deps, commit, query);
   const opened = async function* (): AsyncGenerator<OpenFile, void, void> {
     let isEmpty = true;
-    for await (const file of matching(view, parts, signal)) {
+    const found = deep ? filesMatching(view, path, signal) : matching(view, parts, signal);
+    for await (const file of found) {
       if (file.entry.type !== "file") continue;
       isEmpty = false;
       yield openedFile(deps, { view, uid: detail.info.uid }, file);

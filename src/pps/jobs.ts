@@ -1,13 +1,13 @@
 import { codedErrorFrom, isCoded, type ErrorCode } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
 import type { ParallelismSpec } from "../model/spec-schema.ts";
-import type { JobDetail } from "../metadata/index.ts";
+import type { JobDetail, JobPlan } from "../metadata/index.ts";
 import { endOutput, openView } from "../pfs/index.ts";
 import { inputView } from "./job-views.ts";
 import { divideJob, type DividedJob, type UndividedJob } from "./divide-job.ts";
 import type { DividedInput } from "./partition.ts";
 import type { PpsDeps } from "./pps-deps.ts";
-import { divideFiles } from "./server-jobs.ts";
+import { divideFiles, keptLines } from "./server-jobs.ts";
 import { findReuse, isBaseGone, reusePlanOf } from "./reuse.ts";
 import { stageTasks, type EndedTasks } from "./stage-tasks.ts";
 import { startNextStage, startOfStages } from "./stages.ts";
@@ -85,7 +85,10 @@ async function divideAndStart(deps: PpsDeps, id: string, signal: AbortSignal): P
 
 /** The tasks of a job, and where what they are shown is not all that the views show, that too. */
 type Division = DividedJob & {
-  readonly plan?: { readonly inputBytes: number; readonly linesPerTask: number };
+  readonly plan?: Pick<JobPlan, "place"> & {
+    readonly inputBytes: number;
+    readonly linesPerTask: number;
+  };
 };
 
 async function divide(deps: PpsDeps, whole: Omit<UndividedJob, "workers">): Promise<Division> {
@@ -93,8 +96,9 @@ async function divide(deps: PpsDeps, whole: Omit<UndividedJob, "workers">): Prom
   const { job, signal } = whole;
   const { server } = job.info.transform;
   if (server !== undefined) {
-    const { tasks, lines, ...plan } = await divideFiles(deps, { job, server, workers }, signal);
-    const entries = [{ position: 0, names: lines }];
+    const division = await divideFiles(deps, { job, server, workers }, signal);
+    const { tasks, lines: _lines, listed: _listed, ...plan } = division;
+    const entries = keptLines(division);
     return { moduli: [Math.max(1, tasks)], tasks, entries, matched: [], plan };
   }
   try {

@@ -7,8 +7,11 @@ import { nameIn, type ServerSpec } from "../model/server-work.ts";
 import type { JobInfo } from "../model/job.ts";
 import type { Transform } from "../model/spec-schema.ts";
 import { listed, never, type Files } from "../pfs/testing/open-test-pfs.ts";
+import type { ListedObject } from "../model/source-bucket.ts";
 import { createServerJob } from "./create-server-job.ts";
+import { restartJob } from "./job-verbs.ts";
 import { claimTasks, reportTask, storeTaskOutput, type Assignment } from "./tasks.ts";
+import { MemBucket } from "./testing/mem-bucket.ts";
 import { openTestPps, type TestPps } from "./testing/open-test-pps.ts";
 
 const spec: ServerSpec = { routes: ["/map"], parallel: 1, timeoutMs: 0, dir: "in", limit: 0 };
@@ -33,12 +36,17 @@ class Line {
   private readonly server: Partial<ServerSpec>;
   /** False for one that only notes what it is sent. */
   answers = true;
+  /** True for one that takes nothing. */
+  fails = false;
+  /** What it reads when it reads objects. */
+  readonly bucket = new MemBucket();
   private last: string | undefined;
   private count = 0;
 
   constructor(pps: TestPps, server: Partial<ServerSpec> = {}) {
     this.pps = pps;
     this.server = server;
+    this.pps.deps = { ...pps.deps, openBucket: this.bucket.opener };
   }
 
   /** Runs a job on a commit; a server answers with what it got in capitals. */
@@ -54,23 +62,36 @@ class Line {
       outputRepo: "out",
     });
     this.last = jobId;
+    return await this.work(jobId);
+  }
+
+  /** Does the last job again, which failed. */
+  async again(): Promise<JobInfo> {
+    const { deps } = this.pps;
+    await restartJob(deps, localPrincipal, this.last!, { failedOnly: false });
+    return await this.work(this.last!);
+  }
+
+  private async work(jobId: string): Promise<JobInfo> {
+    const { deps } = this.pps;
     this.sent = [];
     this.tasks = 0;
     await this.pps.events();
     for (;;) {
       const assignments = await claimTasks(deps, { worker: "w", count: 8 });
       if (assignments.length === 0) break;
-      for (const assignment of assignments) await this.work(assignment);
+      for (const assignment of assignments) await this.serve(assignment);
     }
     await this.pps.events();
     return await this.pps.job(jobId);
   }
 
-  private async work(assignment: Assignment): Promise<void> {
+  private async serve(assignment: Assignment): Promise<void> {
     const { deps, pfs } = this.pps;
     const { server, claim } = assignment;
     assert.ok(server !== undefined);
     this.tasks++;
+    if (this.fails) return await reportTask(deps, claim, "it fails", { isFinal: true });
     const id = assignment.env["PACH_DATA_COMMIT_ID"]!;
     const changes: OutputChange[] = server.gone.map((path) => ({ kind: "delete", path }));
     const answer = (path: string, text: string): void => {
@@ -79,10 +100,13 @@ class Line {
       changes.push({ kind: "replace", path, bytes: bytes.length, content });
     };
     let all = "";
-    for (const { path, bytes } of server.files) {
+    for (const { path, bytes, version } of server.files) {
       this.sent.push(nameIn(server, path));
       if (!this.answers) continue;
-      const text = await pfs.get({ repo: "data", id }, path);
+      const text =
+        version === undefined
+          ? await pfs.get({ repo: "data", id }, path)
+          : this.bucket.textOf(path)!;
       assert.equal(bytes, text.length);
       all += text;
       if (server.output === undefined) answer(nameIn(server, path), text);
@@ -104,11 +128,22 @@ async function commit({ pfs }: TestPps, now: Files, next: Record<string, string>
   return name.id;
 }
 
-const names = fc.constantFrom("a", "b", "b c", "é", "ü.txt", "deep.txt", "~");
-const states = fc.array(
-  fc.dictionary(names, fc.constantFrom("x", "yy", ""), { maxKeys: 6, noNullPrototype: true }),
-  { minLength: 1, maxLength: 4 },
-);
+const nameList = ["a", "b", "b c", "é", "ü.txt", "deep.txt", "~"];
+const names = fc.constantFrom(...nameList);
+const state = fc.dictionary(names, fc.constantFrom("x", "yy", ""), {
+  maxKeys: 6,
+  noNullPrototype: true,
+});
+const states = fc.array(state, { minLength: 1, maxLength: 4 });
+
+/** Two of the names as keys whose order is another one name by name. */
+function keyOf(name: string): string {
+  return name === "~" ? "b.d-" : name.replace("deep.txt", "b.d/e");
+}
+
+function sortedBy(key: string): string {
+  return Buffer.from(key.replaceAll("/", "\0")).toString("latin1");
+}
 
 describe("a job whose command is a server", () => {
   it("sends what has changed, and has the output of all that is there", async () => {
@@ -149,6 +184,57 @@ describe("a job whose command is a server", () => {
       assert.deepEqual(line.sent, sent);
       assert.deepEqual(await pps.pfs.files(info.outputCommit!), { sums });
     }
+  });
+  it("does the same with objects of S3, also after a job that failed, or was started again", async () => {
+    const deeds = fc.constantFrom("", "fail", "restart");
+    const steps = fc.array(fc.tuple(state, deeds), { minLength: 2, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(steps, fc.boolean(), async (parts, isReduced) => {
+        const pps = openTestPps({ after: () => undefined }, { slots: 2 });
+        const output = isReduced ? { output: "sums" } : {};
+        const line = new Line(pps, { dir: "", objects: "s3://inputs/", ...output });
+        await pps.pfs.repo("data");
+        line.bucket.put("always", "there");
+        let before = new Map<string, string>();
+        for (const [next, deed] of parts) {
+          for (const name of nameList) {
+            const text = next[name];
+            const key = keyOf(name);
+            if (text === undefined) line.bucket.delete(key);
+            else if (line.bucket.textOf(key) !== text) line.bucket.put(key, text);
+          }
+          const all: ListedObject[] = [];
+          for await (const object of line.bucket.list("")) all.push(object);
+          all.sort((one, other) => (sortedBy(one.key) < sortedBy(other.key) ? -1 : 1));
+          line.fails = deed !== "";
+          const id = await pps.pfs.commit("data", { other: "x" });
+          let info = await line.run(id);
+          const changed = all.filter(({ key, version }) => before.get(key) !== version);
+          const isSame = changed.length === 0 && all.length === before.size;
+          // Where nothing is to be done there is nothing to fail at.
+          const hasFailed = deed !== "" && !isSame;
+          assert.equal(info.state, hasFailed ? "failure" : "success", info.error ?? "");
+          line.fails = false;
+          if (hasFailed && deed === "fail") continue;
+          if (hasFailed) info = await line.again();
+          assert.equal(info.state, "success", info.error ?? "");
+          const texts = all.map(
+            ({ key }) => [key, (line.bucket.textOf(key) ?? "").toUpperCase()] as const,
+          );
+          const sums = texts.map(([, text]) => text).join("");
+          const found = Object.entries(await pps.pfs.files(info.outputCommit!));
+          const files = Object.fromEntries(found.filter(([, text]) => text !== null));
+          assert.deepEqual(files, isReduced ? { sums } : Object.fromEntries(texts));
+          const sent = isReduced ? (isSame ? [] : all) : changed;
+          const keys = sent.map(({ key }) => key);
+          assert.deepEqual(line.sent.toSorted(), keys.toSorted());
+          before = new Map(all.map(({ key, version }) => [key, version]));
+        }
+        assert.equal(line.bucket.open, 0);
+        await pps.close();
+      }),
+      { numRuns: 5 },
+    );
   });
   it("takes the first files by name when there is a limit", async (t) => {
     const pps = openTestPps(t, { slots: 2 });

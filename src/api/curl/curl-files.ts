@@ -78,6 +78,8 @@ export interface WantedFile {
   readonly commit: { readonly repo: string; readonly id: string };
   readonly path: string;
   readonly query: object;
+  /** Of a directory that matches the pattern, all files. Default: none. */
+  readonly deep?: boolean;
 }
 
 /** Answers with a file; for a pattern, with the one that matches as if it had been named, or with all in a row. */

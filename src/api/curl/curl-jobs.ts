@@ -119,7 +119,9 @@ async function sendOutput(
     );
   const waiting = { waitMs: wait * 1_000, signal: signalOf(reply) };
   const found = await findOutput(deps.classic, { commit, name }, waiting);
-  return await sendWanted(deps.pfs, request, reply, { commit: found, path, query: {} });
+  // What was made of objects lies below the names that their keys begin with.
+  const target = { commit: found, path, query: {}, deep: true };
+  return await sendWanted(deps.pfs, request, reply, target);
 }
 
 /** Read a little further than it may be: more is refused, whatever it is. */

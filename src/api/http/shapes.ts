@@ -204,6 +204,8 @@ const server = z
     parallel: count.describe("Requests at a time."),
     timeoutMs: count.describe("Of a request; 0: as long as it takes."),
     dir: z.string().describe("Whose files are POSTed."),
+    deep: z.boolean().optional().describe("Those below it too."),
+    objects: z.string().optional().describe("In its place: an s3 URL, all below which is POSTed."),
     limit: count.describe("Files at most; 0: all."),
     output: z.string().optional().describe("The file that all of them together become."),
   })

@@ -133,23 +133,25 @@ export async function removeEntries(tx: Tx, jobId: string): Promise<void> {
 }
 
 /**
- * What a job whose command is a server is to do, from the number `from` to before `to`: its entries, which no other
- * job has.
+ * Lines that a job whose command is a server keeps, from the number `from` to before `to`: its entries at a position,
+ * which no other job has.
  */
-export const jobLines: Procedure<{ jobId: string; from: number; to: number }, string[]> = async (
-  tx,
-  { jobId, from, to },
-) => {
+export const jobLines: Procedure<
+  { jobId: string; position: number; from: number; to: number },
+  string[]
+> = async (tx, { jobId, position, from, to }) => {
   // Started again, it keeps them behind those of before.
   const span = await tx.get<{ owner_first: number }>(
-    `SELECT owner_first FROM entry_spans WHERE job_id = ? AND position = 0 AND first = 0`,
+    `SELECT owner_first FROM entry_spans WHERE job_id = ? AND position = ? AND first = 0`,
     jobId,
+    position,
   );
   const [start, end] = [from + (span?.owner_first ?? 0), to + (span?.owner_first ?? 0)];
   const first = Math.floor(start / pageSize);
   const pages = await tx.all<{ names: string }>(
-    `SELECT names FROM job_entries WHERE job_id = ? AND position = 0 AND page >= ? AND page < ? ORDER BY page`,
+    `SELECT names FROM job_entries WHERE job_id = ? AND position = ? AND page >= ? AND page < ? ORDER BY page`,
     jobId,
+    position,
     first,
     Math.ceil(end / pageSize),
   );

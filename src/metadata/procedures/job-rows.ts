@@ -3,6 +3,7 @@ import { quote } from "../../base/quote.ts";
 import { commitId } from "../../model/commit.ts";
 import type { JobInfo, JobProgress, JobState } from "../../model/job.ts";
 import { defaultLimits, type Limits } from "../../model/limits.ts";
+import type { S3Place } from "../../model/s3-url.ts";
 import type { Method } from "../../model/method.ts";
 import type { ParallelismSpec, Transform } from "../../model/spec-schema.ts";
 import type { JobStage } from "../../model/stage-work.ts";
@@ -163,6 +164,8 @@ export interface JobPlan {
   readonly inputBytes?: number;
   /** Of a job whose command is a server: files of each task. */
   readonly linesPerTask?: number;
+  /** Where these are, of objects of S3. */
+  readonly place?: S3Place;
   /** The output that its own is but for what some tasks of that job wrote, and some of its own write. */
   readonly exchange?: {
     readonly jobId: string;

@@ -72,8 +72,8 @@ export class S3Bucket implements SourceBucket {
       const page: ListObjectsV2CommandOutput = await this.attempt("list", "", signal, (sent) =>
         this.client.send(new ListObjectsV2Command(input), sent),
       );
-      for (const { Key: key = "", Size: bytes = 0, ETag: version = "" } of page.Contents ?? [])
-        yield { key, bytes, version };
+      for (const { Key: key = "", Size: bytes = 0, ...facts } of page.Contents ?? [])
+        yield { key, bytes, version: versionOf(facts) };
       token = page.NextContinuationToken;
       if (page.IsTruncated !== true || token === undefined) return;
     }
@@ -101,10 +101,13 @@ export class S3Bucket implements SourceBucket {
       Bucket: this.bucket,
       Key: key,
       Range: `bytes=${start}-${start + length - 1}`,
-      IfMatch: version === "" ? undefined : version,
+      IfMatch: version?.startsWith('"') === true ? version : undefined,
     });
     try {
-      const { Body, ContentLength, ContentRange, ETag } = await this.client.send(command, sent);
+      const answer = await this.client.send(command, sent);
+      const { Body, ContentLength, ContentRange } = answer;
+      const found = versionOf(answer);
+      if (version !== undefined && found !== version) throw changed(this.bucket, key);
       const [, from, total = Number.NaN] =
         ContentRange === undefined
           ? ["", 0, ContentLength]
@@ -116,7 +119,7 @@ export class S3Bucket implements SourceBucket {
           `Cannot read "${key}" in bucket ${this.bucket}: the store sends something else. Put it again`,
         );
       const bytes = await collected(Body as AsyncIterable<Buffer>, ContentLength);
-      return { bytes, total: Number(total), version: ETag };
+      return { bytes, total: Number(total), version: found };
     } catch (thrown) {
       // No first byte: the object is empty.
       if (statusOf(thrown) !== 416 || start > 0) throw thrown;
@@ -139,6 +142,18 @@ export class S3Bucket implements SourceBucket {
       throw s3Error(thrown, { action, bucket: this.bucket, key });
     }
   }
+}
+
+/** What tells a version of an object from others: its ETag, as it is sent; else a time, which is better than nothing. */
+function versionOf({
+  ETag = "",
+  LastModified,
+}: {
+  ETag?: string | undefined;
+  LastModified?: Date | undefined;
+}): string {
+  if (ETag !== "") return `"${ETag.replaceAll('"', "")}"`;
+  return LastModified?.toUTCString() ?? "";
 }
 
 function changed(bucket: string, key: string): CodedError {

@@ -5,6 +5,7 @@ import type { RunSpec } from "../../runner/index.ts";
 import type { TaskLog } from "../task-log.ts";
 import type { ClaimedTask, TaskOutcome } from "../worker-host.ts";
 import type { WorkerOptions } from "../worker-options.ts";
+import { SourceBuckets } from "../read-object.ts";
 import { Answers } from "./answers.ts";
 import { deliver, type Receiver } from "./deliver.ts";
 import { openAgent, type Post } from "./post.ts";
@@ -19,7 +20,10 @@ const notesMax = 100;
 const namedMax = 5;
 
 /** What the work with a server needs of a worker. */
-export type ServerTaskOptions = Pick<WorkerOptions, "runner" | "clock" | "fs" | "host"> & {
+export type ServerTaskOptions = Pick<
+  WorkerOptions,
+  "runner" | "clock" | "fs" | "host" | "openBucket"
+> & {
   readonly taskLog: TaskLog;
   /** Of this task alone; not there yet. */
   readonly directory: string;
@@ -44,7 +48,8 @@ export async function runServerTask(
   const { clock, fs, taskLog, directory } = options;
   await fs.mkdir(directory, { recursive: true });
   const answers = new Answers(fs, directory);
-  const posts = postsOf(options, { task, work, answers });
+  const buckets = new SourceBuckets(options.openBucket);
+  const posts = postsOf(options, { task, work, answers, buckets });
   if (posts.length === 0) return { kind: "success", answers };
   const withPort = { ...spec, server: work.port === undefined ? {} : { port: work.port } };
   const server = await startServer(options, withPort, signal);
@@ -68,6 +73,7 @@ export async function runServerTask(
       : failureOf(failed, { posts: posts.length, taskLog });
   } finally {
     agent.destroy();
+    await buckets.close();
     await server.stop();
     await taskLog.end();
   }
@@ -83,19 +89,26 @@ interface FailedFile {
 /** What is to be sent, one after the other. */
 function postsOf(
   { host }: ServerTaskOptions,
-  { task, work, answers }: { task: ClaimedTask; work: ServerWork; answers: Answers },
+  whole: { task: ClaimedTask; work: ServerWork; answers: Answers; buckets: SourceBuckets },
 ): FilePost[] {
+  const { task, work, answers, buckets } = whole;
   const view = task.inputs[0]?.view;
   if (view === undefined) return [];
   const reading = new Semaphore(readBytesMax);
+  const contentOf = (file: PostedFile, signal: AbortSignal): AsyncIterable<Uint8Array> => {
+    const { path, version } = file;
+    if (work.place === undefined || version === undefined) return host.readFile(view, path, signal);
+    return buckets.read({ place: work.place, key: path, version }, {}, signal);
+  };
   const read = async function* (
     files: readonly PostedFile[],
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array, void, void> {
-    for (const { path, bytes } of files) {
+    for (const file of files) {
+      const { bytes } = file;
       const done = await reading.acquire(Math.min(bytes, readBytesEach), signal);
       try {
-        if (bytes > 0) yield* host.readFile(view, path, signal);
+        if (bytes > 0) yield* contentOf(file, signal);
       } finally {
         done();
       }
