@@ -3,7 +3,7 @@ import { codedErrorFrom, isCoded, type ErrorCode } from "../base/errors.ts";
 import { recheckMs } from "../base/hints.ts";
 import { localPrincipal } from "../model/principal.ts";
 import type { JobInfo } from "../model/job.ts";
-import type { Run, RunJob } from "./run.ts";
+import type { BranchRun, RunJob } from "./branch-run.ts";
 import { createServerJob, type NewServerJob, type PpsDeps } from "../pps/index.ts";
 import type { Descriptor } from "../model/job-descriptor.ts";
 import { transformOf } from "./server-of.ts";
@@ -43,7 +43,7 @@ export async function advanceAll(pps: PpsDeps, signal: AbortSignal): Promise<voi
   }
 }
 
-async function advanceRun(pps: PpsDeps, run: Run): Promise<void> {
+async function advanceRun(pps: PpsDeps, run: BranchRun): Promise<void> {
   const { metadata, hints } = pps.pfs;
   for (const job of run.jobs) {
     if (stateOf(job) !== "waiting") continue;
@@ -60,7 +60,7 @@ async function advanceRun(pps: PpsDeps, run: Run): Promise<void> {
 /** What becomes of a job that waits; undefined while it has to. */
 async function nextOf(
   pps: PpsDeps,
-  run: Run,
+  run: BranchRun,
   job: RunJob,
 ): Promise<{ jobId: string } | { error: string } | undefined> {
   const descriptor = JSON.parse(job.descriptor) as Descriptor;
@@ -95,11 +95,10 @@ const hopeless: ReadonlySet<ErrorCode> = new Set([
 
 /** The commit that a job reads, or why there will be none; undefined as long as it may still come. */
 function inputOf(
-  run: Run,
+  run: BranchRun,
   { source }: Descriptor,
 ): NewServerJob["input"] | { error: string } | undefined {
-  if (source.kind !== "job")
-    return { repo: run.repo, uid: run.commitUid, commitId: run.commitId };
+  if (source.kind !== "job") return { repo: run.repo, uid: run.commitUid, commitId: run.commitId };
   const read = run.jobs.find(({ name }) => name === source.name);
   if (read === undefined) return { error: `it reads job/${source.name}, which is not there` };
   const state = stateOf(read);

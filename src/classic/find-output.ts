@@ -1,9 +1,9 @@
 import { CodedError } from "../base/errors.ts";
 import type { CommitName } from "../model/commit.ts";
-import type { Run } from "./run.ts";
+import type { BranchRun } from "./branch-run.ts";
 import { hasEnded, stateOf } from "./advance-runs.ts";
 import type { ClassicDeps } from "./classic-deps.ts";
-import { errorOf } from "./run-info.ts";
+import { errorOf } from "./branch-run-info.ts";
 
 /**
  * The commit with the output of a job at a commit, once that has been run.
@@ -36,7 +36,7 @@ export async function findOutput(
   );
 }
 
-function outputIn(run: Run, name: string): CommitName | undefined {
+function outputIn(run: BranchRun, name: string): CommitName | undefined {
   const job = run.jobs.find((candidate) => candidate.name === name);
   if (job === undefined)
     throw new CodedError(

@@ -12,10 +12,10 @@ import {
   putJob,
   readRunLogs,
   type ClassicDeps,
-  type RunInfo,
+  type BranchRunInfo,
 } from "../../classic/index.ts";
 import { Branch } from "../../pfs/index.ts";
-import type { RunInfo as MapReduceRun } from "../../model/run.ts";
+import type { RunInfo } from "../../model/run.ts";
 import { inspectRun } from "../../pps/index.ts";
 import { readQuery } from "../http/json-body.ts";
 import { principalOf, signalOf } from "../http/request-context.ts";
@@ -87,7 +87,7 @@ async function runOrJob(
   classic: ClassicDeps,
   request: RunCall,
   reply: FastifyReply,
-): Promise<RunInfo | MapReduceRun> {
+): Promise<BranchRunInfo | RunInfo> {
   const { id } = request.params;
   try {
     return await findRun(classic, id);
@@ -100,7 +100,7 @@ async function runOrJob(
   }
 }
 
-function lineOf(run: RunInfo): string {
+function lineOf(run: BranchRunInfo): string {
   return `${JSON.stringify(run)}\n`;
 }
 

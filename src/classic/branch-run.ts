@@ -1,7 +1,7 @@
 import type { OutputOf } from "../metadata/index.ts";
 
 /** The jobs of a branch, run at one commit, as they are recorded. */
-export type Run = OutputOf<"findRun">;
+export type BranchRun = OutputOf<"findRun">;
 
 /** One of them. */
-export type RunJob = Run["jobs"][number];
+export type RunJob = BranchRun["jobs"][number];

@@ -1,8 +1,8 @@
-import type { Run, RunJob } from "./run.ts";
+import type { BranchRun, RunJob } from "./branch-run.ts";
 import { stateOf, type RunJobState } from "./advance-runs.ts";
 
 /** A run as everyone sees it. */
-export interface RunInfo {
+export interface BranchRunInfo {
   readonly id: string;
   readonly commit: string;
   readonly branch: string;
@@ -30,7 +30,7 @@ export interface RunJobInfo {
 }
 
 /** What is said of a run. */
-export function runInfoOf(run: Run): RunInfo {
+export function branchRunInfoOf(run: BranchRun): BranchRunInfo {
   const jobs = run.jobs.map(jobInfoOf);
   const hasFailed = jobs.some(({ state }) => state === "failure");
   const ended = hasFailed ? "failure" : "success";
