@@ -20,8 +20,8 @@ const skips: Readonly<Record<string, string | false>> = {
   load_results: noDatabase,
 };
 
-/** Those that start a daemon of their own: one because of its options, one to see that it works. */
-const alone = new Set(["image_edges", "fruit_stand"]);
+/** Those that start a daemon of their own: for its options, for the one repo of its curl API, or to see that it works. */
+const alone = new Set(["image_edges", "fruit_stand", "chess", "image-map"]);
 
 const examples = readdirSync(`${root}/examples`, { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
@@ -83,7 +83,7 @@ test("each example has its page, its spec and its results, and the guide shows i
   const page = readFileSync(`${root}/docs/guide/examples.md`, "utf8");
   for (const name of examples) {
     const there = readdirSync(`${root}/examples/${name}`);
-    const spec = there.find((file) => file.startsWith("pipeline."));
+    const spec = there.find((file) => /^(pipeline|describe)\./.test(file));
     for (const file of ["README.md", "expected", "run.sh", spec])
       assert.ok(file !== undefined && there.includes(file), `${name} has no ${file ?? "spec"}`);
     assert.ok(page.includes(`](../../examples/${name}/README.md)`), `the guide lacks ${name}`);
