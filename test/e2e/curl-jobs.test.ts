@@ -170,7 +170,10 @@ test("what fails is said, and nothing of it is an output", { skip }, async (t) =
     ["400", "curl -XPOST pfs/job/new -d '{'"],
     ["400", `curl -XPOST pfs/job/new -d '{"type":"map","inptu":"texts","command":"x"}'`],
     ["400", `curl -XPOST pfs/job/new -d '{"type":"sort","input":"texts","command":"x"}'`],
-    ["400", `curl -XPOST pfs/job/new -d '{"type":"map","input":"s3://b/k","command":"x"}'`],
+    [
+      "400",
+      `curl -XPOST pfs/job/new -d '{"type":"map","input":"s3://bucket/k?size=1","command":"x"}'`,
+    ],
   ];
   for (const [status, line] of refused) {
     assert.equal(await shell.status(line), status, line);
@@ -184,6 +187,66 @@ test("what fails is said, and nothing of it is an output", { skip }, async (t) =
   assert.match(await shell.prints("curl -XPOST pfs/commit?run"), circle);
   const open = await shell.prints("curl pfs/commit | wc -l; curl pfs/run | wc -l");
   assert.equal(open.replaceAll(" ", ""), "2\n1\n", "nothing was committed");
+});
+
+/** Knows no `/map`; refuses, breaks off and cuts short what it is sent, the first time; then answers in capitals. */
+const clumsyServer = `
+import http.server, os, urllib.parse
+seen = {}
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        name = urllib.parse.unquote(self.headers["X-File"])
+        if self.path in ("/map", "/reduce"):
+            return self.answer(404, b"no such route")
+        os.write(1, (self.path + " " + name + "\\n").encode())
+        seen[name] = seen.get(name, 0) + 1
+        if seen[name] == 1 and name == "busy":
+            return self.answer(503, b"later")
+        if seen[name] == 1 and name == "broken":
+            return self.connection.close()
+        self.answer(200, body.upper(), 5 if seen[name] == 1 and name == "cut" else 0)
+    def answer(self, status, body, missing=0):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body) + missing))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args):
+        pass
+http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
+`;
+
+test("a clumsy server is sent each file until its answer is whole", { skip }, async (t) => {
+  const shell = await openShell(t);
+  const names = ["broken", "busy", "cut", "fine"];
+  for (const name of names) await put(shell, `texts/${name}`, `${name}\n`);
+  const clumsy = ["python3", "-u", "-c", clumsyServer];
+  describe(shell, "upper", { type: "map", input: "texts", command: clumsy });
+  const reduce = { type: "reduce", input: "job/upper", command: clumsy };
+  describe(shell, "each", { ...reduce, group: "name" });
+  describe(shell, "all", reduce);
+  for (const job of ["upper", "each", "all"])
+    await shell.type(`curl -XPOST pfs/job/${job} -T ${job}.json`);
+  await shell.type("curl -XPOST pfs/commit?run");
+  const whole = "BROKEN\nBUSY\nCUT\nFINE\n";
+  for (const path of ["upper/file/*", "each/file/*", "all/file/*", "all/file/all", "all/file"])
+    assert.equal(await shell.prints(`curl 'pfs/job/${path}?commit=master/0'`), whole, path);
+  // Grouped by name, the reduce has an output for each.
+  for (const job of ["upper", "each"])
+    assert.equal(await shell.prints(`curl pfs/job/${job}/file/cut?commit=master/0`), "CUT\n");
+  assert.equal(await shell.prints("curl pfs/job/each/file/b*?commit=master/0"), "BROKEN\nBUSY\n");
+  assert.equal(await shell.status("curl pfs/job/all/file/cut?commit=master/0"), "404");
+  const twice = ["broken", "broken", "busy", "busy", "cut", "cut", "fine"];
+  assert.deepEqual(await sentTo(shell, "upper"), twice);
+  assert.deepEqual(await sentTo(shell, "all"), ["all"]);
+  const { id } = await lastRun(shell);
+  const log = await shell.prints(`curl pfs/run/${id}/log`);
+  assert.match(log, /^upper \| \d \| \/busy busy$/m);
+  assert.match(log, /^all \| 0 \| \/job\/upper all$/m);
+  await put(shell, "texts/fine", "changed\n");
+  await shell.type("curl -XPOST pfs/commit?run");
+  assert.equal(await shell.prints("curl pfs/job/each/file/fine?commit=master/1"), "CHANGED\n");
+  assert.deepEqual(await sentTo(shell, "each"), ["fine"]);
 });
 
 test(
