@@ -1,6 +1,6 @@
 import { CodedError } from "../base/errors.ts";
 import { shownUrl } from "../base/shown-url.ts";
-import { parsePath } from "../model/paths.ts";
+import { keyOfPath, parsePath } from "../model/paths.ts";
 import type { S3Place } from "../model/s3-url.ts";
 import type { PostedFile } from "../model/server-work.ts";
 import type { JobDetail } from "../metadata/index.ts";
@@ -37,11 +37,7 @@ export async function findObjects(
 
 /** In the order in which trees have them: name by name. */
 export function comparePaths(a: FoundFile, b: FoundFile): number {
-  return Buffer.compare(sortedBy(a), sortedBy(b));
-}
-
-function sortedBy({ path }: FoundFile): Buffer {
-  return Buffer.from(path.replaceAll("/", "\0"));
+  return Buffer.compare(keyOfPath(a.path), keyOfPath(b.path));
 }
 
 function isPath(key: string): boolean {
