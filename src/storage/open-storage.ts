@@ -17,6 +17,8 @@ import { reindexPack, verifyPacks, type VerifiedPack } from "./verify/verify-pac
 import { TreeVerifier } from "./verify/verify-tree.ts";
 import { claimStore, requireStore } from "./journal/claim-store.ts";
 import { writeJournal } from "./journal/write-journal.ts";
+import { ExtractWriter } from "./extract/extract-writer.ts";
+import { RestoreIngest } from "./extract/restore-ingest.ts";
 import { IngestBudget } from "./ingest-budget.ts";
 import type { Ingest } from "./ingest.ts";
 import { NodeCache } from "./node-cache.ts";
@@ -91,6 +93,10 @@ export interface Storage {
   writeJournal(signal: AbortSignal): Promise<void>;
   /** Removes what nothing refers to any more, or tells what it would remove. See collectGarbage(). */
   collectGarbage(options: { isDryRun: boolean }, signal: AbortSignal): Promise<GarbageReport>;
+  /** Begins the bytes of an extract. */
+  openExtract(): ExtractWriter;
+  /** Begins to store the chunks of one. */
+  openRestore(): RestoreIngest;
   /** What fsck works with. */
   readonly verifying: Verifying;
   /** Says that this session is still here. To be called first, and every two seconds. */
@@ -147,9 +153,21 @@ export function openStorage(deps: StorageDeps): Storage {
     readChunk: (hash, signal, bytes) => reader.readChunk(hash, signal, bytes),
     renewSession: rejoin,
   };
+  const ingest = (): Ingest => openIngest(ingestDeps);
   return {
+    openExtract: () =>
+      new ExtractWriter({
+        ...deps,
+        // Each node is read once.
+        nodes: { get: (address) => sources.get(address) },
+        readPieces: (pieces, signal) => reader.readPieces(pieces, signal),
+        freePiece: (part) => {
+          reader.free(part);
+        },
+      }),
+    openRestore: () => new RestoreIngest({ ...deps, openIngest: ingest }),
     verifying: verifyingWith({ ...deps, session, index, reader }),
-    openIngest: () => openIngest(ingestDeps),
+    openIngest: ingest,
     nodes: sources,
     readPieces: (pieces, signal) => reader.readPieces(pieces, signal),
     freePiece: (part) => reader.free(part),

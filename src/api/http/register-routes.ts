@@ -10,6 +10,7 @@ import { registerDoor, type DoorOptions } from "./door.ts";
 import { answerError, answerUnknownRoute } from "./error-answer.ts";
 import { EventStreams } from "./event-streams.ts";
 import type { OpenBucket } from "./fetch-source.ts";
+import { registerExtractRoutes } from "./extract-routes.ts";
 import { registerFileRoutes } from "./file-routes.ts";
 import { registerFrontPage } from "./front-page.ts";
 import { registerJobChangeRoutes } from "./job-change-routes.ts";
@@ -79,5 +80,6 @@ function registerRestRoutes(routes: RestRoutes, options: RoutesOptions): void {
   registerRunRoutes(routes, pps);
   registerJobChangeRoutes(routes, pps);
   registerStoreRoutes(routes, pps);
+  registerExtractRoutes(routes, pps.pfs, version);
   registerDocumentRoutes(routes, version);
 }

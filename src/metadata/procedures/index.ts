@@ -126,7 +126,10 @@ import {
   stillTrue,
   takeSegment,
 } from "./journal.ts";
+import { beginExtract, endExtract, extractBlocks, extractCommits } from "./extract.ts";
+import { extractJobs, extractRuns } from "./extract-jobs.ts";
 import { applyJournal, beginRecovery, endRecovery } from "./recovery.ts";
+import { keepPacks, refuseExisting, restoreExtract } from "./restore.ts";
 import { becomeOwner, ownership } from "./store-owner.ts";
 import {
   adoptPack,
@@ -179,6 +182,15 @@ export const procedures = {
   lastTriggers,
   archiveAll,
   archiveCommits,
+  beginExtract,
+  endExtract,
+  extractBlocks,
+  extractCommits,
+  extractJobs,
+  extractRuns,
+  keepPacks,
+  refuseExisting,
+  restoreExtract,
   applyJournal,
   becomeOwner,
   beginRecovery,
