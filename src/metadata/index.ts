@@ -1,7 +1,6 @@
 export type { InputOf, MetadataStore, OutputOf, ProcedureName } from "./metadata-store.ts";
 export type { CommitDetail } from "./procedures/commits.ts";
 export type { PackState, RefsPage, RefsTable } from "./procedures/garbage.ts";
-export type { ExtractMoment } from "./procedures/extract.ts";
 export type { JobDetail } from "./procedures/jobs.ts";
 export type { JobPlan } from "./procedures/job-rows.ts";
 export type { EntrySpan, JobEntries, KeptEntries } from "./procedures/job-entries.ts";

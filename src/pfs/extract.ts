@@ -2,9 +2,11 @@ import { nextTurn } from "../base/next-turn.ts";
 import { isCoded } from "../base/errors.ts";
 import { extractVersion, type ExtractCommit, type ExtractHeader } from "../model/extract-record.ts";
 import type { Principal } from "../model/principal.ts";
-import type { ExtractMoment } from "../metadata/index.ts";
+import type { OutputOf } from "../metadata/index.ts";
 import { decodeRun, decodeTreeRef, type Storage, type TreeRef } from "../storage/index.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
+
+type Moment = OutputOf<"beginExtract">;
 
 /** Rows asked for at a time. */
 const rowsPerPage = 64;
@@ -43,15 +45,15 @@ export async function* extract(
 
 class Extracting {
   private readonly deps: PfsDeps;
-  private readonly moment: ExtractMoment;
+  private readonly moment: Moment;
   private readonly options: ExtractOptions;
-  private readonly writer: ReturnType<Storage["openExtract"]>;
+  private readonly writer: ReturnType<Storage["bulk"]["openExtract"]>;
 
-  constructor(deps: PfsDeps, moment: ExtractMoment, options: ExtractOptions) {
+  constructor(deps: PfsDeps, moment: Moment, options: ExtractOptions) {
     this.deps = deps;
     this.moment = moment;
     this.options = options;
-    this.writer = deps.storage.openExtract();
+    this.writer = deps.storage.bulk.openExtract();
   }
 
   async *bytes(): AsyncGenerator<Buffer, void, void> {

@@ -67,7 +67,7 @@ export async function restore(
 }
 
 class Restoring {
-  readonly ingest: ReturnType<Storage["openRestore"]>;
+  readonly ingest: ReturnType<Storage["bulk"]["openRestore"]>;
   private readonly deps: PfsDeps;
   private readonly pages: Buffer[] = [];
   private header: ExtractHeader | undefined;
@@ -78,7 +78,7 @@ class Restoring {
 
   constructor(deps: PfsDeps) {
     this.deps = deps;
-    this.ingest = deps.storage.openRestore();
+    this.ingest = deps.storage.bulk.openRestore();
   }
 
   async records(lines: readonly string[]): Promise<void> {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { RestoreReport } from "../../model/extract-record.ts";
-import { extract, restore, type PfsDeps } from "../../pfs/index.ts";
+import { WholeStore, type PfsDeps } from "../../pfs/index.ts";
 import { manyTexts } from "./json-body.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 import { principalOf, signalOf } from "./request-context.ts";
@@ -37,6 +37,7 @@ const restoreReport: z.ZodType<RestoreReport> = z
 
 /** Repos as one stream, out of one store and into another. Each holds much in memory: one goes on at a time. */
 export function registerExtractRoutes(routes: RestRoutes, pfs: PfsDeps, release: string): void {
+  const store = new WholeStore(pfs);
   const extracts = new OneAtATime(
     "Cannot extract: another extract goes on. Wait until it has ended",
   );
@@ -64,7 +65,7 @@ export function registerExtractRoutes(routes: RestRoutes, pfs: PfsDeps, release:
       const repos = repo.length === 0 ? null : repo;
       void reply.type(mediaType);
       try {
-        const parts = extract(pfs, principalOf(request), { repos, release, signal });
+        const parts = store.extract(principalOf(request), { repos, release, signal });
         return await sendParts(reply, parts, { free: () => undefined, signal });
       } finally {
         leave();
@@ -87,7 +88,7 @@ export function registerExtractRoutes(routes: RestRoutes, pfs: PfsDeps, release:
       const leave = restores.enter();
       try {
         const input = { stream: request.raw, ...key, signal: signalOf(reply) };
-        return await restore(pfs, principalOf(request), input);
+        return await store.restore(principalOf(request), input);
       } finally {
         leave();
       }

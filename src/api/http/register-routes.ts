@@ -21,6 +21,7 @@ import { registerRepoRoutes } from "./repo-routes.ts";
 import { registerRewriteRoutes } from "./rewrite-routes.ts";
 import { RestRoutes } from "./route.ts";
 import { registerRunRoutes } from "./run-routes.ts";
+import { registerStorageRoutes } from "./storage-routes.ts";
 import { registerStoreRoutes } from "./store-routes.ts";
 import { registerWaitRoutes } from "./wait-routes.ts";
 import { registerWorkerRoutes } from "./worker-routes.ts";
@@ -80,6 +81,7 @@ function registerRestRoutes(routes: RestRoutes, options: RoutesOptions): void {
   registerRunRoutes(routes, pps);
   registerJobChangeRoutes(routes, pps);
   registerStoreRoutes(routes, pps);
+  registerStorageRoutes(routes, pps.pfs);
   registerExtractRoutes(routes, pps.pfs, version);
   registerDocumentRoutes(routes, version);
 }

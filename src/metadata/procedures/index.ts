@@ -93,6 +93,7 @@ import { deleteJob, deleteLooseJobs, endOverdueJob, restartJob, stopJob } from "
 import { notePipelineError, setPipelineRunning, updatePipeline } from "./pipeline-verbs.ts";
 import { inspectMapReduceRun, listMapReduceRuns } from "./runs.ts";
 import { jobSplit, stageOutputs, startStage } from "./stages.ts";
+import { listOwnedRefs } from "./owned-refs.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
 import {
@@ -182,6 +183,7 @@ export const procedures = {
   lastTriggers,
   archiveAll,
   archiveCommits,
+  listOwnedRefs,
   beginExtract,
   endExtract,
   extractBlocks,
