@@ -184,7 +184,7 @@ export interface RestoreReport {
   readonly commits: number;
   readonly pipelines: number;
   readonly jobs: number;
-  /** Chunks in the stream and their plain bytes, trees included. */
+  /** Chunks of content in the stream, and their plain bytes. */
   readonly chunks: number;
   readonly bytes: number;
   /** Commits that were open when the extract was made, and are not in it. */

@@ -211,8 +211,11 @@ test("extract() shows one moment, and fails when a repo goes meanwhile", async (
   });
   const { records } = await contentsOf(stream);
   assert.deepEqual(
-    records.filter(({ kind }) => kind === "commit").map(({ repo, number }) => `${repo} ${number}`),
-    ["data 0", "made 0"],
+    records.filter(({ kind }) => kind === "commit").map(({ repo, number }) => [repo, number]),
+    [
+      ["data", 0],
+      ["made", 0],
+    ],
   );
   assert.ok(!records.some(({ name }) => name === "late"));
   await assert.rejects(

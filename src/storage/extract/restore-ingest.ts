@@ -33,6 +33,7 @@ export class RestoreIngest {
   private failure: { readonly error: unknown } | undefined;
   /** Packs recorded so far that are relied on. */
   private readonly kept = new Set<string>();
+  /** Of content, so far. */
   chunks = 0;
   bytes = 0;
 
@@ -54,8 +55,7 @@ export class RestoreIngest {
     this.throwIfFailed();
     if (this.stretchBytes >= stretchBytesMax || this.stretchChunks >= stretchChunksMax)
       await this.endStretch();
-    for (const { bytes } of part.chunks) this.stretchBytes += bytes;
-    this.stretchChunks += part.chunks.length;
+    this.count(part);
     const ingest = this.stretch;
     const storing: Promise<void> = this.unpack(part)
       .then(({ buffer, ranges }) => ingest.putChunks(kind, ranges, buffer))
@@ -109,6 +109,15 @@ export class RestoreIngest {
     }
   }
 
+  private count({ kind, chunks }: Part): void {
+    const bytes = chunks.reduce((sum, chunk) => sum + chunk.bytes, 0);
+    this.stretchBytes += bytes;
+    this.stretchChunks += chunks.length;
+    if (kind !== "data") return;
+    this.chunks += chunks.length;
+    this.bytes += bytes;
+  }
+
   /** Checks every byte of a part. */
   private async unpack({ frame, chunks }: Part): Promise<Unpacked> {
     const { compute } = this.deps;
@@ -120,8 +129,6 @@ export class RestoreIngest {
     const { buffer, hashes } = await compute.hash({ buffer: plain, ranges });
     if (!hashes.every((hash, index) => hash.equals(chunks[index]!.hash)))
       throw damagedStream("a chunk is not what its hash says");
-    this.chunks += chunks.length;
-    this.bytes += end;
     return { buffer, ranges };
   }
 

@@ -17,8 +17,8 @@ export type Refs = Parameters<typeof markRefs>[0];
 
 /** What is weighed, and all else that refers to content. Each may be asked for more than once. */
 export interface Weighed {
-  own(): AsyncIterable<Refs>;
-  others(): AsyncIterable<Refs>;
+  readonly own: () => AsyncIterable<Refs>;
+  readonly others: () => AsyncIterable<Refs>;
 }
 
 export interface WeighDeps {
