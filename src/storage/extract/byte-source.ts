@@ -10,22 +10,16 @@ export class StreamSource implements ByteSource {
     this.source = source[Symbol.asyncIterator]();
   }
 
-  async take(count: number): Promise<Buffer> {
-    const taken = Buffer.allocUnsafeSlow(count);
-    let length = 0;
-    while (length < count) {
-      if (this.at === this.slice.length && !(await this.refill())) return taken.subarray(0, length);
-      const part = this.slice.subarray(this.at, this.at + count - length);
-      taken.set(part, length);
-      length += part.length;
+  async fill(buffer: Buffer, start: number): Promise<number> {
+    let end = start;
+    while (end < buffer.length) {
+      if (this.at === this.slice.length && !(await this.refill())) break;
+      const part = this.slice.subarray(this.at, this.at + buffer.length - end);
+      buffer.set(part, end);
+      end += part.length;
       this.at += part.length;
     }
-    return taken;
-  }
-
-  /** Lets go of the stream. */
-  async leave(): Promise<void> {
-    await this.source.return?.();
+    return end - start;
   }
 
   private async refill(): Promise<boolean> {

@@ -77,8 +77,8 @@ export function encodeEnd(digest: StreamDigest): Buffer {
 
 /** Gives bytes in the lengths asked for. */
 export interface ByteSource {
-  /** So many bytes, alone in their memory; fewer when the stream ends. */
-  take(count: number): Promise<Buffer>;
+  /** Fills a buffer from an offset on; gives back how many bytes there were: fewer when the stream ends. */
+  fill(buffer: Buffer, start: number): Promise<number>;
 }
 
 /**
@@ -88,7 +88,8 @@ export interface ByteSource {
  */
 export async function* readParts(source: ByteSource): AsyncGenerator<Part, void, void> {
   const digest = new StreamDigest();
-  const found = await source.take(magic.length);
+  const found = Buffer.alloc(magic.length);
+  await source.fill(found, 0);
   if (!found.equals(magic)) throw foreign(found);
   digest.add(found);
   for (;;) {
@@ -106,7 +107,7 @@ async function readEnd(
   const found = await need(source, hashBytes);
   if (!head.subarray(1).equals(Buffer.alloc(headBytes - 1)) || !found.equals(digest.value()))
     throw damagedStream("its checksum is wrong");
-  if ((await source.take(1)).length > 0) throw damagedStream("something follows its end");
+  if ((await source.fill(Buffer.alloc(1), 0)) > 0) throw damagedStream("something follows its end");
 }
 
 async function readPart(
@@ -146,13 +147,18 @@ async function readFrame(
   if (!isRight) throw damagedStream("a part contradicts itself");
   const frame = Buffer.allocUnsafeSlow(frameHeaderBytes + storedBytes);
   header.copy(frame);
-  (await need(source, storedBytes)).copy(frame, frameHeaderBytes);
+  await needAll(source, frame, frameHeaderBytes);
   return frame;
 }
 
 async function need(source: ByteSource, count: number): Promise<Buffer> {
-  const bytes = await source.take(count);
-  if (bytes.length === count) return bytes;
+  const bytes = Buffer.alloc(count);
+  await needAll(source, bytes, 0);
+  return bytes;
+}
+
+async function needAll(source: ByteSource, buffer: Buffer, start: number): Promise<void> {
+  if ((await source.fill(buffer, start)) === buffer.length - start) return;
   throw new CodedError(
     "invalid_argument",
     "Cannot restore: the stream ends early. Nothing was restored. Extract once more, or look at how it was copied",

@@ -1,20 +1,22 @@
 import { isCoded } from "../../base/errors.ts";
 import { MiB } from "../../base/size.ts";
-import type { MetadataStore, Sealed } from "../../metadata/index.ts";
+import type { InlineChunk, MetadataStore, Sealed } from "../../metadata/index.ts";
 import type { Compute } from "../compute.ts";
 import type { Ingest } from "../ingest.ts";
 import { damagedStream, type Part } from "./extract-format.ts";
 
 /** Parts that are unpacked and stored at the same time. */
-const storingMax = 3;
+const storingMax = 2;
 /** After so many plain bytes what was stored is recorded, and no longer in memory. */
-const stretchBytesMax = 256 * MiB;
+const stretchBytesDefault = 256 * MiB;
 const stretchChunksMax = 65_536;
 
 export interface RestoreIngestDeps {
   readonly compute: Compute;
   readonly metadata: Pick<MetadataStore, "call">;
   readonly openIngest: () => Ingest;
+  /** Plain bytes after which what was stored is recorded. Default: 256 MiB. */
+  readonly stretchBytesMax?: number;
 }
 
 /**
@@ -33,6 +35,8 @@ export class RestoreIngest {
   private failure: { readonly error: unknown } | undefined;
   /** Packs recorded so far that are relied on. */
   private readonly kept = new Set<string>();
+  /** Small chunks that are in no pack: nobody would know that they are relied on. */
+  private readonly inline: InlineChunk[] = [];
   /** Of content, so far. */
   chunks = 0;
   bytes = 0;
@@ -53,6 +57,7 @@ export class RestoreIngest {
     if (kind === "records") return;
     while (this.storing.size >= storingMax) await Promise.race(this.storing);
     this.throwIfFailed();
+    const { stretchBytesMax = stretchBytesDefault } = this.deps;
     if (this.stretchBytes >= stretchBytesMax || this.stretchChunks >= stretchChunksMax)
       await this.endStretch();
     this.count(part);
@@ -79,7 +84,7 @@ export class RestoreIngest {
     const { epoch } = await this.whole.seal();
     const { packs, kept, inline } = await this.stretch.seal();
     for (const pack of kept) this.kept.add(pack);
-    return { epoch, packs, kept: [...this.kept], inline };
+    return { epoch, packs, kept: [...this.kept], inline: [...this.inline, ...inline] };
   }
 
   /** It is over; `error` is what the recording was refused with. */
@@ -96,7 +101,8 @@ export class RestoreIngest {
     let failure: unknown;
     try {
       const sealed = await ended.seal();
-      await this.deps.metadata.call("keepPacks", { sealed });
+      await this.deps.metadata.call("keepPacks", { sealed: { ...sealed, inline: [] } });
+      this.inline.push(...sealed.inline);
       for (const { id } of sealed.packs) this.kept.add(id);
       for (const id of sealed.kept) this.kept.add(id);
     } catch (error) {
