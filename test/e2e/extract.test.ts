@@ -122,7 +122,7 @@ test("a backup", async (t) => {
       assert.deepEqual(await json(into, "/pipelines"), { pipelines: [] });
     }
     // The one that broke off may not be over yet.
-    for (;;) {
+    for (const patience = AbortSignal.timeout(60_000); ; patience.throwIfAborted()) {
       const ran = await into.pachctl(["restore"], { stdin: stream });
       if (ran.code === 0) break;
       assert.match(ran.stderr, /another restore goes on/);
