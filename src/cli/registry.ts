@@ -205,6 +205,14 @@ export const registry: Readonly<Record<string, Entry>> = {
     summary: "Unmount pfs.",
     load: async () => (await import("./commands/unmount.ts")).unmount,
   },
+  extract: {
+    summary: "Write repos with all that is in them, as one stream.",
+    load: async () => (await import("./commands/extract.ts")).extract,
+  },
+  restore: {
+    summary: "Restore what extract wrote.",
+    load: async () => (await import("./commands/restore.ts")).restore,
+  },
   "garbage-collect": {
     summary: "Remove what nothing refers to any more.",
     load: async () => (await import("./commands/garbage-collect.ts")).garbageCollect,

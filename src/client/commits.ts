@@ -1,5 +1,6 @@
 import { CodedError } from "../base/errors.ts";
 import type { CommitInfo, CommitName } from "../model/commit.ts";
+import type { StorageUse } from "../model/storage-use.ts";
 import type { CallOptions, Connection } from "./connection.ts";
 import type { CommitStatus } from "./repos.ts";
 import type { BranchName } from "./files.ts";
@@ -77,6 +78,12 @@ export interface CommitCalls {
   revert(branch: BranchName, commit: string, options?: CallOptions): Promise<CommitInfo>;
   /** @throws CodedError `not_found` */
   inspect(commit: CommitName, options?: CallOptions): Promise<CommitInfo>;
+  /**
+   * What its content takes in the store.
+   *
+   * @throws CodedError `not_found`; `failed_precondition` while somebody else is told
+   */
+  storage(commit: CommitName, options?: CallOptions): Promise<StorageUse>;
   /** Per repo, oldest first. */
   list(options?: ListCommitsOptions): Promise<readonly CommitInfo[]>;
   /** Waits until everything downstream of the commits is done; returns the commits that came of them. */
@@ -117,6 +124,8 @@ export function commitCalls(connection: Connection): CommitCalls {
       }),
     inspect: (commit, { signal } = {}) =>
       connection.json<CommitInfo>({ method: "GET", path: commitUrl(commit), signal }),
+    storage: (commit, { signal } = {}) =>
+      connection.json<StorageUse>({ method: "GET", path: `${commitUrl(commit)}/storage`, signal }),
     async list({ include, exclude, provenance, status, type, block, signal } = {}) {
       const query = {
         include: include?.map(rangeText),

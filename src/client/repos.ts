@@ -1,4 +1,5 @@
 import type { RepoInfo } from "../model/repo.ts";
+import type { StorageUse } from "../model/storage-use.ts";
 import type { CallOptions, Connection } from "./connection.ts";
 import { repoUrl } from "./urls.ts";
 
@@ -13,6 +14,12 @@ export interface RepoCalls {
   ): Promise<RepoInfo>;
   /** @throws CodedError `not_found` */
   inspect(name: string, options?: CallOptions): Promise<RepoInfo>;
+  /**
+   * What its content takes in the store.
+   *
+   * @throws CodedError `not_found`; `failed_precondition` while somebody else is told
+   */
+  storage(name: string, options?: CallOptions): Promise<StorageUse>;
   /** All repos by name; with `provenance`, those made from all of the given ones. */
   list(
     options?: { readonly provenance?: readonly string[] } & CallOptions,
@@ -37,6 +44,8 @@ export function repoCalls(connection: Connection): RepoCalls {
       }),
     inspect: (name, { signal } = {}) =>
       connection.json<RepoInfo>({ method: "GET", path: repoUrl(name), signal }),
+    storage: (name, { signal } = {}) =>
+      connection.json<StorageUse>({ method: "GET", path: `${repoUrl(name)}/storage`, signal }),
     async list({ provenance, signal } = {}) {
       const answer = await connection.json<{ repos: RepoInfo[] }>({
         method: "GET",

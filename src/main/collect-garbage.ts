@@ -1,6 +1,6 @@
 import { codedErrorFrom, isCoded } from "../base/errors.ts";
 import { localPrincipal } from "../model/principal.ts";
-import { collectDueGarbage, type PfsDeps } from "../pfs/index.ts";
+import { WholeStore, type PfsDeps } from "../pfs/index.ts";
 
 const lookEveryMs = 60_000;
 
@@ -11,11 +11,12 @@ export async function runGarbageCollection(
   signal: AbortSignal,
 ): Promise<void> {
   if (everyMs === 0) return;
+  const store = new WholeStore(pfs);
   while (!signal.aborted) {
     await pfs.clock.sleep(Math.min(lookEveryMs, everyMs), signal).catch(() => undefined);
     if (signal.aborted) return;
     try {
-      const report = await collectDueGarbage(pfs, localPrincipal, { everyMs, signal });
+      const report = await store.collectDueGarbage(localPrincipal, { everyMs, signal });
       if (report !== undefined) pfs.log.info({ ...report }, "garbage has been collected");
     } catch (error) {
       const isBusy = isCoded(error, "failed_precondition");

@@ -1,7 +1,8 @@
-export { collectDueGarbage, collectGarbage } from "./collect-garbage.ts";
+export { collectGarbage } from "./collect-garbage.ts";
 export { Branch } from "./branch.ts";
 export { cancelCommit, inspectCommit, listBranches, listCommits, startCommit } from "./commits.ts";
 export { deleteFile } from "./delete-file.ts";
+export { WholeStore } from "./whole-store.ts";
 export { diffFiles } from "./diff-files.ts";
 export { inspectFile, listFiles, openFile, type OpenFile } from "./files.ts";
 export { finishCommit, resumeFinishes } from "./finish-commit.ts";

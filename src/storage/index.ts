@@ -4,6 +4,8 @@ export { foldDeltas } from "./delta/fold-deltas.ts";
 export { normalizeRun } from "./delta/normalize-run.ts";
 export { stampDelta } from "./delta/stamp-delta.ts";
 export { recoverMetadata, type RecoverReport } from "./journal/recover-metadata.ts";
+export { StreamSource } from "./extract/byte-source.ts";
+export { damagedStream, readParts } from "./extract/extract-format.ts";
 export type { Ingest } from "./ingest.ts";
 export { openStorage, type Storage } from "./open-storage.ts";
 export type { PieceRange } from "./pack-reader.ts";

@@ -3,7 +3,7 @@ import { KiB } from "../base/size.ts";
 import type { InlineChunk, PackClass, PackRecord, Sealed } from "../metadata/index.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
 import type { Compute } from "./compute.ts";
-import type { HashedChunk, HashedWindow } from "./ingest-hashes.ts";
+import type { HashedChunk } from "./ingest-hashes.ts";
 import type { IngestWindow } from "./ingest-window.ts";
 import { codec, sharedChunkBytesMax } from "./pack-format.ts";
 import type { PackFrame } from "./pack-frame.ts";
@@ -36,6 +36,12 @@ interface NewChunk {
   readonly onKept?: () => void;
 }
 
+/** A window whose chunks are hashed. */
+export interface StoredWindow {
+  readonly window: Pick<IngestWindow, "buffer" | "bytes" | "free">;
+  readonly chunks: readonly HashedChunk[];
+}
+
 /** The chunks of one request: held in memory while they are few, then all of them on their way to packs. */
 export class IngestChunks {
   private readonly deps: IngestChunksDeps;
@@ -65,7 +71,7 @@ export class IngestChunks {
   }
 
   /** Takes the chunks of a window and frees it. */
-  async putWindow({ window, chunks }: HashedWindow): Promise<void> {
+  async putWindow({ window, chunks }: StoredWindow): Promise<void> {
     try {
       this.throwIfFailed();
       const content = (): NewChunk[] =>
@@ -176,7 +182,10 @@ export class IngestChunks {
     return true;
   }
 
-  private async write(window: IngestWindow, chunks: readonly HashedChunk[]): Promise<void> {
+  private async write(
+    window: StoredWindow["window"],
+    chunks: readonly HashedChunk[],
+  ): Promise<void> {
     const writer = this.deps.writers.data;
     const taken: Promise<unknown>[] = [];
     const large = new Map<string, HashedChunk>();

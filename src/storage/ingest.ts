@@ -21,6 +21,15 @@ export interface Ingest {
   ): Promise<Content>;
   /** One file whose bytes are at hand; cheaper than a stream of one. */
   putBytes(bytes: Buffer, format: RecordFormat): Promise<Content>;
+  /**
+   * Stores chunks whose hashes are known to be theirs, as they are: parts of a buffer that is given away.
+   * Resolves when the next ones may come.
+   */
+  putChunks(
+    packClass: PackClass,
+    chunks: readonly { readonly hash: Buffer; readonly start: number; readonly end: number }[],
+    buffer: Buffer,
+  ): Promise<void>;
   /** Where tree nodes of this request go. */
   readonly nodes: NodeSink;
   /** Waits until every pack that holds a chunk of this ingest is durable. No put may follow. */

@@ -1,12 +1,13 @@
 import { sha256 } from "../base/hash.ts";
 import type { RecordFormat } from "../chunking/index.ts";
-import type { Sealed } from "../metadata/index.ts";
+import type { PackClass, Sealed } from "../metadata/index.ts";
 import { collectedPackOf } from "../model/collected-pack.ts";
 import type { IngestBudget } from "./ingest-budget.ts";
-import { IngestChunks, type IngestChunksDeps } from "./ingest-chunks.ts";
+import { IngestChunks, type IngestChunksDeps, type StoredWindow } from "./ingest-chunks.ts";
 import { cutStream } from "./ingest-cuts.ts";
-import { hashWindows } from "./ingest-hashes.ts";
+import { hashWindows, type HashedChunk } from "./ingest-hashes.ts";
 import type { Ingest } from "./ingest.ts";
+import { freeMemory } from "./memory.ts";
 import type { NodeCache } from "./node-cache.ts";
 import { sharedChunkBytesMax } from "./pack-format.ts";
 import type { Session } from "./session.ts";
@@ -62,6 +63,20 @@ class OpenIngest implements Ingest {
     };
   }
 
+  async putChunks(
+    packClass: PackClass,
+    chunks: readonly HashedChunk[],
+    buffer: Buffer,
+  ): Promise<void> {
+    if (packClass === "data") return await this.chunks.putWindow(windowOf(buffer, chunks));
+    for (const { hash, start, end } of chunks)
+      await this.chunks.put({
+        class: packClass,
+        hash,
+        bytes: Buffer.from(buffer.subarray(start, end)),
+      });
+  }
+
   async seal(): Promise<Sealed> {
     const sealed = await this.chunks.seal();
     this.chunks.clear();
@@ -115,6 +130,18 @@ class OpenIngest implements Ingest {
 function endingABlock(piece: Piece): Piece {
   const { bytes, blockEnds } = piece;
   return blockEnds.at(-1) === bytes ? piece : { ...piece, blockEnds: [...blockEnds, bytes] };
+}
+
+/** Bytes that are whole chunks, in the place of a window. */
+function windowOf(buffer: Buffer, chunks: readonly HashedChunk[]): StoredWindow {
+  const window = {
+    buffer,
+    bytes: chunks.reduce((sum, { start, end }) => sum + end - start, 0),
+    free: () => {
+      freeMemory(window.buffer);
+    },
+  };
+  return { window, chunks };
 }
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer, void, void> {

@@ -7,6 +7,7 @@ import type { MetadataStore, PackState } from "../metadata/index.ts";
 import type { ObjectStore } from "../objectstore/index.ts";
 import { ChunkIndex } from "./chunk-index.ts";
 import type { Compute } from "./compute.ts";
+import type { StorageUse } from "../model/storage-use.ts";
 import type { GarbageReport } from "../model/garbage.ts";
 import { drainInline } from "./drain.ts";
 import { collectGarbage, type GarbageDeps } from "./garbage/collect-garbage.ts";
@@ -17,6 +18,8 @@ import { reindexPack, verifyPacks, type VerifiedPack } from "./verify/verify-pac
 import { TreeVerifier } from "./verify/verify-tree.ts";
 import { claimStore, requireStore } from "./journal/claim-store.ts";
 import { writeJournal } from "./journal/write-journal.ts";
+import { ExtractWriter } from "./extract/extract-writer.ts";
+import { RestoreIngest } from "./extract/restore-ingest.ts";
 import { IngestBudget } from "./ingest-budget.ts";
 import type { Ingest } from "./ingest.ts";
 import { NodeCache } from "./node-cache.ts";
@@ -27,6 +30,8 @@ import { SessionChunks } from "./session-chunks.ts";
 import { Session, type SessionFacts } from "./session.ts";
 import { DecodedNodes } from "./tree/decoded-nodes.ts";
 import type { NodeSource } from "./tree/entry.ts";
+import { StoredBytes } from "./weigh/stored-bytes.ts";
+import { weigh, type Weighed } from "./weigh/weigh.ts";
 
 /** Memory for streams on their way in, of all requests together. */
 const streamBytesMax = 64 * MiB;
@@ -61,6 +66,16 @@ export interface Verifying {
   losePack(id: string, problem: string): Promise<void>;
 }
 
+/** What is done with all that repos hold. */
+export interface Bulk {
+  /** Begins the bytes of an extract. */
+  openExtract(): ExtractWriter;
+  /** Begins to store the chunks of one. */
+  openRestore(): RestoreIngest;
+  /** Tells what content takes. See weigh(). */
+  weigh(weighed: Weighed, signal: AbortSignal): Promise<Omit<StorageUse, "logicalBytes">>;
+}
+
 /** Chunks and nodes of all commits: written by ingests, read by hash. */
 export interface Storage {
   /** Makes the object store this database's own. To be called first. See claimStore(). */
@@ -91,6 +106,8 @@ export interface Storage {
   writeJournal(signal: AbortSignal): Promise<void>;
   /** Removes what nothing refers to any more, or tells what it would remove. See collectGarbage(). */
   collectGarbage(options: { isDryRun: boolean }, signal: AbortSignal): Promise<GarbageReport>;
+  /** Chunks of whole repos: out of a store, into another, and what they take. */
+  readonly bulk: Bulk;
   /** What fsck works with. */
   readonly verifying: Verifying;
   /** Says that this session is still here. To be called first, and every two seconds. */
@@ -142,14 +159,16 @@ export function openStorage(deps: StorageDeps): Storage {
     session,
     indexPending: (signal) => index.indexPending(signal),
     settle,
-    // Garbage collection reads each node once.
+    // Each node is read once.
     nodes: { get: (address) => sources.get(address) },
     readChunk: (hash, signal, bytes) => reader.readChunk(hash, signal, bytes),
     renewSession: rejoin,
   };
+  const ingest = (): Ingest => openIngest(ingestDeps);
   return {
+    bulk: bulkWith({ ...garbageDeps, index, reader, openIngest: ingest }),
     verifying: verifyingWith({ ...deps, session, index, reader }),
-    openIngest: () => openIngest(ingestDeps),
+    openIngest: ingest,
     nodes: sources,
     readPieces: (pieces, signal) => reader.readPieces(pieces, signal),
     freePiece: (part) => reader.free(part),
@@ -171,6 +190,30 @@ export function openStorage(deps: StorageDeps): Storage {
       await Promise.all([writers.data.close(), writers.node.close()]);
       await session.end();
     },
+  };
+}
+
+function bulkWith(
+  deps: Pick<StorageDeps, "objects" | "compute" | "metadata"> & {
+    nodes: NodeSource;
+    index: ChunkIndex;
+    reader: PackReader;
+    openIngest: () => Ingest;
+  },
+): Bulk {
+  const { reader } = deps;
+  return {
+    openExtract: () =>
+      new ExtractWriter({
+        ...deps,
+        readPieces: (pieces, signal) => reader.readPieces(pieces, signal),
+        freePiece: (part) => {
+          reader.free(part);
+        },
+      }),
+    openRestore: () => new RestoreIngest(deps),
+    weigh: (weighed, signal) =>
+      weigh(weighed, { nodes: deps.nodes, stored: new StoredBytes(deps) }, signal),
   };
 }
 

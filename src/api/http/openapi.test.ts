@@ -203,6 +203,13 @@ const stepsWithJobs: readonly Step[] = [
   ["POST", "/flush", 200, { commits: [{ repo: "data", id: "master/0" }] }],
   ["POST", "/archive-all", 204],
   ["POST", "/garbage-collect?dryRun=true", 200],
+  ["GET", "/repos/data/storage", 200],
+  ["GET", "/repos/nope/storage", 404],
+  ["GET", "/repos/data/commits/master%2F0/storage", 200],
+  ["GET", "/repos/data/commits/nope/storage", 404],
+  ["GET", "/extract?repo=data", 200],
+  ["GET", "/extract?repo=nope", 404],
+  ["POST", "/restore", 400],
   ["POST", "/fsck?readData=true", 200],
   ["DELETE", "/repos/data", 409],
   ["DELETE", "/pipelines/copy", 204],
@@ -273,7 +280,11 @@ test("every route takes what the document allows, refuses what it does not, and 
   job = (JSON.parse(made.received) as { id: string }).id;
   await walk(stepsOfOneJob);
   job = ran;
+  const stream = (await askBytes("/api/v1/extract")) as Buffer<ArrayBuffer>;
   await walk(stepsWithJobs);
+  const restored = await ask("POST", "/api/v1/restore", { body: stream });
+  assert.equal(restored.status, 200, restored.received);
+  check({ ...restored, sent: undefined });
   check(await ask("GET", "/"));
   check(await ask("GET", "/healthz"));
   // A parameter that nobody knows is refused by all, before anything else happens.

@@ -10,6 +10,7 @@ import { registerDoor, type DoorOptions } from "./door.ts";
 import { answerError, answerUnknownRoute } from "./error-answer.ts";
 import { EventStreams } from "./event-streams.ts";
 import type { OpenBucket } from "../../model/source-bucket.ts";
+import { registerExtractRoutes } from "./extract-routes.ts";
 import { registerFileRoutes } from "./file-routes.ts";
 import { registerFrontPage } from "./front-page.ts";
 import { registerJobChangeRoutes } from "./job-change-routes.ts";
@@ -20,6 +21,7 @@ import { registerRepoRoutes } from "./repo-routes.ts";
 import { registerRewriteRoutes } from "./rewrite-routes.ts";
 import { RestRoutes } from "./route.ts";
 import { registerRunRoutes } from "./run-routes.ts";
+import { registerStorageRoutes } from "./storage-routes.ts";
 import { registerStoreRoutes } from "./store-routes.ts";
 import { registerWaitRoutes } from "./wait-routes.ts";
 import { registerWorkerRoutes } from "./worker-routes.ts";
@@ -79,5 +81,7 @@ function registerRestRoutes(routes: RestRoutes, options: RoutesOptions): void {
   registerRunRoutes(routes, pps);
   registerJobChangeRoutes(routes, pps);
   registerStoreRoutes(routes, pps);
+  registerStorageRoutes(routes, pps.pfs);
+  registerExtractRoutes(routes, pps.pfs, version);
   registerDocumentRoutes(routes, version);
 }

@@ -93,6 +93,7 @@ import { deleteJob, deleteLooseJobs, endOverdueJob, restartJob, stopJob } from "
 import { notePipelineError, setPipelineRunning, updatePipeline } from "./pipeline-verbs.ts";
 import { inspectMapReduceRun, listMapReduceRuns } from "./runs.ts";
 import { jobSplit, stageOutputs, startStage } from "./stages.ts";
+import { listOwnedRefs } from "./owned-refs.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
 import {
@@ -126,7 +127,10 @@ import {
   stillTrue,
   takeSegment,
 } from "./journal.ts";
+import { beginExtract, endExtract, extractBlocks, extractCommits } from "./extract.ts";
+import { extractJobs, extractRuns } from "./extract-jobs.ts";
 import { applyJournal, beginRecovery, endRecovery } from "./recovery.ts";
+import { keepPacks, refuseExisting, restoreExtract } from "./restore.ts";
 import { becomeOwner, ownership } from "./store-owner.ts";
 import {
   adoptPack,
@@ -179,6 +183,16 @@ export const procedures = {
   lastTriggers,
   archiveAll,
   archiveCommits,
+  listOwnedRefs,
+  beginExtract,
+  endExtract,
+  extractBlocks,
+  extractCommits,
+  extractJobs,
+  extractRuns,
+  keepPacks,
+  refuseExisting,
+  restoreExtract,
   applyJournal,
   becomeOwner,
   beginRecovery,

@@ -88,6 +88,11 @@ export class TestPps {
     await createPipeline(this.deps, localPrincipal, { document });
   }
 
+  /** Says what stands for the command of a pipeline. */
+  setProgram(pipeline: string, program: Program): void {
+    this.programs.set(pipeline, program);
+  }
+
   /** Runs events and tasks until nothing is left to do, waiting for retries. */
   async settle(): Promise<void> {
     for (let idle = 0; idle < 5;) {
