@@ -85,12 +85,14 @@ async function openParts(
     stop.abort();
     return Promise.all(loops);
   });
-  const workers = await openLocalWorkers(config, { pps, runner, version });
+  let http: Awaited<ReturnType<typeof openHttpServer>> | undefined;
+  const daemonAddress = (): string | undefined => http && nearAddress(http.address);
+  const workers = await openLocalWorkers(config, { pps, runner, version, daemonAddress });
   let closing = AbortSignal.abort();
   opened.push(() => workers.close(closing));
   const { host, port, allowedHosts, tokenFile, curlRepo } = config;
   const token = await readToken(tokenFile);
-  const http = await openHttpServer({
+  const listening = await openHttpServer({
     pps,
     log,
     version,
@@ -104,13 +106,14 @@ async function openParts(
   }).catch((error: unknown) => {
     throw portError(error, config);
   });
-  opened.push(() => http.close(closing));
+  http = listening;
+  opened.push(() => listening.close(closing));
   log.info(
-    { address: http.address, root: config.root, slots: runner.slots, ...labels },
+    { address: listening.address, root: config.root, slots: runner.slots, ...labels },
     "pachd is ready",
   );
   return {
-    address: http.address,
+    address: listening.address,
     died: Promise.race([found.died, disowned.promise]),
     async close(signal) {
       log.info({}, "pachd is stopping");
@@ -119,6 +122,11 @@ async function openParts(
       await closeInOrder(opened, log);
     },
   };
+}
+
+/** Where a program of this machine finds a daemon that listens there. */
+function nearAddress(address: string): string {
+  return address.replace(/^(0\.0\.0\.0|\[::\]):/, "127.0.0.1:");
 }
 
 /** What tells of images, where there are any. */

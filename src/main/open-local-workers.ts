@@ -23,7 +23,18 @@ export interface LocalWorkers {
 /** Opens the worker of a daemon and keeps its slots busy. */
 export async function openLocalWorkers(
   config: PachdConfig,
-  { pps, runner, version }: { pps: PpsDeps; runner: OpenedRunner; version: string },
+  {
+    pps,
+    runner,
+    version,
+    daemonAddress,
+  }: {
+    pps: PpsDeps;
+    runner: OpenedRunner;
+    version: string;
+    /** Where this daemon listens, once it does. */
+    daemonAddress: () => string | undefined;
+  },
 ): Promise<LocalWorkers> {
   const { clock, log, hints } = pps.pfs;
   const host = new TaskHost(pps);
@@ -32,7 +43,7 @@ export async function openLocalWorkers(
   const places = new Places(runner.slots, clock);
   const machine = await openMachineWorker(
     { ...config, cacheBytesMax },
-    { name, host, runner, clock, log, places },
+    { name, host, runner, clock, log, places, daemonAddress },
   );
   const { worker } = machine;
   const feed = new TaskFeed({ host, worker: name, monotonicMs: () => clock.monotonicMs() });

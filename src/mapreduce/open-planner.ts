@@ -53,12 +53,13 @@ async function mapStage(pfs: PfsDeps, job: JobDetail, signal: AbortSignal): Prom
       `${splits.length} mappers for ${spec.partitions} partitions are too many. Set splitBytes higher, or partitions lower`,
     );
   const keys = splits.map(({ digest }, task) => keyOf(spec, digest, task));
-  const hasUrls = spec.urls.length > 0;
+  // What is there may change.
+  const isOutside = spec.urls.length > 0 || spec.items !== undefined;
   return {
     name: "map",
     tasks: splits.length,
     splits: splits.map(({ split }) => split),
-    ...(hasUrls ? {} : { keys }),
+    ...(isOutside ? {} : { keys }),
   };
 }
 

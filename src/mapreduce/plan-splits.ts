@@ -3,6 +3,7 @@ import { adler32 } from "../base/hash.ts";
 import type { MapReduce } from "../model/map-reduce.ts";
 import type { Split, SplitPart } from "../model/stage-work.ts";
 import { filePartsOf, type PfsDeps } from "../pfs/index.ts";
+import { planItems } from "./plan-items.ts";
 
 /** A split, and what tells its bytes from others. */
 export interface PlannedSplit {
@@ -14,6 +15,7 @@ export interface PlannedSplit {
 export interface SplitInput {
   readonly repo: string;
   readonly uid: string;
+  readonly commitId: string;
 }
 
 /** Files that one task reads at most: what a task is told of them is sent as a whole. */
@@ -33,6 +35,7 @@ export async function planSplits(
   signal: AbortSignal,
 ): Promise<PlannedSplit[]> {
   const { spec, inputs } = request;
+  if (spec.items !== undefined) return await planItems(pfs, spec.items, inputs, signal);
   const packer = new Packer(spec);
   for (const { repo, uid } of inputs) {
     const seen = new Set<string>();

@@ -46,6 +46,8 @@ export interface WorkerOptions {
   readonly shuffle: ShuffleCompute;
   /** Fetches what mappers read of the web. Default: nothing is fetched. */
   readonly fetchUrl?: FetchUrl;
+  /** Where commands find the daemon, as `host:port`, when that is known. */
+  readonly daemonAddress?: () => string | undefined;
   /** Bounds how many commands run at a time. Default: as many as tasks are given. */
   readonly places?: Places;
   /** False when the runner cannot show inputs read-only; they are then never hard links into the cache. */

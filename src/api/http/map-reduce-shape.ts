@@ -26,6 +26,11 @@ export const mapReduce = z
     files: z.array(shipped),
     merge: z.boolean(),
     keep: z.boolean(),
+    items: z.array(z.string()).optional().describe("Of a MapReduceJob: its inputs."),
+    imageArgs: z
+      .array(z.string())
+      .optional()
+      .describe("Of a MapReduceJob that runs the image's own command: its arguments."),
   })
   .meta({ id: "MapReduce" });
 
