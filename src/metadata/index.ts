@@ -1,4 +1,3 @@
-export type { MapReduceJobRecord } from "./procedures/map-reduce-jobs.ts";
 export type { InputOf, MetadataStore, OutputOf, ProcedureName } from "./metadata-store.ts";
 export type { CommitDetail } from "./procedures/commits.ts";
 export type { PackState, RefsPage, RefsTable } from "./procedures/garbage.ts";

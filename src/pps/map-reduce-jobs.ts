@@ -19,11 +19,13 @@ import {
 } from "../model/map-reduce-status.ts";
 import type { Principal } from "../model/principal.ts";
 import { wholeIfMapReduce } from "../model/spec-schema.ts";
-import type { MapReduceJobRecord, NewJob } from "../metadata/index.ts";
+import type { NewJob, OutputOf } from "../metadata/index.ts";
 import { giveJobHints } from "./job-verbs.ts";
 import { inspectJob } from "./pipelines.ts";
 import type { PpsDeps } from "./pps-deps.ts";
 import { requireStages } from "./stages.ts";
+
+type MapReduceJobRecord = OutputOf<"findMapReduceJob">;
 
 /** Without vowels, so that no words come out. */
 const suffixLetters = "bcdfghjklmnpqrstvwxz2456789";

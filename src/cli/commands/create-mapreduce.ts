@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 import { CodedError } from "../../base/errors.ts";
 import type { Context } from "../context.ts";
+import { shipped } from "../map-reduce-spec.ts";
+import { collect } from "../options.ts";
 import { readSpecs } from "../read-specs.ts";
 
 const after = `
@@ -17,9 +19,14 @@ fails in the end. Does not wait: inspect-mapreduce --block does.`;
 export function createMapReduce(command: Command, context: Context): void {
   command
     .option("-f, --file <file|url|->", "the documents; - is standard input", "-")
+    .option(
+      "--ship <file>",
+      "ship a file beside the program of each; may be given several times",
+      collect,
+    )
     .addHelpText("after", after)
-    .action(async ({ file }: { file: string }) => {
-      const documents = await readSpecs(file, context);
+    .action(async ({ file, ship = [] }: { file: string; ship?: readonly string[] }) => {
+      const documents = withFiles(await readSpecs(file, context), await shipped(context, ship));
       const { mapReduceJobs } = await context.client();
       const failed: string[] = [];
       for (const document of documents) {
@@ -29,4 +36,15 @@ export function createMapReduce(command: Command, context: Context): void {
       }
       if (failed.length > 0) throw new CodedError("failed_precondition", failed.join("\n"));
     });
+}
+
+/** Those that can have files, with these behind their own. */
+function withFiles(documents: readonly unknown[], shippedFiles: readonly object[]): unknown[] {
+  if (shippedFiles.length === 0) return [...documents];
+  return documents.map((document) => {
+    const { spec } = (document ?? {}) as { spec?: { files?: unknown } };
+    if (typeof spec !== "object" || spec === null) return document;
+    const own = Array.isArray(spec.files) ? (spec.files as unknown[]) : [];
+    return { ...(document as object), spec: { ...spec, files: [...own, ...shippedFiles] } };
+  });
 }
