@@ -7,7 +7,7 @@ import { mapReduceFields, mapReduceSchema, type MapReduce } from "./map-reduce.t
 import { readPfsUri } from "./pfs-uri.ts";
 import { podTemplate, podTemplateKnown } from "./pod-template.ts";
 import { isRepoName } from "./repo.ts";
-import { specError } from "./spec-error.ts";
+import { didYouMean, specError } from "./spec-error.ts";
 import { secretSchema, type Transform } from "./spec-schema.ts";
 
 /** What a MapReduceJob asks for, with every default filled in. */
@@ -47,7 +47,10 @@ const name = z
 const generateName = z
   .string()
   .max(nameMax - suffixLength, `expected at most ${nameMax - suffixLength} characters`)
-  .regex(/^[a-z0-9][-a-z0-9.]*$/, 'expected lower-case letters, digits, "-" and ".", such as test-');
+  .regex(
+    /^[a-z0-9][-a-z0-9.]*$/,
+    'expected lower-case letters, digits, "-" and ".", such as test-',
+  );
 const texts = z.record(z.string(), z.string());
 
 const metadataFields = z.strictObject({
@@ -107,6 +110,22 @@ const knownFields = {
 
 const what = "MapReduceJob";
 
+/** As specError(), but an unknown field is named by its whole path too. */
+function documentError(issues: readonly z.core.$ZodIssue[]): CodedError {
+  const [unknown] = issues.filter((issue) => issue.code === "unrecognized_keys");
+  const field = unknown?.keys[0];
+  if (unknown === undefined || field === undefined) return specError(what, issues, knownFields);
+  const place = unknown.path.map((part) => (typeof part === "number" ? "[]" : `.${String(part)}`));
+  const known: Readonly<Record<string, readonly string[]>> = knownFields;
+  const hint = didYouMean(field, known[place.join("").slice(1)] ?? []);
+  const path = [...unknown.path, field];
+  return specError(
+    what,
+    [{ code: "custom", path, message: `unknown field${hint}`, input: field }],
+    {},
+  );
+}
+
 /**
  * Reads who a document is. Nothing can be recorded of one that is no MapReduceJob, or has no name.
  *
@@ -114,7 +133,7 @@ const what = "MapReduceJob";
  */
 export function readMapReduceJobName(document: unknown): MapReduceJobName {
   const read = headFields.safeParse(document);
-  if (!read.success) throw specError(what, read.error.issues, knownFields);
+  if (!read.success) throw documentError(read.error.issues);
   const { metadata } = read.data;
   if (metadata.name !== undefined) return { name: metadata.name };
   return { prefix: metadata.generateName ?? "" };
@@ -131,7 +150,7 @@ export function parseMapReduceJob(
   options: { readonly name: string; readonly hasImages: boolean },
 ): MapReduceJobPlan {
   const read = documentFields.safeParse(document);
-  if (!read.success) throw specError(what, read.error.issues, knownFields);
+  if (!read.success) throw documentError(read.error.issues);
   const { spec } = read.data;
   const outputRepo = spec.output ?? options.name.replace(/[-.]/g, "_");
   return {
@@ -151,7 +170,11 @@ function refused(path: string, message: string): CodedError {
 
 function transformOf(
   spec: Spec,
-  { name: jobName, hasImages, outputRepo }: { name: string; hasImages: boolean; outputRepo: string },
+  {
+    name: jobName,
+    hasImages,
+    outputRepo,
+  }: { name: string; hasImages: boolean; outputRepo: string },
 ): Transform {
   const { template, usersecretname: secret } = spec;
   if (!hasImages && template?.command === undefined)
@@ -205,10 +228,8 @@ function mapReduceOf(spec: Spec): MapReduce {
     keep: spec.keeptmp,
   });
   if (!read.success)
-    throw specError(
-      what,
+    throw documentError(
       read.error.issues.map((issue) => ({ ...issue, path: ["spec", ...issue.path] })),
-      knownFields,
     );
   if (template?.command !== undefined) return { ...read.data, items: spec.inputs };
   const imageArgs = template?.args ?? [];
