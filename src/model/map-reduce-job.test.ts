@@ -18,7 +18,7 @@ const parsed = (spec: object, hasImages = false): ReturnType<typeof parseMapRedu
 
 describe("parseMapReduceJob()", () => {
   it("fills in what kubemr did", () => {
-    const { transform, outputRepo, replicas, commits, limits } = parsed(good);
+    const { transform, outputRepo, commits, limits } = parsed(good);
     const { mapReduce, ...rest } = transform;
     assert.equal(mapReduce?.mapper, `exec python3 'it'\\''s.py'`);
     assert.equal(mapReduce.reducer, mapReduce.mapper);
@@ -28,7 +28,7 @@ describe("parseMapReduceJob()", () => {
     assert.deepEqual(mapReduce.items, ["a"]);
     assert.equal(rest.env["KUBEMR_JOB_NAME"], "test-1.a");
     assert.deepEqual(
-      [outputRepo, replicas, commits, limits.retries, mapReduce.partitions],
+      [outputRepo, mapReduce.tasksMax, commits, limits.retries, mapReduce.partitions],
       ["test_1_a", 1, [], 2, 1],
     );
   });

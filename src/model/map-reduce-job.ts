@@ -17,8 +17,6 @@ export interface MapReduceJobPlan {
   readonly commits: readonly CommitName[];
   readonly outputRepo: string;
   readonly limits: Limits;
-  /** Tasks at a time. */
-  readonly replicas: number;
 }
 
 /** What a document says of its name. */
@@ -158,7 +156,6 @@ export function parseMapReduceJob(
     commits: commitsOf(spec.inputs),
     outputRepo,
     limits: { ...defaultLimits, ...givenLimits(spec) },
-    replicas: spec.replicas,
   };
 }
 
@@ -231,9 +228,9 @@ function mapReduceOf(spec: Spec): MapReduce {
     throw documentError(
       read.error.issues.map((issue) => ({ ...issue, path: ["spec", ...issue.path] })),
     );
-  if (template?.command !== undefined) return { ...read.data, items: spec.inputs };
-  const imageArgs = template?.args ?? [];
-  return { ...read.data, ...commandless(read.data), items: spec.inputs, imageArgs };
+  const planned = { ...read.data, items: spec.inputs, tasksMax: spec.replicas };
+  if (template?.command !== undefined) return planned;
+  return { ...planned, ...commandless(planned), imageArgs: template?.args ?? [] };
 }
 
 /** What a shell is told to run; of the image's own command it is only said which there are. */

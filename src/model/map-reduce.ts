@@ -56,6 +56,8 @@ export interface MapReduce {
   readonly items?: readonly string[];
   /** The commands are empty: the image's own one is run, with these arguments if there are any. No spec says them. */
   readonly imageArgs?: readonly string[];
+  /** So many tasks are taken at a time. Default: as many as there is room for. No spec says it. */
+  readonly tasksMax?: number;
 }
 
 export const defaultMemoryBytes = 64 * MiB;

@@ -93,7 +93,7 @@ async function newJob(
     parentId: undefined,
     cause: { by: "person" },
     transform: plan.transform,
-    parallelism: { strategy: "CONSTANT", constant: plan.replicas },
+    parallelism: { strategy: "CONSTANT", constant: 0 },
     limits: plan.limits,
     reuse: "no",
     inputs,

@@ -145,7 +145,7 @@ describe("create-mapreduce", () => {
   };
   const assertCounted = async (name: string, partitions: number): Promise<void> => {
     const info = await ended(name);
-    assert.equal(info.status, "COMPLETE", info.error);
+    assert.equal(info.status, "COMPLETE", info.error ?? "no error");
     assert.equal(info.results?.length, partitions);
     const parts = [];
     for (let i = 0; i < partitions; i++) {
