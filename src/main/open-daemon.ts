@@ -85,14 +85,13 @@ async function openParts(
     stop.abort();
     return Promise.all(loops);
   });
-  let http: Awaited<ReturnType<typeof openHttpServer>> | undefined;
-  const daemonAddress = (): string | undefined => http && nearAddress(http.address);
-  const workers = await openLocalWorkers(config, { pps, runner, version, daemonAddress });
+  const place: { address?: string } = {};
+  const workers = await openLocalWorkers(config, { pps, runner, version, place });
   let closing = AbortSignal.abort();
   opened.push(() => workers.close(closing));
   const { host, port, allowedHosts, tokenFile, curlRepo } = config;
   const token = await readToken(tokenFile);
-  const listening = await openHttpServer({
+  const http = await openHttpServer({
     pps,
     log,
     version,
@@ -106,14 +105,14 @@ async function openParts(
   }).catch((error: unknown) => {
     throw portError(error, config);
   });
-  http = listening;
-  opened.push(() => listening.close(closing));
+  place.address = nearAddress(http.address);
+  opened.push(() => http.close(closing));
   log.info(
-    { address: listening.address, root: config.root, slots: runner.slots, ...labels },
+    { address: http.address, root: config.root, slots: runner.slots, ...labels },
     "pachd is ready",
   );
   return {
-    address: listening.address,
+    address: http.address,
     died: Promise.race([found.died, disowned.promise]),
     async close(signal) {
       log.info({}, "pachd is stopping");

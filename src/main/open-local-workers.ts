@@ -27,13 +27,13 @@ export async function openLocalWorkers(
     pps,
     runner,
     version,
-    daemonAddress,
+    place,
   }: {
     pps: PpsDeps;
     runner: OpenedRunner;
     version: string;
     /** Where this daemon listens, once it does. */
-    daemonAddress: () => string | undefined;
+    place: { readonly address?: string };
   },
 ): Promise<LocalWorkers> {
   const { clock, log, hints } = pps.pfs;
@@ -43,7 +43,7 @@ export async function openLocalWorkers(
   const places = new Places(runner.slots, clock);
   const machine = await openMachineWorker(
     { ...config, cacheBytesMax },
-    { name, host, runner, clock, log, places, daemonAddress },
+    { name, host, runner, clock, log, places, daemonAddress: () => place.address },
   );
   const { worker } = machine;
   const feed = new TaskFeed({ host, worker: name, monotonicMs: () => clock.monotonicMs() });
