@@ -85,12 +85,10 @@ async function openParts(
     stop.abort();
     return Promise.all(loops);
   });
-  const place: { address?: string } = {};
-  const workers = await openLocalWorkers(config, { pps, runner, version, place });
+  const workers = await openLocalWorkers(config, { pps, runner, version });
   let closing = AbortSignal.abort();
   opened.push(() => workers.close(closing));
   const { host, port, allowedHosts, tokenFile, curlRepo } = config;
-  const token = await readToken(tokenFile);
   const http = await openHttpServer({
     pps,
     log,
@@ -98,14 +96,14 @@ async function openParts(
     host,
     port,
     allowedHosts,
-    token,
+    token: await readToken(tokenFile),
     curlRepo,
     openBucket: async ({ endpoint = config.s3Endpoint, ...address }) =>
       await openBucket({ ...address, endpoint }),
   }).catch((error: unknown) => {
     throw portError(error, config);
   });
-  place.address = nearAddress(http.address);
+  workers.tellAddress(nearAddress(http.address));
   opened.push(() => http.close(closing));
   log.info(
     { address: http.address, root: config.root, slots: runner.slots, ...labels },

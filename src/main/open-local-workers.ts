@@ -14,6 +14,8 @@ const cacheBytesMax = 20 * GiB;
 
 /** The slots of this machine. */
 export interface LocalWorkers {
+  /** Says where commands find the daemon: its port is opened after its workers. */
+  tellAddress(address: string): void;
   /** Takes no more tasks. */
   drain(): void;
   /** Drains, lets the tasks under way end until the signal fires, then kills them and hands them back. */
@@ -23,27 +25,17 @@ export interface LocalWorkers {
 /** Opens the worker of a daemon and keeps its slots busy. */
 export async function openLocalWorkers(
   config: PachdConfig,
-  {
-    pps,
-    runner,
-    version,
-    place,
-  }: {
-    pps: PpsDeps;
-    runner: OpenedRunner;
-    version: string;
-    /** Where this daemon listens, once it does. */
-    place: { readonly address?: string };
-  },
+  { pps, runner, version }: { pps: PpsDeps; runner: OpenedRunner; version: string },
 ): Promise<LocalWorkers> {
   const { clock, log, hints } = pps.pfs;
   const host = new TaskHost(pps);
   const { session: id } = pps;
+  let address: string | undefined;
   const name = `${hostname()}-${id.slice(0, 8)}`;
   const places = new Places(runner.slots, clock);
   const machine = await openMachineWorker(
     { ...config, cacheBytesMax },
-    { name, host, runner, clock, log, places, daemonAddress: () => place.address },
+    { name, host, runner, clock, log, places, daemonAddress: () => address },
   );
   const { worker } = machine;
   const feed = new TaskFeed({ host, worker: name, monotonicMs: () => clock.monotonicMs() });
@@ -77,6 +69,9 @@ export async function openLocalWorkers(
   };
   return {
     drain,
+    tellAddress(given) {
+      address = given;
+    },
     async close(signal) {
       drain();
       stop();
