@@ -46,8 +46,7 @@ export function runText(run: RunInfo, context: Context): string {
 }
 
 function commandLines({ mapper, combiner, reducer, imageArgs }: RunInfo["mapReduce"]): string[] {
-  if (imageArgs !== undefined)
-    return [`Command: ${["that of the image", ...imageArgs].join(" ")}`];
+  if (imageArgs !== undefined) return [`Command: ${["that of the image", ...imageArgs].join(" ")}`];
   return [
     `Mapper: ${mapper}`,
     ...(combiner === undefined ? [] : [`Combiner: ${combiner}`]),

@@ -201,6 +201,9 @@ describe("readMapReduceJobName()", () => {
     });
   it("refuses what is no document", () => {
     for (const document of [undefined, null, 5, "a", [], [{}]])
-      assert.throws(() => readMapReduceJobName(document), /the document: (expected an object|is missing)/);
+      assert.throws(
+        () => readMapReduceJobName(document),
+        /the document: (expected an object|is missing)/,
+      );
   });
 });

@@ -109,7 +109,10 @@ async function inputsOf(
     .call("findJobParts", { inputs: commits as CommitName[] })
     .catch((error: unknown) => {
       const coded = codedErrorFrom(error);
-      throw new CodedError(coded.code, `Cannot read the MapReduceJob: spec.inputs: ${coded.message}`);
+      throw new CodedError(
+        coded.code,
+        `Cannot read the MapReduceJob: spec.inputs: ${coded.message}`,
+      );
     });
   const method = { partition: "BLOCK", incremental: "NONE" } as const;
   const given = found.inputs.map(({ repo, uid, id: commitId }) => {
