@@ -128,6 +128,8 @@ async function valuesOf(
     case "pipeline-name":
     case "name":
       return (await client.pipelines.list(options)).map(({ name }) => name);
+    case "mapreduce-name":
+      return (await client.mapReduceJobs.list(options)).map(({ metadata }) => metadata.name);
     case "job-id":
       return (await client.jobs.list(options)).map(({ id }) => id);
     case "shell":

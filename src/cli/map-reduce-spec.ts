@@ -40,8 +40,7 @@ export async function mapReduceSpec(context: Context, flags: MapReduceFlags): Pr
   } = flags as MapReduceFlags & { detach?: boolean };
   const urls = input.filter(isUrl);
   const places = input.filter((typed) => !isUrl(typed)).map(placeOf);
-  const files = [];
-  for (const path of file) files.push(await shipped(context, path));
+  const files = await shipped(context, file);
   return {
     output,
     inputs: commitsOf(places).map((commit) => ({ commit })),
@@ -103,13 +102,19 @@ function commitsOf(places: readonly Place[]): string[] {
   return [...commits].map(([repo, commit]) => `${repo}/${commit}`);
 }
 
-async function shipped(context: Context, path: string): Promise<{ name: string; base64: string }> {
-  try {
-    const bytes = await context.deps.fileSystem.readFile(path);
-    return { name: basename(path), base64: bytes.toString("base64") };
-  } catch (error) {
-    throw explainLocal(error, path);
+/** Files as a spec ships them. */
+export async function shipped(
+  context: Context,
+  paths: readonly string[],
+): Promise<{ name: string; base64: string }[]> {
+  const files = [];
+  for (const path of paths) {
+    const bytes = await context.deps.fileSystem.readFile(path).catch((error: unknown) => {
+      throw explainLocal(error, path);
+    });
+    files.push({ name: basename(path), base64: bytes.toString("base64") });
   }
+  return files;
 }
 
 function variableOf(typed: string): [name: string, value: string] {

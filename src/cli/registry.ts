@@ -156,6 +156,26 @@ export const registry: Readonly<Record<string, Entry>> = {
     summary: "List runs of MapReduce, newest first.",
     load: async () => (await import("./commands/list-run.ts")).listRun,
   },
+  "create-mapreduce": {
+    summary: "Run documents of kind MapReduceJob.",
+    load: async () => (await import("./commands/create-mapreduce.ts")).createMapReduce,
+  },
+  "inspect-mapreduce": {
+    summary: "Show a MapReduceJob with its tasks and results.",
+    load: async () => (await import("./commands/inspect-mapreduce.ts")).inspectMapReduce,
+  },
+  "list-mapreduce": {
+    summary: "List MapReduceJobs, newest first.",
+    load: async () => (await import("./commands/list-mapreduce.ts")).listMapReduce,
+  },
+  "delete-mapreduce": {
+    summary: "Delete a MapReduceJob and its run.",
+    load: async () => (await import("./commands/delete-mapreduce.ts")).deleteMapReduce,
+  },
+  "get-results": {
+    summary: "Print the results of a MapReduceJob.",
+    load: async () => (await import("./commands/get-results.ts")).getResults,
+  },
   "list-worker": {
     summary: "List the workers that run tasks.",
     load: async () => (await import("./commands/list-worker.ts")).listWorker,

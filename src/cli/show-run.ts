@@ -31,10 +31,8 @@ export function runText(run: RunInfo, context: Context): string {
     ...(run.finishedMicros === undefined ? [] : [`Duration: ${durationOf(run)}`]),
     `State: ${jobState(run.state, context)}`,
     ...(run.error === undefined ? [] : [`Error: ${run.error}`]),
-    ...[...inputs, ...mapReduce.urls].map((input) => `Input: ${input}`),
-    `Mapper: ${mapReduce.mapper}`,
-    ...(mapReduce.combiner === undefined ? [] : [`Combiner: ${mapReduce.combiner}`]),
-    ...(mapReduce.reducer === undefined ? [] : [`Reducer: ${mapReduce.reducer}`]),
+    ...[...inputs, ...mapReduce.urls, ...(mapReduce.items ?? [])].map((input) => `Input: ${input}`),
+    ...commandLines(mapReduce),
     `Output: ${outputOf(run)}`,
     "",
     formatTable([
@@ -45,6 +43,15 @@ export function runText(run: RunInfo, context: Context): string {
         ? ""
         : `\n${formatTable([["GROUP", "COUNTER", "VALUE"], ...counters])}`),
   ].join("\n");
+}
+
+function commandLines({ mapper, combiner, reducer, imageArgs }: RunInfo["mapReduce"]): string[] {
+  if (imageArgs !== undefined) return [`Command: ${["that of the image", ...imageArgs].join(" ")}`];
+  return [
+    `Mapper: ${mapper}`,
+    ...(combiner === undefined ? [] : [`Combiner: ${combiner}`]),
+    ...(reducer === undefined ? [] : [`Reducer: ${reducer}`]),
+  ];
 }
 
 /** `map 3/8 tasks, 12 MiB read`, of the stage that goes on. */

@@ -6,6 +6,7 @@ import { commitCalls, type CommitCalls } from "./commits.ts";
 import { Connection, type CallOptions, type ServerFacts } from "./connection.ts";
 import { fileCalls, type FileCalls } from "./files.ts";
 import { jobCalls, type JobCalls } from "./jobs.ts";
+import { mapReduceJobCalls, type MapReduceJobCalls } from "./map-reduce-jobs.ts";
 import { pipelineCalls, type PipelineCalls } from "./pipelines.ts";
 import { repoCalls, type RepoCalls } from "./repos.ts";
 import { runCalls, type RunCalls } from "./runs.ts";
@@ -40,6 +41,7 @@ export interface Client {
   readonly pipelines: PipelineCalls;
   readonly jobs: JobCalls;
   readonly runs: RunCalls;
+  readonly mapReduceJobs: MapReduceJobCalls;
   readonly store: StoreCalls;
   readonly workers: WorkerCalls;
   /** The version of the daemon. */
@@ -76,6 +78,7 @@ export function openClient(options: ClientOptions = {}): Client {
     pipelines: pipelineCalls(connection),
     jobs: jobCalls(connection),
     runs: runCalls(connection),
+    mapReduceJobs: mapReduceJobCalls(connection),
     store: storeCalls(connection),
     workers: workerCalls(connection),
     async version({ signal } = {}) {

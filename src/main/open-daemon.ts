@@ -90,7 +90,6 @@ async function openParts(
   let closing = AbortSignal.abort();
   opened.push(() => workers.close(closing));
   const { host, port, allowedHosts, tokenFile, curlRepo } = config;
-  const token = await readToken(tokenFile);
   const http = await openHttpServer({
     pps,
     log,
@@ -98,12 +97,13 @@ async function openParts(
     host,
     port,
     allowedHosts,
-    token,
+    token: await readToken(tokenFile),
     curlRepo,
     openBucket,
   }).catch((error: unknown) => {
     throw portError(error, config);
   });
+  workers.tellAddress(nearAddress(http.address));
   opened.push(() => http.close(closing));
   log.info(
     { address: http.address, root: config.root, slots: runner.slots, ...labels },
@@ -119,6 +119,11 @@ async function openParts(
       await closeInOrder(opened, log);
     },
   };
+}
+
+/** Where a program of this machine finds a daemon that listens there. */
+function nearAddress(address: string): string {
+  return address.replace(/^(0\.0\.0\.0|\[::\]):/, "127.0.0.1:");
 }
 
 /** What tells of images, where there are any. */

@@ -14,6 +14,8 @@ const cacheBytesMax = 20 * GiB;
 
 /** The slots of this machine. */
 export interface LocalWorkers {
+  /** Says where commands find the daemon: its port is opened after its workers. */
+  tellAddress(address: string): void;
   /** Takes no more tasks. */
   drain(): void;
   /** Drains, lets the tasks under way end until the signal fires, then kills them and hands them back. */
@@ -28,11 +30,12 @@ export async function openLocalWorkers(
   const { clock, log, hints } = pps.pfs;
   const host = new TaskHost(pps);
   const { session: id } = pps;
+  let address: string | undefined;
   const name = `${hostname()}-${id.slice(0, 8)}`;
   const places = new Places(runner.slots, clock);
   const machine = await openMachineWorker(
     { ...config, cacheBytesMax },
-    { name, host, runner, clock, log, places },
+    { name, host, runner, clock, log, places, daemonAddress: () => address },
   );
   const { worker } = machine;
   const feed = new TaskFeed({ host, worker: name, monotonicMs: () => clock.monotonicMs() });
@@ -66,6 +69,9 @@ export async function openLocalWorkers(
   };
   return {
     drain,
+    tellAddress(given) {
+      address = given;
+    },
     async close(signal) {
       drain();
       stop();

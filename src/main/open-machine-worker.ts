@@ -24,7 +24,10 @@ interface MachineWorker {
   close(signal: AbortSignal): Promise<void>;
 }
 
-type WorkerParts = Pick<WorkerOptions, "name" | "host" | "runner" | "clock" | "log" | "places">;
+type WorkerParts = Pick<
+  WorkerOptions,
+  "name" | "host" | "runner" | "clock" | "log" | "places" | "daemonAddress"
+>;
 
 /**
  * Opens the worker of this machine with a file cache of its own, for a daemon and for `pachd worker` alike.

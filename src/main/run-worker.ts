@@ -74,7 +74,7 @@ async function openRemoteWorker(config: WorkerConfig, log: Log): Promise<RemoteW
     ...(dispatcher === undefined ? {} : { waitMs: 0 }),
   });
   const runner = await openRunner(config, { random, log });
-  const parts = { name, host, runner, clock, log };
+  const parts = { name, host, runner, clock, log, daemonAddress: () => config.address };
   const machine = await openMachineWorker(config, parts);
   const { worker } = machine;
   const gone = new AbortController();

@@ -60,12 +60,12 @@ async function mapStage(
     );
   const keys = splits.map(({ digest }, task) => keyOf(spec, digest, task));
   // What is there may change, and nothing tells.
-  const hasUrls = spec.urls.some((url) => !isS3Url(url));
+  const isOutside = spec.urls.some((url) => !isS3Url(url)) || spec.items !== undefined;
   return {
     name: "map",
     tasks: splits.length,
     splits: splits.map(({ split }) => split),
-    ...(hasUrls ? {} : { keys }),
+    ...(isOutside ? {} : { keys }),
   };
 }
 

@@ -6,6 +6,7 @@ import type { ListedObject, OpenBucket } from "../model/source-bucket.ts";
 import type { Split, SplitPart } from "../model/stage-work.ts";
 import { filePartsOf, type PfsDeps } from "../pfs/index.ts";
 import { listObjects } from "../pps/index.ts";
+import { planItems } from "./plan-items.ts";
 
 /** A split, and what tells its bytes from others. */
 export interface PlannedSplit {
@@ -17,6 +18,7 @@ export interface PlannedSplit {
 export interface SplitInput {
   readonly repo: string;
   readonly uid: string;
+  readonly commitId: string;
 }
 
 /** Where the inputs are. */
@@ -45,6 +47,7 @@ export async function planSplits(
   signal: AbortSignal,
 ): Promise<PlannedSplit[]> {
   const { spec, inputs } = request;
+  if (spec.items !== undefined) return await planItems(pfs, spec.items, inputs, signal);
   const packer = new Packer(spec);
   for (const { repo, uid } of inputs) {
     const seen = new Set<string>();

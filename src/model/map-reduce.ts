@@ -54,6 +54,12 @@ export interface MapReduce {
   readonly merge: boolean;
   /** What mappers printed stays when the job has succeeded, as it does when it has failed. */
   readonly keep: boolean;
+  /** In place of inputs: texts, a map task for each, which gets it as all of its input. No spec says them. */
+  readonly items?: readonly string[];
+  /** The commands are empty: the image's own one is run, with these arguments if there are any. No spec says them. */
+  readonly imageArgs?: readonly string[];
+  /** So many tasks are taken at a time. Default: as many as there is room for. No spec says it. */
+  readonly tasksMax?: number;
 }
 
 export const defaultMemoryBytes = 64 * MiB;

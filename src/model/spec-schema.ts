@@ -91,7 +91,8 @@ const methodName = z.string().transform((word, context): Method => {
   return z.NEVER;
 });
 
-const secretSchema = z.strictObject({
+/** A secret of a spec, and where it is shown. */
+export const secretSchema = z.strictObject({
   name: z
     .string()
     .regex(

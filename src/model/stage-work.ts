@@ -33,6 +33,8 @@ export function partName({ input, object, path }: SplitPart): string {
 /** What one map task reads, in this order. */
 export interface Split {
   readonly parts: readonly SplitPart[];
+  /** In place of parts: this text. */
+  readonly item?: string;
 }
 
 /** Which stage of a job in stages a task is of, and what it has to do there. */

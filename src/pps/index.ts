@@ -1,6 +1,13 @@
 export { createJob } from "./create-job.ts";
 export { createServerJob, type NewServerJob } from "./create-server-job.ts";
 export { deleteJob, restartJob, stopJob } from "./job-verbs.ts";
+export {
+  createMapReduceJob,
+  deleteMapReduceJob,
+  findResults,
+  inspectMapReduceJob,
+  listMapReduceJobs,
+} from "./map-reduce-jobs.ts";
 export { startPipeline, stopPipeline, updatePipeline } from "./pipeline-verbs.ts";
 export { runEventLoop } from "./event-loop.ts";
 export { listObjects } from "./list-objects.ts";

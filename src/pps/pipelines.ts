@@ -72,6 +72,7 @@ export async function deletePipeline(
 export async function deleteAllPipelines(deps: PpsDeps, principal: Principal): Promise<void> {
   for (const { name } of await deps.pfs.metadata.call("listPipelines", {}))
     await deletePipeline(deps, principal, name);
+  await deps.pfs.metadata.call("forgetMapReduceJobs", {});
   for (;;) {
     const { jobs } = await deps.pfs.metadata.call("deleteLooseJobs", { limit: looseJobsMax });
     giveJobHints(deps, jobs);

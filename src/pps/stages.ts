@@ -72,6 +72,7 @@ export async function startNextStage(
 export async function stageText(deps: PpsDeps, job: JobDetail, task: number): Promise<string> {
   const { work } = await plannerOf(deps).assign(job, task);
   if (work.kind === "reduce") return `partition ${work.partition} of what the mappers printed`;
+  if (work.split.item !== undefined) return work.split.item;
   const names = work.split.parts.slice(0, 3).map(partText);
   return `${names.join(", ")}${work.split.parts.length > names.length ? " …" : ""}`;
 }

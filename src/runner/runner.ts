@@ -44,6 +44,8 @@ export interface RunSpec {
   readonly group?: string;
   readonly image: string;
   readonly cmd: readonly string[];
+  /** `cmd` is arguments for the image's own command; when there are none, also those are its own. Default: false. */
+  readonly isImageCommand?: boolean;
   /**
    * The whole environment but for what the image declares. Nothing is inherited; PATH, HOME and
    * LANG are there where neither says them.

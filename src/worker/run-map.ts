@@ -32,6 +32,7 @@ async function runMapper(
   await runStageCommand(setting, "mapper", spec.mapper, {
     async *stdin(ended) {
       const signal = AbortSignal.any([setting.signal, ended]);
+      if (split.item !== undefined) yield Buffer.from(`${split.item}\n`);
       for await (const piece of readSplit(setting.options, setting.task, split.parts, signal)) {
         bytes += piece.length;
         yield piece;

@@ -36,7 +36,7 @@ export async function runStage(
   const setting: StageSetting = {
     options,
     task,
-    env: stageEnvironment(task, work),
+    env: { ...addressOf(options), ...stageEnvironment(task, work) },
     taskLog,
     secrets,
     work: `${directory}/work`,
@@ -56,6 +56,12 @@ export async function runStage(
   };
   const stage: Stage = { mounts: [], out, inherited: undefined, release: () => undefined };
   return { stage, facts };
+}
+
+/** For programs that read other files than those they are given. */
+function addressOf({ daemonAddress }: Pick<WorkerOptions, "daemonAddress">): { ADDRESS?: string } {
+  const address = daemonAddress?.();
+  return address === undefined ? {} : { ADDRESS: address };
 }
 
 async function runWork(setting: StageSetting, work: StageWork, out: string): Promise<TaskFacts> {

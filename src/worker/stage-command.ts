@@ -42,12 +42,15 @@ export async function runStageCommand(
   const { options, task, taskLog, secrets, work, hidden, reports, signal } = setting;
   const { jobId, attempt } = task;
   const { workingDir: _unused, ...demands }: Demands = task.demands ?? {};
+  const imageArgs = task.work?.spec.imageArgs;
   const spec = {
     id: `${jobId}-${task.task}-${attempt}`,
     group: jobId,
     image: task.image,
-    cmd: ["sh", "-c", `cd /pfs/${workName} || exit 126\n${command}`],
-    env: setting.env,
+    ...(imageArgs === undefined
+      ? { cmd: ["sh", "-c", `cd /pfs/${workName} || exit 126\n${command}`] }
+      : { cmd: imageArgs, isImageCommand: true }),
+    env: { PACH_STAGE: what, ...setting.env },
     stdin: Buffer.alloc(0),
     mounts: [{ name: workName, hostPath: work, writable: true }],
     ...(secrets.length === 0 ? {} : { secrets }),

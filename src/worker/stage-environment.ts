@@ -15,6 +15,7 @@ export function stageEnvironment(
     PACH_TASK: String(task),
     PACH_ATTEMPT: String(attempt),
     PACH_PARTITION: String(number),
+    PACH_PARTITIONS: String(work.spec.partitions),
     mapreduce_job_id: jobId,
     mapreduce_task_id: taskId,
     mapreduce_task_attempt_id: `${taskId}_${attempt}`,
@@ -25,7 +26,10 @@ export function stageEnvironment(
   };
 }
 
-function inputVariables({ split: { parts } }: StageWork & { kind: "map" }): Record<string, string> {
+function inputVariables({
+  split: { parts, item },
+}: StageWork & { kind: "map" }): Record<string, string> {
+  if (item !== undefined) return { PACH_INPUT_FILE: item, mapreduce_map_input_file: item };
   const [part, ...others] = parts;
   if (part === undefined || others.length > 0) return {};
   const { start = 0, end } = part;

@@ -49,6 +49,8 @@ export interface WorkerOptions {
   readonly fetchUrl?: FetchUrl;
   /** Opens the buckets that jobs read, with this machine's credentials. Default: nothing is read of S3. */
   readonly openBucket?: OpenBucket;
+  /** Where commands find the daemon, as `host:port`, when that is known. */
+  readonly daemonAddress?: () => string | undefined;
   /** Bounds how many commands run at a time. Default: as many as tasks are given. */
   readonly places?: Places;
   /** False when the runner cannot show inputs read-only; they are then never hard links into the cache. */

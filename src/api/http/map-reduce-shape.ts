@@ -26,6 +26,12 @@ export const mapReduce = z
     files: z.array(shipped),
     merge: z.boolean(),
     keep: z.boolean(),
+    tasksMax: count.optional().describe("Of a MapReduceJob: tasks at a time."),
+    items: z.array(z.string()).optional().describe("Of a MapReduceJob: its inputs."),
+    imageArgs: z
+      .array(z.string())
+      .optional()
+      .describe("Of a MapReduceJob that runs the image's own command: its arguments."),
   })
   .meta({ id: "MapReduce" });
 

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { before, after, test } from "node:test";
+import { present } from "../../base/assert.ts";
 import type { StagePlanner } from "../../pps/index.ts";
 import { openTestGrpc, type TestGrpc } from "../grpc/testing/open-test-grpc.ts";
 import { isCurlPath } from "../curl/curl-door.ts";
@@ -222,6 +223,43 @@ const stepsWithJobs: readonly Step[] = [
   ["GET", "/openapi.json", 200],
 ];
 
+/** Its task copies what it is shown, which has the name of a result. */
+const stepsToMapReduceJob: readonly Step[] = [
+  ["POST", "/repos", 201, { name: "parts" }],
+  ["PUT", "/repos/parts/branches/master/files/part-00000", 201, raw("a\t1\n")],
+  [
+    "POST",
+    "/mapreduce-jobs",
+    201,
+    {
+      apiVersion: "turbobytes.com/v1beta1",
+      kind: "MapReduceJob",
+      metadata: { name: "words" },
+      spec: {
+        image: "words",
+        inputs: ["pfs://parts/master/0/part-00000"],
+        partitions: 0,
+        template: { spec: { containers: [{ command: ["cat"] }] } },
+      },
+    },
+  ],
+  ["POST", "/mapreduce-jobs", 400, { kind: "Job" }],
+];
+
+const stepsWithMapReduceJob: readonly Step[] = [
+  ["GET", "/mapreduce-jobs", 200],
+  ["GET", "/mapreduce-jobs/words?waitMs=0", 200],
+  ["GET", "/mapreduce-jobs/nope", 404],
+  ["GET", "/mapreduce-jobs/words/results", 200],
+  ["GET", "/mapreduce-jobs/nope/results", 404],
+  ["GET", "/mapreduce-jobs/words/results/0", 200],
+  ["GET", "/mapreduce-jobs/words/results/0", 206, undefined, { range: "bytes=0-1" }],
+  ["GET", "/mapreduce-jobs/words/results/0", 416, undefined, { range: "bytes=9-" }],
+  ["GET", "/mapreduce-jobs/words/results/7", 404],
+  ["DELETE", "/mapreduce-jobs/words", 204],
+  ["DELETE", "/mapreduce-jobs/words", 404],
+];
+
 /** JOB has not begun yet. */
 const stepsOfOneJob: readonly Step[] = [
   ["POST", "/jobs/JOB/stop", 200],
@@ -272,6 +310,9 @@ test("every route takes what the document allows, refuses what it does not, and 
   job = (await daemon.pps.jobs("copy"))[0]!.id;
   await walk(stepsIntoNothing);
   check(await ask("GET", `/api/v1/runs/${await madeRun()}?waitMs=0`));
+  await walk(stepsToMapReduceJob);
+  await daemon.pps.settle();
+  await walk(stepsWithMapReduceJob);
   const byHand = { transform, inputs: [{ commit: "data/master/0" }] };
   const made = await ask("POST", "/api/v1/jobs", { body: JSON.stringify(byHand) });
   assert.equal(made.status, 201, made.received);
@@ -327,11 +368,21 @@ test("the examples of the document are valid", async () => {
 });
 
 /** Has a run made, of mappers that have nothing to read; its id. */
+const tasksOf = ({ info }: Parameters<StagePlanner["next"]>[0]): number =>
+  info.transform.mapReduce?.items?.length ?? 0;
+
 async function madeRun(): Promise<string> {
   const stages: StagePlanner = {
     next: async (of) =>
-      await Promise.resolve(of.stages.length === 0 ? { name: "map", tasks: 0 } : undefined),
-    assign: () => Promise.reject(new Error("there are no tasks")),
+      await Promise.resolve(
+        of.stages.length === 0 ? { name: "map", tasks: tasksOf(of) } : undefined,
+      ),
+    assign: async ({ info: { transform }, inputs }) => {
+      const spec = present(transform.mapReduce, "the MapReduce");
+      const views = inputs.map(({ repo, uid }) => ({ name: repo, view: { uid } }));
+      const work = { kind: "map", spec, split: { parts: [] } } as const;
+      return await Promise.resolve({ work, inputs: views });
+    },
   };
   Object.assign(daemon.pps.deps, { stages });
   const mapper = { mapper: "cat", partitions: 0 };

@@ -15,6 +15,7 @@ import { registerFileRoutes } from "./file-routes.ts";
 import { registerFrontPage } from "./front-page.ts";
 import { registerJobChangeRoutes } from "./job-change-routes.ts";
 import { registerJobRoutes } from "./job-routes.ts";
+import { registerMapReduceJobRoutes } from "./map-reduce-job-routes.ts";
 import { registerPipelineRoutes } from "./pipeline-routes.ts";
 import { registerPutRoutes } from "./put-routes.ts";
 import { registerRepoRoutes } from "./repo-routes.ts";
@@ -79,6 +80,7 @@ function registerRestRoutes(routes: RestRoutes, options: RoutesOptions): void {
   registerPipelineRoutes(routes, pps);
   registerJobRoutes(routes, pps, streams);
   registerRunRoutes(routes, pps);
+  registerMapReduceJobRoutes(routes, pps);
   registerJobChangeRoutes(routes, pps);
   registerStoreRoutes(routes, pps);
   registerStorageRoutes(routes, pps.pfs);

@@ -1,6 +1,7 @@
 import { firstSchema } from "./001-first-schema.ts";
 import { putBlocks } from "./004-put-blocks.ts";
 import { journal } from "./003-journal.ts";
+import { mapReduceJobs } from "./010-mapreduce-jobs.ts";
 import { jobVerbs } from "./005-job-verbs.ts";
 import { runs } from "./009-runs.ts";
 import { sessionsAndGarbage } from "./002-sessions-and-garbage.ts";
@@ -26,4 +27,5 @@ export const migrations: readonly Migration[] = [
   reuse,
   stages,
   runs,
+  mapReduceJobs,
 ];

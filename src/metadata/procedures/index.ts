@@ -91,6 +91,13 @@ import {
 } from "./reuse.ts";
 import { deleteJob, deleteLooseJobs, endOverdueJob, restartJob, stopJob } from "./job-verbs.ts";
 import { notePipelineError, setPipelineRunning, updatePipeline } from "./pipeline-verbs.ts";
+import {
+  createMapReduceJob,
+  deleteMapReduceJob,
+  findMapReduceJob,
+  forgetMapReduceJobs,
+  listMapReduceJobs,
+} from "./map-reduce-jobs.ts";
 import { inspectMapReduceRun, listMapReduceRuns } from "./runs.ts";
 import { jobSplit, stageOutputs, startStage } from "./stages.ts";
 import { listOwnedRefs } from "./owned-refs.ts";
@@ -148,6 +155,11 @@ import {
 
 /** Every named transaction there is: the whole contract between the product and its metadata. */
 export const procedures = {
+  createMapReduceJob,
+  deleteMapReduceJob,
+  findMapReduceJob,
+  forgetMapReduceJobs,
+  listMapReduceJobs,
   createJob,
   findJobParts,
   createRun,

@@ -17,6 +17,7 @@ import {
   type JobRow,
 } from "./job-rows.ts";
 import { emit, emitAt } from "./outbox.ts";
+import { parkTasks } from "./parked-tasks.ts";
 import { insertReused, insertUnassigned, rangesBetween, type ReusedTasks } from "./reuse.ts";
 import { noteStage, stageBranch, type NewStage } from "./stages.ts";
 import { tasksOf } from "./task-infos.ts";
@@ -234,7 +235,10 @@ export const startJob: Procedure<JobStart, void> = async (tx, input) => {
   await insertReused(tx, input.id, input.reuse ?? { reused });
   await eachTogether(toRun, (range) => insertUnassigned(tx, input.id, range));
   for (const entries of input.entries) await insertEntries(tx, input.id, entries);
-  if (input.stage !== undefined) await noteStage(tx, row, { ...input.stage, first: 0 });
+  if (input.stage !== undefined) {
+    await noteStage(tx, row, { ...input.stage, first: 0 });
+    if (reused.length === 0) await parkTasks(tx, row, { first: 0, tasks: input.tasks });
+  }
   await limitJob(tx, row);
   if (left === 0) await emit(tx, "tasks_done", input.id);
 };

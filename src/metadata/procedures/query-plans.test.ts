@@ -21,6 +21,8 @@ const mayScan = [
   "FROM repos ORDER BY name", // list-repo shows them all
   "FROM pipelines ORDER BY name", // list-pipeline shows them all
   "FROM jobs ORDER BY number DESC", // list-job shows them all
+  "FROM mapreduce_jobs ORDER BY number DESC", // list-mapreduce shows them all
+  "DELETE FROM mapreduce_jobs WHERE number >= 0", // delete-all
   "FROM jobs WHERE stages <> '' ORDER BY number DESC", // list-run shows them all
   "SELECT uid FROM commits WHERE archived = 0", // archive-all hides them all
   "SELECT name AS one FROM repos", // until the first row

@@ -7,6 +7,7 @@ import type { Procedure, Tx } from "../metadata-store.ts";
 import type { CommitRow } from "./commit-rows.ts";
 import { stagesOf, type JobRow } from "./job-rows.ts";
 import type { JobStart } from "./jobs.ts";
+import { parkTasks } from "./parked-tasks.ts";
 import { keepTaskKeys, taskDeltas, type TaskDelta } from "./reuse.ts";
 import type { TaskClaim } from "./tasks.ts";
 import { eachTogether } from "./together.ts";
@@ -75,6 +76,7 @@ export const startStage: Procedure<{ id: string; after: number; stage: NewStage 
     stage.tasks,
     tx.nowMicros,
   );
+  await parkTasks(tx, row, { first, tasks: stage.tasks });
   await tx.run(
     `UPDATE jobs SET tasks_left = ?, tasks_total = ? WHERE id = ?`,
     stage.tasks,

@@ -4,6 +4,7 @@ import type { Procedure, Tx } from "../metadata-store.ts";
 import type { Sealed } from "../sealed.ts";
 import { limitsOf, planOf, stagesOf, type JobPlan, type JobRow } from "./job-rows.ts";
 import { emit } from "./outbox.ts";
+import { unparkTask } from "./parked-tasks.ts";
 import { recordSealed } from "./packs.ts";
 import type { TaskDelta } from "./reuse.ts";
 import { keepFacts } from "./stages.ts";
@@ -358,10 +359,10 @@ async function endTask(
     jobId,
     task,
   );
-  const job = await tx.get<{ tasks_left: number }>(
+  const job = await tx.get<{ tasks_left: number; stages: string }>(
     `UPDATE jobs SET tasks_left = tasks_left - 1, tasks_failed = tasks_failed + ?, output_bytes = output_bytes + (
        SELECT COALESCE(SUM(bytes), 0) FROM attempts WHERE job_id = ? AND task = ? AND attempt = ? AND state = 'success')
-     WHERE id = ? RETURNING tasks_left`,
+     WHERE id = ? RETURNING tasks_left, stages`,
     state === "failure" ? 1 : 0,
     jobId,
     task,
@@ -370,6 +371,7 @@ async function endTask(
   );
   const isLast = job?.tasks_left === 0;
   if (isLast) await emit(tx, "tasks_done", jobId);
+  else if ((job?.stages ?? "") !== "") await unparkTask(tx, jobId);
   return isLast;
 }
 

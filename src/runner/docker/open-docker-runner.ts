@@ -148,7 +148,10 @@ class DockerRunner implements Runner {
       options.imageResolved?.(image.id);
       await said;
       // A secret is for its own task: a container that others use afterwards never had it.
-      const isShareable = (spec.secrets ?? []).length === 0 && options.piped === undefined;
+      const isShareable =
+        (spec.secrets ?? []).length === 0 &&
+        options.piped === undefined &&
+        spec.isImageCommand !== true;
       const warm = isShareable ? pool : undefined;
       return (await warm?.run(spec, image, options)) ?? (await this.runAlone(spec, image, options));
     } finally {
@@ -176,9 +179,16 @@ class DockerRunner implements Runner {
   }
 }
 
-function whyNotRunnable({ cmd, image, server, network }: RunSpec): string | undefined {
+function whyNotRunnable({
+  cmd,
+  image,
+  server,
+  network,
+  isImageCommand,
+}: RunSpec): string | undefined {
   if (server !== undefined && network === "none") return "a server needs a network other than none";
   const [name = ""] = cmd;
+  if (image !== "" && isImageCommand === true) return undefined;
   if (name === "") return "unable to run; a cmd needs to be provided";
   if (name.includes("=")) return `cmd "${name}" has a "=" in its name: rename the program`;
   return image === "" ? "the spec names no image to make a container of" : undefined;

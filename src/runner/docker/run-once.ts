@@ -106,8 +106,7 @@ function optionsOf(defaults: ContainerDefaults, { spec, image, pfs }: OneRun): C
   const common = containerOptions(defaults, spec, image);
   return {
     ...common,
-    Entrypoint: spec.cmd.slice(0, 1),
-    Cmd: spec.cmd.slice(1),
+    ...commandOf(spec),
     Env: variablesFor(spec, image),
     OpenStdin: true,
     StdinOnce: true,
@@ -128,6 +127,12 @@ function optionsOf(defaults: ContainerDefaults, { spec, image, pfs }: OneRun): C
       ],
     },
   };
+}
+
+/** What is left out is that of the image. */
+function commandOf({ cmd, isImageCommand = false }: RunSpec): Partial<ContainerOptions> {
+  if (!isImageCommand) return { Entrypoint: cmd.slice(0, 1), Cmd: cmd.slice(1) };
+  return cmd.length === 0 ? {} : { Cmd: [...cmd] };
 }
 
 function bindOf({ name, hostPath, writable }: PfsMount): {
