@@ -5,6 +5,7 @@ import { strict as assert } from "node:assert";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { probeNamespaces } from "../../src/runner/index.ts";
 import { openShell, type Shell } from "./testing/curl-shell.ts";
 import { seededBytes } from "./testing/seeded-bytes.ts";
@@ -96,6 +97,49 @@ const webServer: Door = async (shell, question) => {
   return await shell.prints(read);
 };
 
+/** Counts or finds words with the functions of the library. */
+const program = `
+import re
+import mapreduce
+isCount = mapreduce.args()["question"] == "count"
+
+def map(input, emit):
+    with mapreduce.open(input) as file:
+        words = re.findall(rb"[A-Za-z]+", file.read())
+    for word in words if isCount else set(words):
+        emit(word, 1 if isCount else input.rsplit("/", 1)[1])
+
+def reduce(key, values, emit):
+    emit(key, sum(int(value) for value in values) if isCount else b" ".join(sorted(set(values))))
+
+mapreduce.run(map, reduce)
+`;
+
+const library: Door = async (shell, question) => {
+  const { daemon, folder } = shell;
+  const name = `library-${question}`;
+  shell.write("words.py", program);
+  const shipped = ["mapreduce.py", "mapreduce_places.py"].map((file) =>
+    fileURLToPath(new URL(`../../sdk/python/mammoth/${file}`, import.meta.url)),
+  );
+  const files = [join(folder, "words.py"), ...shipped].flatMap((file) => ["--ship", file]);
+  const containers = [{ command: ["python3", "words.py"] }];
+  const inputs = ["pfs://data/master/texts"];
+  const jobargs = { question };
+  const spec = {
+    image: "none",
+    inputs,
+    jobargs,
+    partitions: 4,
+    template: { spec: { containers } },
+  };
+  const document = { apiVersion: "turbobytes.com/v1alpha1", kind: "MapReduceJob" };
+  const stdin = JSON.stringify({ ...document, metadata: { name }, spec });
+  await daemon.ok(["create-mapreduce", ...files], { stdin });
+  await daemon.ok(["inspect-mapreduce", "--block", name]);
+  return await daemon.ok(["get-results", name]);
+};
+
 /** Each way to ask, and what of; all of everything when texts are given. */
 const folder = process.env["MAMMOTH_TEST_TEXTS"];
 const every: readonly Question[] = ["count", "index"];
@@ -108,6 +152,7 @@ const doors: readonly (readonly [name: string, door: Door, asked: readonly Quest
   ["streaming into 4 partitions, combined", streaming(4, true), every],
   ["streaming into 7 partitions, combined", streaming(7, true), some],
   ["web server", webServer, every],
+  ["library, 4 partitions", library, every],
 ];
 
 /** Words of all lengths, among bytes that are none. */
