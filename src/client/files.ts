@@ -22,6 +22,8 @@ export interface PutOptions extends CallOptions {
   readonly overwrite?: boolean;
   /** Where records end. Default: by the suffix of the path. */
   readonly delimiter?: RecordFormat;
+  /** By which a call made again is recognised: it is then carried out once. Default: one of its own. */
+  readonly key?: string;
 }
 
 /** Which part of a commit is looked at. Default: all of it. */
@@ -190,7 +192,7 @@ function putContent<T>(
     path,
     query: { overwrite, delimiter, ...fetched },
     ...(isUrl ? {} : { body: content }),
-    ...connection.idempotent(),
+    ...connection.idempotent(options.key),
     signal,
   });
 }
@@ -200,7 +202,7 @@ function putTar<T>(
   path: string,
   put: { prefix: string; tar: Body } & PutOptions,
 ): Promise<T> {
-  const { headers, repeatable } = connection.idempotent();
+  const { headers, repeatable } = connection.idempotent(put.key);
   return connection.json<T>({
     method: "POST",
     path,

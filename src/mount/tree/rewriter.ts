@@ -82,9 +82,15 @@ export class Rewriter {
       this.deps.nodes.detach(found);
     }
     if (isFile(node)) await this.moveFile(node, source, target, signal);
-    else await this.moveDirectory(node, source, target, signal);
-    this.catalog.names.add(target.parent, target.name);
-    this.deps.nodes.move(node, target.parent, target.name);
+    else {
+      await this.moveDirectory(node, source, target, signal);
+      this.moveNode(node, target);
+    }
+  }
+
+  private moveNode(node: Node, { parent, name }: Spot): void {
+    this.catalog.names.add(parent, name);
+    this.deps.nodes.move(node, parent, name);
   }
 
   private async moveFile(
@@ -93,9 +99,27 @@ export class Rewriter {
     target: Spot,
     signal: AbortSignal,
   ): Promise<void> {
+    const { draft } = node.what;
     // One that was never sent goes to its new name when it is.
-    if (node.what.draft?.isKnown === false) return;
-    await this.files.send(node, signal);
+    const isUnsent = await draft?.alone(() => {
+      if (!draft.isKnown) this.moveNode(node, target);
+      return Promise.resolve(!draft.isKnown);
+    });
+    if (isUnsent === true) return;
+    const move = async (): Promise<void> => {
+      await this.moveSent(node, source, target, signal);
+      this.moveNode(node, target);
+    };
+    // Nothing may be sent to the old name any more.
+    await this.files.sendThen(node, move, signal);
+  }
+
+  private async moveSent(
+    node: FileNode,
+    source: Spot,
+    target: Spot,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { client } = this.deps;
     await this.catalog.refreshFile(node, signal, 0);
     const content = this.files.contentOf(node);
@@ -167,8 +191,8 @@ export class Rewriter {
   }
 
   private async takeAway(node: Node, spot: Spot, signal: AbortSignal): Promise<void> {
-    const isUnsent = isFile(node) && node.what.draft?.isKnown === false;
     if (isFile(node)) await this.files.orphan(node, signal);
+    const isUnsent = isFile(node) && node.what.draft?.isKnown === false;
     if (!isUnsent) await this.delete(spot, signal);
     this.deps.nodes.detach(node);
   }
