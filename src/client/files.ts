@@ -45,6 +45,8 @@ export interface ListOptions extends ViewOptions {
   readonly recurse?: boolean;
   /** How many entries one request brings: at most 10 000. Default: 1 000. */
   readonly pageEntries?: number;
+  /** Only what comes after this path. Default: all. */
+  readonly after?: string;
 }
 
 export interface GetOptions extends ViewOptions {
@@ -217,7 +219,7 @@ function putTar<T>(
 function listPages(connection: Connection, path: string, options: ListOptions): FilePages {
   const { recurse, pageEntries: limit, signal } = options;
   const query = { ...viewQuery(options), recurse, limit };
-  let after: string | undefined;
+  let { after } = options;
   let isOver = false;
   return {
     async next() {

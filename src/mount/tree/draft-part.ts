@@ -7,7 +7,7 @@ export interface DraftPart {
   readonly overwrite: boolean;
   /** By which one that is sent twice is recognised. */
   readonly key: string;
-  bytes(): AsyncIterable<Uint8Array>;
+  readonly bytes: () => AsyncIterable<Uint8Array>;
 }
 
 /** How a part is sent: settles when it is durable. */
