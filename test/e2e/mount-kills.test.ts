@@ -39,6 +39,7 @@ test(
     });
     // Thrown when they are waited for.
     for (const one of writing) one.catch(() => undefined);
+    let slowestMs = 0;
     for (let round = 0; round < rounds; round++) {
       await sleep(150 + ((round * 67) % 400));
       await daemon.stop("SIGKILL");
@@ -47,8 +48,10 @@ test(
       const startedMs = performance.now();
       await fs.stat(mount.point);
       await fs.stat(at(""));
-      assert.ok(performance.now() - startedMs < 2_000, "stat returns");
+      slowestMs = Math.max(slowestMs, performance.now() - startedMs);
     }
+    t.diagnostic(`stat returned within ${Math.round(slowestMs)} ms`);
+    assert.ok(slowestMs < 2_000, `stat returned within ${slowestMs} ms`);
     stopped.abort();
     await Promise.all(writing);
     assert.ok(expected.size > rounds, `${expected.size} files`);
