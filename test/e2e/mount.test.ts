@@ -292,7 +292,7 @@ describe("pachctl mount, when something goes wrong", { skip }, () => {
       for (const [name, bytes] of acknowledged)
         assert.deepEqual(await fs.readFile(join(current.point, "master-1", name)), bytes);
       await current.stop("SIGKILL");
-      await daemon.ok(["unmount", "-a"], { stdin: "y\n" });
+      await daemon.ok(["unmount", current.point]);
       assert.deepEqual(await fs.readdir(mount.point), []);
     },
   );
