@@ -97,6 +97,15 @@ export interface FileCalls {
    * @throws CodedError when a file is in its place
    */
   makeDirectory(commit: CommitName, path: string, options?: CallOptions): Promise<void>;
+  /**
+   * Gives a file, or a directory with all below it, another name in an open commit; what has it is replaced. At once
+   * or not at all, and no bytes are copied.
+   */
+  rename(
+    commit: CommitName,
+    names: { readonly from: string; readonly to: string },
+    options?: CallOptions,
+  ): Promise<void>;
   /** Removes a path and everything below it; one that does not exist is no error. */
   delete(commit: CommitName, path: string, options?: CallOptions): Promise<void>;
   /**
@@ -144,6 +153,14 @@ export function fileCalls(connection: Connection): FileCalls {
       connection.json<void>({
         method: "POST",
         path: `${commitUrl(commit)}/directories/${rest(path)}`,
+        ...connection.idempotent(),
+        signal,
+      }),
+    rename: (commit, json, { signal } = {}) =>
+      connection.json<void>({
+        method: "POST",
+        path: `${commitUrl(commit)}/rename`,
+        json,
         ...connection.idempotent(),
         signal,
       }),

@@ -26,6 +26,7 @@ export { openView, type ViewQuery, type ViewSpec } from "./view.ts";
 export { walkFiles } from "./walk-files.ts";
 export { archiveAll, archiveCommits } from "./archive-commits.ts";
 export { makeDirectory } from "./make-directory.ts";
+export { renameFile } from "./rename-file.ts";
 export { replayCommits } from "./replay-commits.ts";
 export { squashCommits } from "./squash-commits.ts";
 export { watchCommits, watchFlush } from "./watch-commits.ts";

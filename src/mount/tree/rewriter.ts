@@ -1,11 +1,8 @@
-import { packTar, type TarFile } from "../../client/index.ts";
 import type { CommitName } from "../../model/commit.ts";
-import type { FileInfo } from "../../model/file.ts";
 import { joinPath } from "../../model/paths.ts";
 import { Refusal } from "../refusal.ts";
 import type { Place } from "../volume.ts";
 import type { Catalog } from "./catalog.ts";
-import { contentOf } from "./content.ts";
 import {
   File,
   isFile,
@@ -107,29 +104,11 @@ export class Rewriter {
     });
     if (isUnsent === true) return;
     const move = async (): Promise<void> => {
-      await this.moveSent(node, source, target, signal);
+      await this.moveSent(source, target, signal);
       this.moveNode(node, target);
     };
     // Nothing may be sent to the old name any more.
     await this.files.sendThen(node, move, signal);
-  }
-
-  private async moveSent(
-    node: FileNode,
-    source: Spot,
-    target: Spot,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { client } = this.deps;
-    await this.catalog.refreshFile(node, signal, 0);
-    const content = this.files.contentOf(node);
-    const sizeBytes = node.what.draft?.sizeBytes ?? content.sizeBytes;
-    const bytes = (): AsyncIterable<Uint8Array> =>
-      content.fetch({ start: 0, end: sizeBytes }, signal);
-    await this.ask(`write ${target.path}`, target.commit, signal, () =>
-      client.files.put(target.commit, target.path, bytes, { overwrite: true, signal }),
-    );
-    await this.delete(source, signal);
   }
 
   private async moveDirectory(
@@ -140,48 +119,15 @@ export class Rewriter {
   ): Promise<void> {
     if (target.path.startsWith(`${source.path}/`)) throw new Refusal("EINVAL");
     await this.sendBelow(node, signal);
-    const { client } = this.deps;
-    const move = (path: string): string => target.path + path.slice(source.path.length);
-    const { commit } = source;
-    await this.ask(`make directory ${target.path}`, commit, signal, () =>
-      client.files.makeDirectory(commit, target.path, { signal }),
-    );
-    const directories: string[] = [];
-    const files = this.filesBelow(source, move, directories, signal);
-    await this.ask(`rename ${source.path}`, commit, signal, () =>
-      client.files.putTar(commit, "", packTar(files), { overwrite: true, signal }),
-    );
-    for (const path of directories)
-      await this.ask(`make directory ${path}`, commit, signal, () =>
-        client.files.makeDirectory(commit, path, { signal }),
-      );
-    await this.delete(source, signal);
+    await this.moveSent(source, target, signal);
   }
 
-  private async *filesBelow(
-    { commit, path }: Spot,
-    move: (path: string) => string,
-    directories: string[],
-    signal: AbortSignal,
-  ): AsyncGenerator<TarFile, void, void> {
-    const { client } = this.deps;
-    for await (const info of client.files.list(commit, path, { recurse: true, signal })) {
-      if (info.type === "dir") directories.push(move(info.path));
-      else yield this.tarFile(commit, info, move, signal);
-    }
-  }
-
-  private tarFile(
-    commit: CommitName,
-    info: FileInfo,
-    move: (path: string) => string,
-    signal: AbortSignal,
-  ): TarFile {
-    const { sizeBytes, digest } = info;
-    const content = contentOf(this.deps, { commit, path: () => info.path, key: digest, sizeBytes });
-    const open = (): AsyncIterable<Uint8Array> =>
-      content.fetch({ start: 0, end: sizeBytes }, signal);
-    return { path: move(info.path), sizeBytes, open };
+  private async moveSent(source: Spot, target: Spot, signal: AbortSignal): Promise<void> {
+    const { commit, path: from } = source;
+    const { path: to } = target;
+    await this.ask(`rename ${from} to ${to}`, commit, signal, () =>
+      this.deps.client.files.rename(commit, { from, to }, { signal }),
+    );
   }
 
   /** Sends all that was written below a directory. */

@@ -27,7 +27,7 @@ function openWorld(refused: ReadonlySet<string> = new Set()) {
     assert.equal(prefix, "");
     const puts: [string, string][] = [];
     for await (const { path, content } of unpackTar(pieces(tar as Uint8Array)))
-      puts.push([path, Buffer.concat(await Array.fromAsync(content)).toString()]);
+      puts.push([path, await textOf(content)]);
     await take(puts);
   };
   const client = { files: { put, putTar } } as unknown as Client;
@@ -37,6 +37,12 @@ function openWorld(refused: ReadonlySet<string> = new Set()) {
 // eslint-disable-next-line typescript/require-await -- it is asked as one that waits
 async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
   yield bytes;
+}
+
+async function textOf(content: AsyncIterable<Uint8Array>): Promise<string> {
+  const slices: Uint8Array[] = [];
+  for await (const slice of content) slices.push(slice);
+  return Buffer.concat(slices).toString();
 }
 
 function part(text: string, isWhole = true): DraftPart {
