@@ -104,7 +104,7 @@ export interface FileCalls {
   rename(
     commit: CommitName,
     names: { readonly from: string; readonly to: string },
-    options?: CallOptions,
+    options?: CallOptions & Pick<PutOptions, "key">,
   ): Promise<void>;
   /** Removes a path and everything below it; one that does not exist is no error. */
   delete(commit: CommitName, path: string, options?: CallOptions): Promise<void>;
@@ -156,12 +156,12 @@ export function fileCalls(connection: Connection): FileCalls {
         ...connection.idempotent(),
         signal,
       }),
-    rename: (commit, json, { signal } = {}) =>
+    rename: (commit, json, { key, signal } = {}) =>
       connection.json<void>({
         method: "POST",
         path: `${commitUrl(commit)}/rename`,
         json,
-        ...connection.idempotent(),
+        ...connection.idempotent(key),
         signal,
       }),
     delete: (commit, path, { signal } = {}) =>

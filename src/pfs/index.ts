@@ -24,7 +24,7 @@ export { changedEntries, changedShards } from "./view-differences.ts";
 export { verifyStore } from "./verify-store.ts";
 export { openView, type ViewQuery, type ViewSpec } from "./view.ts";
 export { walkFiles } from "./walk-files.ts";
-export { archiveAll, archiveCommits } from "./archive-commits.ts";
+export { archiveCommits } from "./archive-commits.ts";
 export { makeDirectory } from "./make-directory.ts";
 export { renameFile } from "./rename-file.ts";
 export { replayCommits } from "./replay-commits.ts";

@@ -8,15 +8,14 @@ import { never, openTestPfs, TestPfs, type Files } from "./testing/open-test-pfs
 
 const r = (id: string): { repo: string; id: string } => ({ repo: "r", id });
 
-async function rename(
-  pfs: TestPfs,
-  id: string,
-  from: string,
-  to: string,
-  key?: string,
-): Promise<void> {
-  const input = { commit: r(id), from, to, signal: never };
-  await renameFile(pfs.deps, localPrincipal, key === undefined ? input : { ...input, key });
+interface Names {
+  readonly from: string;
+  readonly to: string;
+  readonly key?: string;
+}
+
+async function rename(pfs: TestPfs, id: string, names: Names): Promise<void> {
+  await renameFile(pfs.deps, localPrincipal, { commit: r(id), ...names, signal: never });
 }
 
 const path = fc.constantFrom("a", "b", "a/c", "a/d", "a/c/e", "b/f/g", "b/f", "b-", "a!", "new/x");
@@ -68,7 +67,7 @@ describe("renameFile()", () => {
           await write(pfs, id, now);
           for (const [from, to] of renames) {
             const files = filesOf(await pfs.files(r(id)));
-            const isDone = await rename(pfs, id, from, to).then(
+            const isDone = await rename(pfs, id, { from, to }).then(
               () => true,
               (error: unknown) => {
                 const codes = ["not_found", "invalid_argument", "failed_precondition"] as const;
@@ -95,7 +94,7 @@ describe("renameFile()", () => {
     const id = await pfs.start("r");
     const lines = Array.from({ length: 60 }, (_, index) => `line ${index}\n`);
     for (const line of lines) await pfs.put(r(id), "a", line);
-    await rename(pfs, id, "a", "b/c");
+    await rename(pfs, id, { from: "a", to: "b/c" });
     await pfs.put(r(id), "b/c", "more\n");
     await pfs.put(r(id), "a", "new\n");
     const expected = { a: "new\n", b: null, "b/c": `${lines.join("")}more\n` };
@@ -109,12 +108,12 @@ describe("renameFile()", () => {
     await pfs.repo("r");
     const id = await pfs.start("r");
     await pfs.put(r(id), "a", "1");
-    await rename(pfs, id, "a", "b", "key");
+    await rename(pfs, id, { from: "a", to: "b", key: "key" });
     await pfs.put(r(id), "a", "2");
-    await rename(pfs, id, "a", "b", "key");
+    await rename(pfs, id, { from: "a", to: "b", key: "key" });
     assert.deepEqual(await pfs.files(r(id)), { a: "2", b: "1" });
     await pfs.finish(r(id));
-    await assert.rejects(rename(pfs, id, "a", "c"), (error) =>
+    await assert.rejects(rename(pfs, id, { from: "a", to: "c" }), (error) =>
       isCoded(error, "failed_precondition"),
     );
   });

@@ -261,7 +261,7 @@ describe("pachctl mount, when something goes wrong", { skip }, () => {
 
   test(
     `nothing acknowledged is lost and nothing hangs when the mount is killed ${rounds} times`,
-    { skip, timeout: 60_000 + rounds * 20_000 },
+    { skip, timeout: 120_000 + rounds * 20_000 },
     async (t) => {
       const { daemon, mount } = await openWorld(t, ["data"]);
       await daemon.ok(["start-commit", "data", "master"]);

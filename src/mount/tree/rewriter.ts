@@ -1,3 +1,4 @@
+import { randomHex } from "../../base/random.ts";
 import type { CommitName } from "../../model/commit.ts";
 import { joinPath } from "../../model/paths.ts";
 import { Refusal } from "../refusal.ts";
@@ -125,8 +126,11 @@ export class Rewriter {
   private async moveSent(source: Spot, target: Spot, signal: AbortSignal): Promise<void> {
     const { commit, path: from } = source;
     const { path: to } = target;
+    const { client, random } = this.deps;
+    // One for all tries: what was done is not there to be done again.
+    const options = { key: randomHex(random), signal };
     await this.ask(`rename ${from} to ${to}`, commit, signal, () =>
-      this.deps.client.files.rename(commit, { from, to }, { signal }),
+      client.files.rename(commit, { from, to }, options),
     );
   }
 
