@@ -2,125 +2,129 @@ import { mkdtempSync, rmdirSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { TestMount, whyNoMount } from "../test/e2e/testing/mounted.ts";
 import type { Bed, Row } from "./bench.ts";
 import { receive } from "./http.ts";
 import { randomBytes, writeSlices, writeSmallFiles } from "./inputs.ts";
-import { median, msOf, rates } from "./measure.ts";
+import { msOf, rates } from "./measure.ts";
 import { copy, peakMemory, runOk } from "./programs.ts";
+import { hasRclone, withRcloneMount } from "./rclone-mount.ts";
 
 const rounds = 3;
 const readBytes = 4_096;
-/** Node has so many threads for files. */
-const writers = 4;
+const reads = 1_000;
+const createsOf = new Map([
+  [1, 500],
+  [4, 1_000],
+  [64, 4_000],
+]);
+const createFiles = fileURLToPath(new URL("create-files.py", import.meta.url));
 
-/** A mount beside the REST API and a plain directory. Each round has a mount of its own, so that it knows nothing yet. */
+/** What is mounted: also as a folder of this machine. */
+interface Data {
+  readonly bytes: number;
+  readonly entries: number;
+  readonly folder: string;
+}
+
+/** How long each thing took, and how much memory was needed, once a round. */
+type Times = Map<string, number[]>;
+
+/** A mount beside the REST API, a plain directory and rclone. Each round has mounts of its own, which know nothing yet. */
 export async function* mount(bed: Bed): AsyncGenerator<Row, void, void> {
   const why = whyNoMount();
   if (why !== undefined) throw new Error(`nothing can be mounted: ${why}`);
   const bytes = bed.sizeBytes ?? (bed.full ? 1 << 30 : 1 << 28);
   const count = bed.full ? 100_000 : 20_000;
-  const file = join(bed.folder, "file");
-  const many = join(bed.folder, "many");
-  await writeSlices(file, randomBytes(bytes));
-  writeSmallFiles(many, count);
+  const folder = join(bed.folder, "data");
+  await fs.mkdir(folder);
+  await writeSlices(join(folder, "file"), randomBytes(bytes));
+  writeSmallFiles(join(folder, "many"), count);
   await bed.client.repos.create("data");
-  await bed.daemon.ok(["put-file", "data", "master", "file", "-c", "-f", file]);
-  await bed.daemon.ok(["put-file", "data", "master", "many", "-c", "-r", "-f", many]);
-  const times = await measure(bed, { bytes, count, file, many });
-  const rate = (values: readonly number[]): number[] => rates(bytes, values);
-  const each = (values: readonly number[], done: number): number[] =>
-    values.map((ms) => (done / ms) * 1e3);
-  const entries = count + Math.ceil(count / 100);
-  const { rest, plain, cold, warm } = times;
-  yield {
-    what: "read through a mount, cold",
-    unit: "MB/s",
-    values: rate(cold),
-    peer: { what: "REST", values: rate(rest) },
-  };
-  yield {
-    what: "read through a mount, warm",
-    unit: "MB/s",
-    values: rate(warm),
-    peer: { what: "cp", values: rate(plain) },
-  };
-  const { find, plainFind, random, created, plainCreated, memory } = times;
-  yield {
-    what: "find, entries",
-    unit: "1/s",
-    values: each(find, entries),
-    peer: { what: "plain directory", values: each(plainFind, entries) },
-  };
-  yield { what: "random reads of 4 KiB, one by one", unit: "1/s", values: each(random, reads) };
-  yield {
-    what: `files of 1 KB created by ${writers} at a time`,
-    unit: "1/s",
-    values: each(created, creates),
-    peer: { what: "plain directory, synced", values: each(plainCreated, creates) },
-  };
-  yield { what: "peak memory of pachctl mount", unit: "MB", values: memory };
+  await bed.daemon.ok(["put-file", "data", "master", "/", "-c", "-r", "-f", folder]);
+  const data = { bytes, folder, entries: count + Math.ceil(count / 100) };
+  const times = await measure(bed, data);
+  yield* rowsOf(times, data);
 }
 
-const reads = 1_000;
-const creates = 1_000;
+function* rowsOf(times: Times, { bytes, entries }: Data): Generator<Row, void, void> {
+  const of = (name: string): number[] => times.get(name) ?? [];
+  const each = (name: string, done: number): number[] => of(name).map((ms) => (done / ms) * 1e3);
+  const row = (what: string, unit: Row["unit"], values: number[], peer: Row["peer"]): Row =>
+    peer === undefined || peer.values.length === 0
+      ? { what, unit, values }
+      : { what, unit, values, peer };
+  const rate = (name: string): number[] => rates(bytes, of(name));
+  const rclone = (values: number[]): Row["peer"] => ({ what: "rclone, of a directory", values });
+  const cold = rate("cold");
+  yield row("read through a mount, cold", "MB/s", cold, { what: "REST", values: rate("rest") });
+  yield row("the same", "MB/s", cold, rclone(rate("rclone cold")));
+  yield row("read through a mount, warm", "MB/s", rate("warm"), { what: "cp", values: rate("cp") });
+  const find = each("find", entries);
+  const plain = { what: "plain directory", values: each("plain find", entries) };
+  yield row("find, entries", "1/s", find, plain);
+  yield row("the same", "1/s", find, rclone(each("rclone find", entries)));
+  const random = each("random", reads);
+  yield row(
+    "random reads of 4 KiB, one by one",
+    "1/s",
+    random,
+    rclone(each("rclone random", reads)),
+  );
+  for (const [writers, creates] of createsOf)
+    yield row(
+      `files of 1 KB created by ${writers} at a time`,
+      "1/s",
+      each(`created ${writers}`, creates),
+      { what: "plain directory, synced", values: each(`plain created ${writers}`, creates) },
+    );
+  yield { what: "peak memory of pachctl mount", unit: "MB", values: of("memory") };
+}
 
-type Times = Record<
-  | "rest"
-  | "plain"
-  | "cold"
-  | "warm"
-  | "find"
-  | "plainFind"
-  | "random"
-  | "created"
-  | "plainCreated"
-  | "memory",
-  number[]
->;
-
-async function measure(
-  bed: Bed,
-  data: { bytes: number; count: number; file: string; many: string },
-): Promise<Times> {
-  const times: Times = {
-    rest: [],
-    plain: [],
-    cold: [],
-    warm: [],
-    find: [],
-    plainFind: [],
-    random: [],
-    created: [],
-    plainCreated: [],
-    memory: [],
+async function measure(bed: Bed, data: Data): Promise<Times> {
+  const times: Times = new Map();
+  const note = (name: string, value: number): void => {
+    times.set(name, [...(times.get(name) ?? []), value]);
   };
-  const take = async (name: keyof Times, work: () => Promise<unknown>): Promise<void> => {
-    times[name].push(await msOf(work));
+  const take = async (name: string, work: () => Promise<unknown>): Promise<void> => {
+    note(name, await msOf(work));
   };
-  const api = `http://${bed.daemon.address}/api/v1/repos/data/commits/master%2F1/files/file`;
+  const api = `http://${bed.daemon.address}/api/v1/repos/data/commits/master%2F0/files/file`;
   for (let round = 0; round < rounds; round++) {
     await withMount(bed, async (at, mounted) => {
-      const file = join(at, "master-1/file");
+      const shown = join(at, "master-0");
       await take("rest", () => receive(api));
-      await take("cold", () => read(file));
-      await take("warm", () => read(file));
-      await take("plain", () => copy(data.file, "/dev/null", false));
-      await take("find", () => runOk("find", [join(at, "master-1/many")]));
-      await take("plainFind", () => runOk("find", [data.many]));
+      await take("cold", () => read(join(shown, "file")));
+      await take("warm", () => read(join(shown, "file")));
+      await take("cp", () => copy(join(data.folder, "file"), "/dev/null", false));
+      await take("find", () => runOk("find", [join(shown, "many")]));
+      await take("plain find", () => runOk("find", [join(data.folder, "many")]));
       const commit = await bed.client.commits.start("data", `round${round}`);
-      const written = join(at, commit.id.replace("/", "-"));
-      await take("created", () => createFiles(written, false));
-      const plain = join(bed.folder, `created-${round}`);
-      await fs.mkdir(plain);
-      await take("plainCreated", () => createFiles(plain, true));
-      times.memory.push(peakMemory(mounted.pid));
+      for (const [writers, creates] of createsOf) {
+        const written = join(at, commit.id.replace("/", "-"), `by-${writers}`);
+        const plain = join(bed.folder, `created-${round}-${writers}`);
+        for (const folder of [written, plain]) await fs.mkdir(folder);
+        const args = [`${creates}`, `${writers}`];
+        await take(`created ${writers}`, () => runOk("python3", [createFiles, written, ...args]));
+        await take(`plain created ${writers}`, () =>
+          runOk("python3", [createFiles, plain, ...args, "sync"]),
+        );
+      }
+      note("memory", peakMemory(mounted.pid));
     });
     await withMount(bed, async (at) => {
-      await take("random", () => readAnywhere(join(at, "master-1/file"), data.bytes));
+      await take("random", () => readAnywhere(join(at, "master-0/file"), data.bytes));
+    });
+    if (!hasRclone()) continue;
+    await withRcloneMount(data.folder, async (at) => {
+      await take("rclone cold", () => read(join(at, "file")));
+      await take("rclone find", () => runOk("find", [join(at, "many")]));
+    });
+    await withRcloneMount(data.folder, async (at) => {
+      await take("rclone random", () => readAnywhere(join(at, "file"), data.bytes));
     });
   }
-  if (median(times.cold) === 0) throw new Error("nothing was read");
   return times;
 }
 
@@ -151,19 +155,4 @@ async function readAnywhere(path: string, bytes: number): Promise<void> {
   for (let index = 0; index < reads; index++)
     await file.read(buffer, 0, readBytes, ((index * 7_919_777) % places) * readBytes);
   await file.close();
-}
-
-async function createFiles(folder: string, sync: boolean): Promise<void> {
-  const content = Buffer.alloc(1_000, "line\n");
-  await Promise.all(
-    Array.from({ length: writers }, async (_, writer) => {
-      for (let index = writer; index < creates; index += writers) {
-        const file = await fs.open(join(folder, `file-${index}`), "w");
-        await file.write(content);
-        // What close acknowledges of a mount is durable.
-        if (sync) await file.sync();
-        await file.close();
-      }
-    }),
-  );
 }

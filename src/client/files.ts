@@ -22,6 +22,8 @@ export interface PutOptions extends CallOptions {
   readonly overwrite?: boolean;
   /** Where records end. Default: by the suffix of the path. */
   readonly delimiter?: RecordFormat;
+  /** By which a call made again is recognised: it is then carried out once. Default: one of its own. */
+  readonly key?: string;
 }
 
 /** Which part of a commit is looked at. Default: all of it. */
@@ -43,6 +45,8 @@ export interface ListOptions extends ViewOptions {
   readonly recurse?: boolean;
   /** How many entries one request brings: at most 10 000. Default: 1 000. */
   readonly pageEntries?: number;
+  /** Only what comes after this path. Default: all. */
+  readonly after?: string;
 }
 
 export interface GetOptions extends ViewOptions {
@@ -93,6 +97,15 @@ export interface FileCalls {
    * @throws CodedError when a file is in its place
    */
   makeDirectory(commit: CommitName, path: string, options?: CallOptions): Promise<void>;
+  /**
+   * Gives a file, or a directory with all below it, another name in an open commit; what has it is replaced. At once
+   * or not at all, and no bytes are copied.
+   */
+  rename(
+    commit: CommitName,
+    names: { readonly from: string; readonly to: string },
+    options?: CallOptions & Pick<PutOptions, "key">,
+  ): Promise<void>;
   /** Removes a path and everything below it; one that does not exist is no error. */
   delete(commit: CommitName, path: string, options?: CallOptions): Promise<void>;
   /**
@@ -143,6 +156,14 @@ export function fileCalls(connection: Connection): FileCalls {
         ...connection.idempotent(),
         signal,
       }),
+    rename: (commit, json, { key, signal } = {}) =>
+      connection.json<void>({
+        method: "POST",
+        path: `${commitUrl(commit)}/rename`,
+        json,
+        ...connection.idempotent(key),
+        signal,
+      }),
     delete: (commit, path, { signal } = {}) =>
       connection.json<void>({
         method: "DELETE",
@@ -190,7 +211,7 @@ function putContent<T>(
     path,
     query: { overwrite, delimiter, ...fetched },
     ...(isUrl ? {} : { body: content }),
-    ...connection.idempotent(),
+    ...connection.idempotent(options.key),
     signal,
   });
 }
@@ -200,7 +221,7 @@ function putTar<T>(
   path: string,
   put: { prefix: string; tar: Body } & PutOptions,
 ): Promise<T> {
-  const { headers, repeatable } = connection.idempotent();
+  const { headers, repeatable } = connection.idempotent(put.key);
   return connection.json<T>({
     method: "POST",
     path,
@@ -215,7 +236,7 @@ function putTar<T>(
 function listPages(connection: Connection, path: string, options: ListOptions): FilePages {
   const { recurse, pageEntries: limit, signal } = options;
   const query = { ...viewQuery(options), recurse, limit };
-  let after: string | undefined;
+  let { after } = options;
   let isOver = false;
   return {
     async next() {

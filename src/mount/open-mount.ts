@@ -11,6 +11,7 @@ import { NodeTable } from "./tree/node-table.ts";
 import { openRoot } from "./tree/open-root.ts";
 import { PfsVolume } from "./tree/pfs-volume.ts";
 import { Remote } from "./tree/remote.ts";
+import { Sender } from "./tree/sender.ts";
 import { ScratchSpace, type ScratchFs } from "./tree/scratch.ts";
 
 export interface MountOptions extends AttachDeps {
@@ -60,6 +61,7 @@ export async function openMount(options: MountOptions): Promise<Mount> {
   const volume = new PfsVolume({
     ...options,
     remote,
+    sender: new Sender({ client, remote }),
     nodes: new NodeTable(root),
     cache,
     scratch: new ScratchSpace({

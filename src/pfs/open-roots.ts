@@ -134,14 +134,13 @@ export class OpenRoots {
     if (replaced > Math.max(replacedBytesMax, 2 * open.builtBytes)) return undefined;
     const nodes = overlayNodes(open.mem, base.nodes);
     try {
-      for (const run of runs) {
-        open.root = await applyDelta(
-          open.root,
-          runEntries(run, this.storage.nodes),
-          nodes,
-          open.mem,
-        );
-        open.nextSeq = run.seq + 1;
+      const [first, ...others] = runs.map((run) => runEntries(run, this.storage.nodes));
+      if (first !== undefined) {
+        // Each time a delta is applied, nodes are rewritten: of many small ones mostly the same.
+        const delta =
+          others.length === 0 ? first : foldDeltas([first, ...others], "sequence", nodes, open.mem);
+        open.root = await applyDelta(open.root, delta, nodes, open.mem);
+        open.nextSeq = runs.at(-1)!.seq + 1;
       }
       return open;
     } catch (error) {

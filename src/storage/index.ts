@@ -25,6 +25,7 @@ export {
   type TreeRef,
 } from "./tree/entry.ts";
 export { find, finder } from "./tree/find.ts";
+export { buildList } from "./tree/list.ts";
 export { listChildren } from "./tree/list-children.ts";
 export { openMemNodes, overlayNodes, type MemNodes } from "./tree/mem-nodes.ts";
 export { piecesOf } from "./tree/pieces-of.ts";

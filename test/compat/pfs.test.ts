@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { systemClock } from "../../src/base/clock.ts";
 import type { CommitInfo, CommitName } from "../../src/model/commit.ts";
 import { localPrincipal } from "../../src/model/principal.ts";
-import { archiveAll, archiveCommits } from "../../src/pfs/archive-commits.ts";
+import { archiveCommits } from "../../src/pfs/archive-commits.ts";
 import { inspectCommit, listBranches, listCommits, startCommit } from "../../src/pfs/commits.ts";
 import { finishCommit } from "../../src/pfs/finish-commit.ts";
 import { flushCommits } from "../../src/pfs/flush-commit.ts";
@@ -136,7 +136,7 @@ test("archiving takes branch/N alone; archiving all leaves none", async (t) => {
   await assert.rejects(archiveCommits(pfs.deps, localPrincipal, [head]), {
     message: /^invalid commit ID master/,
   });
-  await archiveAll(pfs.deps, localPrincipal);
+  await archiveCommits(pfs.deps, localPrincipal, "all");
   assert.deepEqual(await ids(pfs), []);
   assert.deepEqual(await ids(pfs, { status: "ALL" }), ["b/0", "master/0", "master/1"]);
 });

@@ -1,6 +1,6 @@
 import { localPrincipal } from "../../model/principal.ts";
 import {
-  archiveAll,
+  archiveCommits,
   createRepo,
   deleteAllRepos,
   deleteRepo,
@@ -43,7 +43,7 @@ export function pfsService(pfs: PfsDeps, openBucket: OpenBucket): Handlers<typeo
       return {};
     },
     async archiveAll() {
-      await archiveAll(pfs, localPrincipal);
+      await archiveCommits(pfs, localPrincipal, "all");
       return {};
     },
   };

@@ -7,13 +7,14 @@ import {
   listFiles,
   makeDirectory,
   openFile,
+  renameFile,
   walkFiles,
   type PfsDeps,
   type ViewQuery,
 } from "../../pfs/index.ts";
 import { countOr, flag } from "./json-body.ts";
 import { principalOf, signalOf } from "./request-context.ts";
-import { bytes, json, nothing, type RestRoutes } from "./route.ts";
+import { bytes, json, jsonBody, nothing, type RestRoutes } from "./route.ts";
 import { sendFile } from "./send-file.ts";
 import { fileDifference, fileInfo } from "./shapes.ts";
 import { writeTar } from "./tar-out.ts";
@@ -29,6 +30,12 @@ const viewQuery = z.strictObject({
 const infoQuery = viewQuery.extend({
   bare: flag.describe("Of a directory without the names of its children."),
 });
+const renameBody = z
+  .strictObject({
+    from: z.string().describe("What it is called."),
+    to: z.string().describe("What it is to be called."),
+  })
+  .meta({ examples: [{ from: "a", to: "b/c" }] });
 const pageMax = 10_000;
 const limit = countOr(1_000).describe(
   `How many at most: 1 to ${pageMax}; what is beyond is brought back into that.`,
@@ -155,7 +162,6 @@ function registerFileLists(routes: RestRoutes, pfs: PfsDeps): void {
   );
 }
 
-/** What needs no body. */
 function registerFileChanges(routes: RestRoutes, pfs: PfsDeps): void {
   routes.add(
     {
@@ -169,6 +175,23 @@ function registerFileChanges(routes: RestRoutes, pfs: PfsDeps): void {
     },
     async ({ request, params, key }) => {
       await makeDirectory(pfs, principalOf(request), { ...placeOf(params), ...key });
+    },
+  );
+  routes.add(
+    {
+      method: "POST",
+      path: `${base}/rename`,
+      noun: "files",
+      summary: "Gives a file or a directory another name in an open commit.",
+      text: "At once or not at all, and no bytes are copied. A file that has the name is replaced.",
+      body: jsonBody(renameBody, "Both paths."),
+      answer: nothing("It has the name."),
+      errors: ["not_found", "failed_precondition", "invalid_argument"],
+      isKeyed: true,
+    },
+    async ({ request, reply, params: { repo, commit: id }, body, key }) => {
+      const renamed = { commit: { repo, id }, ...body, ...key, signal: signalOf(reply) };
+      await renameFile(pfs, principalOf(request), renamed);
     },
   );
   routes.add(

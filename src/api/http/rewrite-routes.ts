@@ -1,6 +1,5 @@
 import { z } from "zod";
 import {
-  archiveAll,
   archiveCommits,
   replayCommits,
   squashCommits,
@@ -101,6 +100,6 @@ function registerArchiveRoutes(routes: RestRoutes, pfs: PfsDeps): void {
       summary: "Hides every commit there is.",
       answer: nothing("They are hidden."),
     },
-    async ({ request }) => await archiveAll(pfs, principalOf(request)),
+    async ({ request }) => await archiveCommits(pfs, principalOf(request), "all"),
   );
 }

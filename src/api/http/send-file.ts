@@ -5,7 +5,6 @@ import { KiB } from "../../base/size.ts";
 import type { OpenFile } from "../../pfs/index.ts";
 import { signalOf } from "./request-context.ts";
 import { sendParts } from "./send-parts.ts";
-import { collect } from "./whole-body.ts";
 
 /** Up to this length one buffer costs less than a stream. */
 const wholeBytesMax = 64 * KiB;
@@ -29,8 +28,24 @@ export async function sendFile(
   if (request.method === "HEAD") return await reply.send(Readable.from([]));
   const signal = signalOf(reply);
   const parts = file.read({ start, end }, signal);
-  if (end - start <= wholeBytesMax) return await reply.send(await collect(parts, end - start));
-  return await sendParts(reply, parts, { free: (part) => file.free(part), signal });
+  const free = (part: Buffer): void => file.free(part);
+  if (end - start <= wholeBytesMax)
+    return await reply.send(await copied(parts, { bytes: end - start, free }));
+  return await sendParts(reply, parts, { free, signal });
+}
+
+/** A few bytes out of chunks that may be a hundred times as long, and would be left to garbage collection. */
+async function copied(
+  parts: AsyncIterable<Buffer>,
+  { bytes, free }: { bytes: number; free: (part: Buffer) => void },
+): Promise<Buffer> {
+  const all = Buffer.allocUnsafe(bytes);
+  let used = 0;
+  for await (const part of parts) {
+    used += part.copy(all, used);
+    free(part);
+  }
+  return all.subarray(0, used);
 }
 
 /** `bytes=a-b`, `bytes=a-` or `bytes=-n`; anything else means all of it (RFC 9110 14.2). */

@@ -31,6 +31,9 @@ export function unmount(command: Command, context: Context): void {
       for (const { point: at, source } of mounts) context.print(`${source} on ${at}\n`);
       context.print("Unmount all of these? yN\n");
       if (!/^\s*y\s*$/i.test(await firstLine(context))) return;
-      for (const { point: at } of mounts.toReversed()) await mounting.unmount(at, { force });
+      const failures: unknown[] = [];
+      for (const { point: at } of mounts.toReversed())
+        await mounting.unmount(at, { force }).catch((error: unknown) => failures.push(error));
+      if (failures.length > 0) throw failures[0];
     });
 }

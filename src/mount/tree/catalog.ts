@@ -16,6 +16,7 @@ import {
 import { KnownNames, namesMax } from "./known-names.ts";
 import { finalMs, liveMs, Tree, type Snapshot } from "./tree.ts";
 import type { VolumeDeps } from "./volume-deps.ts";
+import { WalkAhead } from "./walk-ahead.ts";
 
 /** Entries of a directory that are asked for, and held, at a time. */
 const pageEntries = 4_000;
@@ -25,10 +26,12 @@ export class Catalog {
   private readonly deps: VolumeDeps;
   /** Names that open commits have. */
   readonly names: KnownNames;
+  private readonly walks: WalkAhead;
 
   constructor(deps: VolumeDeps) {
     this.deps = deps;
     this.names = new KnownNames(deps.clock);
+    this.walks = new WalkAhead(deps);
   }
 
   /** The node of a name. */
@@ -252,24 +255,35 @@ export class Catalog {
     const snapshot = await node.what.tree.snapshot(signal);
     const { repo, id } = snapshot.commit;
     const path = pathOf(node);
-    const nameAt = path === "" ? 0 : path.length + 1;
     const options = { shard, pageEntries, signal };
+    const brought = snapshot.isFinal ? await this.walks.take(snapshot.commit, path) : undefined;
+    if (brought !== undefined) return yield* this.entryNodes(node, brought, snapshot);
     const pages = client.files.listPages(snapshot.commit, path, options);
     for (;;) {
       const what = `list ${path} of ${repo}/${id}`;
       const page = await remote.ask(what, signal, () => pages.next());
       if (page === undefined) break;
-      for (const info of page) {
-        const name = info.path.slice(nameAt);
-        if (Buffer.byteLength(name) > nameBytesMax) continue;
-        const known = this.deps.nodes.child(node, name);
-        if (known !== undefined && isDraftOf(known, snapshot)) yield known;
-        else yield this.entryNode(node, name, info, snapshot);
-      }
+      yield* this.entryNodes(node, page, snapshot);
     }
     for (const child of node.children?.values() ?? [])
       if (isFile(child) && isDraftOf(child, snapshot) && child.what.draft?.isKnown === false)
         yield child;
+  }
+
+  private *entryNodes(
+    node: FolderNode,
+    infos: readonly FileInfo[],
+    snapshot: Snapshot,
+  ): Generator<Node, void, void> {
+    const path = pathOf(node);
+    const nameAt = path === "" ? 0 : path.length + 1;
+    for (const info of infos) {
+      const name = info.path.slice(nameAt);
+      if (Buffer.byteLength(name) > nameBytesMax) continue;
+      const known = this.deps.nodes.child(node, name);
+      if (known !== undefined && isDraftOf(known, snapshot)) yield known;
+      else yield this.entryNode(node, name, info, snapshot);
+    }
   }
 
   private repoNode(parent: Node, info: RepoInfo): Node {

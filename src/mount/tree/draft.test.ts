@@ -6,7 +6,8 @@ import fc from "fast-check";
 import { systemRandom } from "../../base/random.ts";
 import { ContentCache } from "./content-cache.ts";
 import type { Content } from "./content.ts";
-import { Draft, type Put } from "./draft.ts";
+import { Draft } from "./draft.ts";
+import type { DraftPart, Put } from "./draft-part.ts";
 import { ScratchSpace } from "./scratch.ts";
 
 const signal = new AbortController().signal;
@@ -27,8 +28,13 @@ function openWorld(start: Buffer | undefined, keepsWrites = false) {
         };
   const space = new ScratchSpace({ fs: nodeFs, folder: tmpdir(), random: systemRandom });
   const cache = new ContentCache(1_000_000);
-  const draft = new Draft({ base, scratch: space.open(), cache, keepsWrites });
-  const put: Put = async (bytes, { overwrite }) => {
+  let keys = 0;
+  const newKey = (): string => `key ${keys++}`;
+  const draft = new Draft({ base, scratch: space.open(), cache, keepsWrites, newKey });
+  const arrived = new Set<string>();
+  const put: Put = async ({ bytes, overwrite, key }) => {
+    if (arrived.has(key)) return;
+    arrived.add(key);
     const parts: Uint8Array[] = [];
     for await (const part of bytes()) parts.push(Buffer.from(part));
     const sent = Buffer.concat(parts);
@@ -36,6 +42,15 @@ function openWorld(start: Buffer | undefined, keepsWrites = false) {
     remote.bytes = overwrite ? sent : Buffer.concat([remote.bytes ?? Buffer.alloc(0), sent]);
   };
   return { remote, draft, put, space };
+}
+
+/** Its answer is lost, if it arrived at all. */
+async function sendBadly(draft: Draft, put: Put, arrives: boolean): Promise<void> {
+  const failing = async (part: DraftPart): Promise<void> => {
+    if (arrives) await put(part);
+    throw new Error("lost");
+  };
+  await draft.send(failing).catch(() => undefined);
 }
 
 const place = fc.nat(600_000);
@@ -48,11 +63,12 @@ const step = fc.oneof(
   }),
   fc.record({ op: fc.constant("resize" as const), at: place }),
   fc.record({ op: fc.constant("send" as const) }),
+  fc.record({ op: fc.constant("fail" as const), arrives: fc.boolean() }),
   fc.record({ op: fc.constant("detach" as const) }),
 );
 
 describe("Draft", () => {
-  it("Draft shows, and sends, what was written to it, in whatever order", async () => {
+  it("Draft shows, and sends, what was written to it, in whatever order, whatever is lost on the way", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.option(fc.nat(400_000), { nil: undefined }),
@@ -74,6 +90,7 @@ describe("Draft", () => {
               model.copy(cut);
               model = cut;
             } else if (one.op === "send") await draft.send(put);
+            else if (one.op === "fail") await sendBadly(draft, put, one.arrives);
             else await draft.detach(signal);
           }
           assert.equal(draft.sizeBytes, model.length);
@@ -116,9 +133,9 @@ describe("Draft", () => {
     const { remote, draft, put } = openWorld(undefined, true);
     for (const text of ["ab", "cde"]) await draft.write(draft.sizeBytes, Buffer.from(text));
     let calls = 0;
-    const failing: Put = async (bytes, options) => {
+    const failing: Put = async (part) => {
       if (++calls === 2) throw new Error("no");
-      await put(bytes, options);
+      await put(part);
     };
     await assert.rejects(draft.send(failing));
     assert.ok(draft.isDirty);

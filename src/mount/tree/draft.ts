@@ -2,6 +2,7 @@ import { KiB } from "../../base/size.ts";
 import { Turns } from "../../base/turns.ts";
 import type { Content } from "./content.ts";
 import type { ContentCache } from "./content-cache.ts";
+import type { DraftPart, Put } from "./draft-part.ts";
 import { Ranges, type Range } from "./ranges.ts";
 import type { Scratch } from "./scratch.ts";
 
@@ -13,13 +14,14 @@ export interface DraftOptions {
   readonly cache: ContentCache;
   /** Each write behind the end is to be a block of its own. */
   readonly keepsWrites: boolean;
+  /** A key for each part that is sent. */
+  readonly newKey: () => string;
 }
 
-/** How a draft is sent: `put` appends, or replaces what is there. Each call is one atomic write. */
-export type Put = (
-  bytes: () => AsyncIterable<Uint8Array>,
-  options: { overwrite: boolean },
-) => Promise<void>;
+interface PartEnd {
+  readonly end: number;
+  readonly key?: string;
+}
 
 /** Bytes read at a time when a draft is sent. */
 const sliceBytes = 256 * KiB;
@@ -35,6 +37,10 @@ export class Draft {
   private sentBytes: number;
   private keptBytes: number;
   private isSent: boolean;
+  /** An append up to `end` that may have arrived or not: as long as it is the same, it is sent again with its key. */
+  private unsure: { readonly end: number; readonly key: string } | undefined;
+  /** What the commit has is not known. */
+  private isLost = false;
   private size: number;
   /** Ends of writes behind what was sent, when each is a block. */
   private ends: number[] = [];
@@ -53,13 +59,14 @@ export class Draft {
     return this.size;
   }
 
-  /** The commit has a file of this name. */
+  /** The commit has a file of this name, or may have. */
   get isKnown(): boolean {
-    return this.isSent;
+    return this.isSent || this.isLost;
   }
 
   /** There is something to send. */
   get isDirty(): boolean {
+    if (this.isLost || this.unsure !== undefined) return true;
     return !this.isSent || this.keptBytes < this.sentBytes || this.size > this.sentBytes;
   }
 
@@ -70,6 +77,7 @@ export class Draft {
       // What lies between the end and here are zeros: no part of the base.
       this.local.add({ start: offset, end });
       this.keptBytes = Math.min(this.keptBytes, offset);
+      this.changedFrom(offset);
       if (this.options.keepsWrites && offset === this.size) this.ends.push(end);
       this.size = Math.max(this.size, end);
     });
@@ -81,6 +89,7 @@ export class Draft {
       this.local.cut(bytes);
       this.baseBytes = Math.min(this.baseBytes, bytes);
       this.keptBytes = Math.min(this.keptBytes, bytes);
+      this.changedFrom(bytes);
       this.ends = this.ends.filter((end) => end <= bytes);
       this.size = bytes;
     });
@@ -93,8 +102,8 @@ export class Draft {
     return pieces;
   }
 
-  /** Brings what it shows of its base here, for when the base goes away. */
-  async detach(signal: AbortSignal): Promise<void> {
+  /** Brings what it shows of its base here, for when the base goes away, which `done` is told of. */
+  async detach(signal: AbortSignal, done: () => void = () => undefined): Promise<void> {
     await this.inTurn(async () => {
       for (let start = 0; start < this.baseBytes; start += sliceBytes) {
         const end = Math.min(start + sliceBytes, this.baseBytes);
@@ -108,41 +117,77 @@ export class Draft {
           this.local.add(part);
         }
       }
+      done();
     });
   }
 
   /** Sends what is not sent: as an append when nothing before was touched, else as a whole. */
   async send(put: Put): Promise<void> {
+    await this.sendThen(put, () => Promise.resolve());
+  }
+
+  /** Sends what is not sent, and then does something before anything else happens to the draft. */
+  async sendThen(put: Put, work: () => Promise<void>): Promise<void> {
     await this.inTurn(async () => {
-      if (!this.isDirty) return;
-      if (this.keptBytes < this.sentBytes) {
-        await put(() => this.bytes(0), { overwrite: true });
-        this.noteSent(this.size);
-      } else if (!this.isSent && this.size === 0) {
-        await put(() => this.bytes(0), { overwrite: false });
-        this.noteSent(0);
-      }
-      for (const end of [...this.ends, this.size]) {
-        if (end <= this.sentBytes) continue;
-        const start = this.sentBytes;
-        await put(() => this.bytes(start, end), { overwrite: false });
-        this.noteSent(end);
-      }
-      this.ends = [];
+      if (this.isDirty) await this.sendParts(put);
+      await work();
     });
+  }
+
+  /** Does something while nothing happens to the draft. */
+  async alone<T>(work: () => Promise<T>): Promise<T> {
+    return await this.inTurn(work);
   }
 
   async close(): Promise<void> {
     await this.inTurn(() => this.options.scratch.close());
   }
 
-  private noteSent(bytes: number): void {
-    this.isSent = true;
-    this.sentBytes = bytes;
-    this.keptBytes = bytes;
+  private async sendParts(put: Put): Promise<void> {
+    if (this.unsure !== undefined) {
+      const { end, key } = this.unsure;
+      await this.putPart(put, { end, overwrite: false, key });
+    }
+    if (this.isLost || this.keptBytes < this.sentBytes) {
+      this.sentBytes = 0;
+      await this.putPart(put, { end: this.size, overwrite: true });
+    } else if (!this.isSent && this.size === 0)
+      await this.putPart(put, { end: 0, overwrite: false });
+    for (const end of [...this.ends, this.size])
+      if (end > this.sentBytes) await this.putPart(put, { end, overwrite: false });
+    this.ends = [];
   }
 
-  private async *bytes(from: number, to = this.size): AsyncGenerator<Uint8Array, void, void> {
+  /** Sends what follows on what was sent. */
+  private async putPart(
+    put: Put,
+    { end, overwrite, key = this.options.newKey() }: Pick<DraftPart, "overwrite"> & PartEnd,
+  ): Promise<void> {
+    const start = this.sentBytes;
+    const isWhole = start === 0;
+    try {
+      const bytes = (): AsyncIterable<Uint8Array> => this.bytes(start, end);
+      await put({ sizeBytes: end - start, isWhole, overwrite, key, bytes });
+    } catch (error) {
+      if (isWhole) this.isLost = true;
+      else this.unsure = { end, key };
+      throw error;
+    }
+    this.isSent = true;
+    this.isLost = false;
+    this.unsure = undefined;
+    this.sentBytes = end;
+    this.keptBytes = end;
+  }
+
+  /** What may have arrived is not what would be sent now. */
+  private changedFrom(offset: number): void {
+    if (this.unsure === undefined || offset >= this.unsure.end) return;
+    this.unsure = undefined;
+    this.isLost = true;
+  }
+
+  private async *bytes(from: number, to: number): AsyncGenerator<Uint8Array, void, void> {
     for (let start = from; start < to; start += sliceBytes)
       yield* await this.read({ start, end: Math.min(start + sliceBytes, to) }, noSignal);
   }

@@ -6,6 +6,8 @@ import { liveMs } from "./tree.ts";
 export const namesMax = 10_000;
 /** So many names that are not there, within a second, and all names are asked for at once. */
 const missesMax = 8;
+/** A directory that has too many names is not asked for them again for so long. */
+const largeMs = 60_000;
 
 interface Misses {
   readonly sinceMs: number;
@@ -19,6 +21,8 @@ interface Misses {
 export class KnownNames {
   private readonly clock: Clock;
   private readonly known = new WeakMap<FolderNode, { names: Set<string>; atMs: number }>();
+  /** When a directory had too many. */
+  private readonly large = new WeakMap<FolderNode, number>();
   private readonly misses = new WeakMap<FolderNode, Misses>();
 
   constructor(clock: Clock) {
@@ -35,6 +39,7 @@ export class KnownNames {
   /** Takes note of a name that is not there. True when it is time to bring all names. */
   isWorthBringing(folder: FolderNode): boolean {
     const nowMs = this.clock.monotonicMs();
+    if (nowMs - (this.large.get(folder) ?? -Infinity) < largeMs) return false;
     // Where many were missing a second ago, it goes on.
     const known = this.known.get(folder);
     if (known !== undefined && nowMs - known.atMs < 2 * liveMs) return true;
@@ -49,8 +54,10 @@ export class KnownNames {
   /** All names, as of `atMs`; undefined when there are too many. */
   bring(folder: FolderNode, names: Set<string> | undefined, atMs: number): void {
     this.misses.delete(folder);
-    if (names === undefined) this.known.delete(folder);
-    else this.known.set(folder, { names, atMs });
+    if (names === undefined) {
+      this.known.delete(folder);
+      this.large.set(folder, atMs);
+    } else this.known.set(folder, { names, atMs });
   }
 
   /** Takes note of a name that was made here. */

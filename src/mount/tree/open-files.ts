@@ -1,8 +1,10 @@
+import { randomHex } from "../../base/random.ts";
 import { Refusal } from "../refusal.ts";
 import type { OpenMode, Opened } from "../volume.ts";
 import type { Catalog } from "./catalog.ts";
 import { contentOf, type Content } from "./content.ts";
 import { Draft } from "./draft.ts";
+import type { DraftPart } from "./draft-part.ts";
 import { Handles } from "./handles.ts";
 import { pathOf, type FileNode } from "./node.ts";
 import type { Range } from "./ranges.ts";
@@ -16,6 +18,8 @@ interface OpenFile {
 }
 
 const noSignal = new AbortController().signal;
+/** What is on its way when its program is interrupted may still arrive for so long. */
+const graceMs = 1_000;
 
 /** Files that programs have open: what they read, and what they write until it is sent. */
 export class OpenFiles {
@@ -88,23 +92,56 @@ export class OpenFiles {
 
   /** Sends what was written to a file and is not sent yet. */
   async send(node: FileNode, signal: AbortSignal): Promise<void> {
-    const { draft, commit, isOrphan } = node.what;
-    if (draft?.isDirty !== true || isOrphan) return;
-    const { client, remote } = this.deps;
+    await this.sendThen(node, () => Promise.resolve(), signal);
+  }
+
+  /**
+   * Sends what was written to a file, and then does something before anybody writes to it again. It goes on to its end
+   * when who waits is interrupted: nobody could tell whether it had arrived.
+   */
+  async sendThen(node: FileNode, work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { draft } = node.what;
+    if (draft === undefined || node.what.isOrphan) return await work();
+    const sending = draft.sendThen((part) => this.put(node, part), work);
+    await this.unlessInterrupted(sending, signal);
+  }
+
+  private async put(node: FileNode, part: DraftPart): Promise<void> {
+    const file = node.what;
+    if (file.isOrphan) return;
+    const { remote, sender } = this.deps;
     const path = pathOf(node);
-    const what = `write ${path} of ${commit.repo}/${commit.id}`;
+    const { repo, id } = file.commit;
     try {
-      await draft.send(async (bytes, { overwrite }) => {
-        const options = { overwrite, signal };
-        await remote.ask(what, signal, () => client.files.put(commit, path, bytes, options));
-      });
-      node.what.hasFailed = false;
+      await sender.send(file.commit, path, part);
+      file.hasFailed = false;
     } catch (error) {
-      if (error instanceof Refusal && error.code === "EINTR") throw error;
-      node.what.hasFailed = true;
+      file.hasFailed = true;
       if (!(error instanceof Refusal)) throw error;
-      remote.tell(what, error.cause ?? error);
+      remote.tell(`write ${path} of ${repo}/${id}`, error.cause ?? error);
       throw error.code === "EROFS" || error.code === "ENOENT" ? new Refusal("EIO") : error;
+    }
+  }
+
+  /** An interrupt is for those who wait for a daemon that does not answer; one that does is soon done. */
+  private async unlessInterrupted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+    if (signal === noSignal) return await work;
+    const interrupted = Promise.withResolvers<never>();
+    const over = new AbortController();
+    const stop = (): void => {
+      this.deps.clock.sleep(graceMs, over.signal).then(
+        () => {
+          interrupted.reject(new Refusal("EINTR"));
+        },
+        () => undefined,
+      );
+    };
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      await Promise.race([work, interrupted.promise]);
+    } finally {
+      signal.removeEventListener("abort", stop);
+      over.abort();
     }
   }
 
@@ -133,8 +170,9 @@ export class OpenFiles {
   async orphan(node: FileNode, signal: AbortSignal): Promise<void> {
     const file = node.what;
     if (file.opens > 0 && !file.isFinal) {
-      await this.draftOf(node).detach(signal);
-      file.isOrphan = true;
+      await this.draftOf(node).detach(signal, () => {
+        file.isOrphan = true;
+      });
     }
   }
 
@@ -163,9 +201,10 @@ export class OpenFiles {
   }
 
   private openDraft(node: FileNode, base: Content | undefined): Draft {
-    const { scratch, cache } = this.deps;
+    const { scratch, cache, random } = this.deps;
     const keepsWrites = node.name.endsWith(".bin");
-    return new Draft({ base, scratch: scratch.open(), cache, keepsWrites });
+    const newKey = (): string => randomHex(random);
+    return new Draft({ base, scratch: scratch.open(), cache, keepsWrites, newKey });
   }
 
   private touch(node: FileNode): void {

@@ -52,13 +52,13 @@ export class PfsVolume implements Volume {
 
   async change(id: number, change: Change, signal: AbortSignal): Promise<Found> {
     const node = this.deps.nodes.get(id);
-    await this.catalog.refresh(node, signal);
+    // Owners, modes and times are not kept: programs that copy them need not know, nor wait.
+    if (change.sizeBytes !== undefined || !isFile(node)) await this.catalog.refresh(node, signal);
     if (!this.catalog.isWritable(node)) throw new Refusal("EROFS");
     if (change.sizeBytes !== undefined) {
       await this.files.resize(this.file(id), change.sizeBytes, signal);
       await this.catalog.refresh(node, signal);
     }
-    // Owners, modes and times are not kept: programs that copy them need not know.
     return this.catalog.found(node);
   }
 

@@ -1,11 +1,9 @@
-import { packTar, type TarFile } from "../../client/index.ts";
+import { randomHex } from "../../base/random.ts";
 import type { CommitName } from "../../model/commit.ts";
-import type { FileInfo } from "../../model/file.ts";
 import { joinPath } from "../../model/paths.ts";
 import { Refusal } from "../refusal.ts";
 import type { Place } from "../volume.ts";
 import type { Catalog } from "./catalog.ts";
-import { contentOf } from "./content.ts";
 import {
   File,
   isFile,
@@ -82,9 +80,15 @@ export class Rewriter {
       this.deps.nodes.detach(found);
     }
     if (isFile(node)) await this.moveFile(node, source, target, signal);
-    else await this.moveDirectory(node, source, target, signal);
-    this.catalog.names.add(target.parent, target.name);
-    this.deps.nodes.move(node, target.parent, target.name);
+    else {
+      await this.moveDirectory(node, source, target, signal);
+      this.moveNode(node, target);
+    }
+  }
+
+  private moveNode(node: Node, { parent, name }: Spot): void {
+    this.catalog.names.add(parent, name);
+    this.deps.nodes.move(node, parent, name);
   }
 
   private async moveFile(
@@ -93,19 +97,19 @@ export class Rewriter {
     target: Spot,
     signal: AbortSignal,
   ): Promise<void> {
+    const { draft } = node.what;
     // One that was never sent goes to its new name when it is.
-    if (node.what.draft?.isKnown === false) return;
-    await this.files.send(node, signal);
-    const { client } = this.deps;
-    await this.catalog.refreshFile(node, signal, 0);
-    const content = this.files.contentOf(node);
-    const sizeBytes = node.what.draft?.sizeBytes ?? content.sizeBytes;
-    const bytes = (): AsyncIterable<Uint8Array> =>
-      content.fetch({ start: 0, end: sizeBytes }, signal);
-    await this.ask(`write ${target.path}`, target.commit, signal, () =>
-      client.files.put(target.commit, target.path, bytes, { overwrite: true, signal }),
-    );
-    await this.delete(source, signal);
+    const isUnsent = await draft?.alone(() => {
+      if (!draft.isKnown) this.moveNode(node, target);
+      return Promise.resolve(!draft.isKnown);
+    });
+    if (isUnsent === true) return;
+    const move = async (): Promise<void> => {
+      await this.moveSent(source, target, signal);
+      this.moveNode(node, target);
+    };
+    // Nothing may be sent to the old name any more.
+    await this.files.sendThen(node, move, signal);
   }
 
   private async moveDirectory(
@@ -116,48 +120,18 @@ export class Rewriter {
   ): Promise<void> {
     if (target.path.startsWith(`${source.path}/`)) throw new Refusal("EINVAL");
     await this.sendBelow(node, signal);
-    const { client } = this.deps;
-    const move = (path: string): string => target.path + path.slice(source.path.length);
-    const { commit } = source;
-    await this.ask(`make directory ${target.path}`, commit, signal, () =>
-      client.files.makeDirectory(commit, target.path, { signal }),
-    );
-    const directories: string[] = [];
-    const files = this.filesBelow(source, move, directories, signal);
-    await this.ask(`rename ${source.path}`, commit, signal, () =>
-      client.files.putTar(commit, "", packTar(files), { overwrite: true, signal }),
-    );
-    for (const path of directories)
-      await this.ask(`make directory ${path}`, commit, signal, () =>
-        client.files.makeDirectory(commit, path, { signal }),
-      );
-    await this.delete(source, signal);
+    await this.moveSent(source, target, signal);
   }
 
-  private async *filesBelow(
-    { commit, path }: Spot,
-    move: (path: string) => string,
-    directories: string[],
-    signal: AbortSignal,
-  ): AsyncGenerator<TarFile, void, void> {
-    const { client } = this.deps;
-    for await (const info of client.files.list(commit, path, { recurse: true, signal })) {
-      if (info.type === "dir") directories.push(move(info.path));
-      else yield this.tarFile(commit, info, move, signal);
-    }
-  }
-
-  private tarFile(
-    commit: CommitName,
-    info: FileInfo,
-    move: (path: string) => string,
-    signal: AbortSignal,
-  ): TarFile {
-    const { sizeBytes, digest } = info;
-    const content = contentOf(this.deps, { commit, path: () => info.path, key: digest, sizeBytes });
-    const open = (): AsyncIterable<Uint8Array> =>
-      content.fetch({ start: 0, end: sizeBytes }, signal);
-    return { path: move(info.path), sizeBytes, open };
+  private async moveSent(source: Spot, target: Spot, signal: AbortSignal): Promise<void> {
+    const { commit, path: from } = source;
+    const { path: to } = target;
+    const { client, random } = this.deps;
+    // One for all tries: what was done is not there to be done again.
+    const options = { key: randomHex(random), signal };
+    await this.ask(`rename ${from} to ${to}`, commit, signal, () =>
+      client.files.rename(commit, { from, to }, options),
+    );
   }
 
   /** Sends all that was written below a directory. */
@@ -167,8 +141,8 @@ export class Rewriter {
   }
 
   private async takeAway(node: Node, spot: Spot, signal: AbortSignal): Promise<void> {
-    const isUnsent = isFile(node) && node.what.draft?.isKnown === false;
     if (isFile(node)) await this.files.orphan(node, signal);
+    const isUnsent = isFile(node) && node.what.draft?.isKnown === false;
     if (!isUnsent) await this.delete(spot, signal);
     this.deps.nodes.detach(node);
   }

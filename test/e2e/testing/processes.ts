@@ -34,3 +34,20 @@ function read(pid: string, file: string): string {
     return "";
   }
 }
+
+/** Threads of processes that nothing can end: in state D, now and half a second later. */
+export async function stuckThreads(pids: readonly number[]): Promise<string[]> {
+  const before = waitingThreads(pids);
+  if (before.length === 0) return [];
+  await sleep(500);
+  const after = new Set(waitingThreads(pids));
+  return before.filter((thread) => after.has(thread));
+}
+
+function waitingThreads(pids: readonly number[]): string[] {
+  return pids.flatMap((pid) =>
+    readdirSync(`/proc/${pid}/task`)
+      .map((thread) => `${pid}/task/${thread}`)
+      .filter((thread) => /^State:\s+D/m.test(read(thread, "status"))),
+  );
+}
