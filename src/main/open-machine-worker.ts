@@ -4,6 +4,7 @@ import { fetchUrl } from "../base/fetch-url.ts";
 import { openFileCache } from "../filecache/index.ts";
 import { openThreadShuffleCompute } from "../shuffle/index.ts";
 import { openWorker, type Worker, type WorkerOptions } from "../worker/index.ts";
+import { viewDisplays } from "./view-displays.ts";
 import { readBootId } from "./boot-id.ts";
 import { openSecretSource, type SecretPlaces } from "./secret-source.ts";
 
@@ -38,6 +39,7 @@ export async function openMachineWorker(
   const filecache = await openFileCache({ fs, dir, bytesMax, bootId: await readBootId() });
   const shuffle = openThreadShuffleCompute();
   const worker = await openWorker({
+    displays: viewDisplays(parts),
     ...parts,
     filecache,
     fs,
@@ -51,6 +53,7 @@ export async function openMachineWorker(
   return {
     worker,
     async close(signal) {
+      await worker.close();
       await shuffle.close();
       await filecache.close(signal);
     },

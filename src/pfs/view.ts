@@ -1,5 +1,6 @@
 import { CodedError } from "../base/errors.ts";
 import { sha256Of } from "../base/hash.ts";
+import type { ViewFile } from "../model/claimed-task.ts";
 import type { CommitName } from "../model/commit.ts";
 import { keyOfPath, pathOfKey, topOf, type FilePath } from "../model/paths.ts";
 import { wholeShard, type Shard } from "../model/shard.ts";
@@ -135,6 +136,12 @@ export class View {
     const whole = contentDigest(file.entry);
     if (file.bytes === file.entry.content.bytes) return whole;
     return sha256Of([Buffer.from(whole), Buffer.from(JSON.stringify(file.ranges))]).toString("hex");
+  }
+
+  /** What is told of a file or directory to one who cannot open the view. */
+  told(file: ViewEntry): ViewFile {
+    const { path, bytes, entry } = file;
+    return { path, type: entry.type === "dir" ? "dir" : "file", bytes, digest: this.digestOf(file) };
   }
 
   /** Names the content: equal digests, equal files. */

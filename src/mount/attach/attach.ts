@@ -12,6 +12,8 @@ export interface AttachOptions {
   readonly point: string;
   readonly source: string;
   readonly readOnly: boolean;
+  /** Other users get in too. Default: who mounted it alone. */
+  readonly forAll?: boolean;
 }
 
 /** A directory whose content is asked for at a device. */
@@ -39,13 +41,14 @@ export async function takeOver(
  * @throws CodedError `failed_precondition` where the kernel does not let us
  */
 export async function attach(options: AttachOptions, deps: AttachDeps): Promise<Attached> {
-  const { point, source, readOnly } = options;
+  const { point, source, readOnly, forAll = false } = options;
   const { uid, gid } = deps.owner;
   const file = await deps.fs.open(devicePath, "r+").catch((error: unknown) => {
     throw noDevice(error);
   });
   try {
     const flags = ["fd=3", "rootmode=40000", `user_id=${uid}`, `group_id=${gid}`];
+    if (forAll) flags.push("allow_other");
     const words = [...flags, "nosuid", "nodev", readOnly ? "ro" : "rw"].join(",");
     const args = ["-i", "-t", mountType, "-o", words, source, point];
     const ended = await runProgram("mount", args, [file.fd]);

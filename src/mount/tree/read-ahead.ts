@@ -16,15 +16,22 @@ const idleMs = 2_000;
 export class ReadAhead {
   private readonly deps: { cache: ContentCache; clock: Clock };
   private readonly content: Content;
+  private readonly bytesMax: number;
   private end = 0;
   private windowBytes = 0;
   private fetchedTo = 0;
   private flow: Flow | undefined;
   private idle: AbortController | undefined;
 
-  constructor(deps: { cache: ContentCache; clock: Clock }, content: Content) {
+  /** @param bytesMax how far ahead at most */
+  constructor(
+    deps: { cache: ContentCache; clock: Clock },
+    content: Content,
+    bytesMax: number = aheadBytes.last,
+  ) {
     this.deps = deps;
     this.content = content;
+    this.bytesMax = bytesMax;
   }
 
   /** Takes note of what is read. */
@@ -42,7 +49,7 @@ export class ReadAhead {
     if (this.fetchedTo >= this.content.sizeBytes) return;
     if (this.fetchedTo - range.end > this.windowBytes / 2) return;
     const doubled = Math.max(aheadBytes.first, this.windowBytes * 2);
-    this.windowBytes = Math.min(aheadBytes.last, doubled);
+    this.windowBytes = Math.min(this.bytesMax, doubled);
     const end = range.end + this.windowBytes;
     if (!this.extendFlow(end)) this.deps.cache.want(this.content, { start: this.fetchedTo, end });
     this.fetchedTo = end;

@@ -5,7 +5,14 @@ import { CodedError } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
 import { wholeFile } from "../../model/claimed-task.ts";
 import type { WorkerFacts } from "../../model/worker.ts";
-import type { ClaimedTask, TaskOutcome, ViewFile, ViewRef, WorkerHost } from "../worker-host.ts";
+import type {
+  ClaimedTask,
+  DirectoryPage,
+  TaskOutcome,
+  ViewFile,
+  ViewRef,
+  WorkerHost,
+} from "../worker-host.ts";
 
 /** Paths without leading slash to content; `null` is a directory. */
 export type MemTree = ReadonlyMap<string, Buffer | null>;
@@ -152,6 +159,25 @@ export class MemWorkerHost implements WorkerHost {
           digest: sha256(content).toString("hex"),
         };
     }
+  }
+
+  async listDirectory(
+    view: ViewRef,
+    { directory, after = "", count }: DirectoryPage,
+    signal: AbortSignal,
+  ): Promise<ViewFile[]> {
+    const found: ViewFile[] = [];
+    for await (const file of this.listView(view, signal)) {
+      const at = file.path.lastIndexOf("/");
+      const isIn = file.path.slice(0, Math.max(0, at)) === directory;
+      if (isIn && file.path.slice(at + 1) > after && found.length < count) found.push(file);
+    }
+    return found;
+  }
+
+  async findFile(view: ViewRef, path: string, signal: AbortSignal): Promise<ViewFile | undefined> {
+    for await (const file of this.listView(view, signal)) if (file.path === path) return file;
+    return undefined;
   }
 
   async *readFile(
