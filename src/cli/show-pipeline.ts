@@ -49,8 +49,10 @@ export function pipelineText(pipeline: PipelineInfo, context: Context): string {
       : []),
     ...runnerLines(pipeline),
     "Inputs:",
-    formatTable([["NAME", "PARTITION", "INCREMENTAL", ...flagHeaders(pipeline.inputs)], ...inputs]) +
-      "Transform:",
+    formatTable([
+      ["NAME", "PARTITION", "INCREMENTAL", ...flagHeaders(pipeline.inputs)],
+      ...inputs,
+    ]) + "Transform:",
     transformText(pipeline.transform),
     pipeline.recentError === undefined ? "" : ` Recent Error: ${pipeline.recentError} `,
     "Job Counts:",

@@ -214,8 +214,7 @@ export class TaskHost {
     const { claim, transform, inputs, parentOutput } = assignment;
     this.remember(claim.jobId, assignment.outputUid);
     const shown: ClaimedTask["inputs"][number][] = [];
-    for (const input of inputs)
-      shown.push({ ...input, view: await this.views.refOf(input.view) });
+    for (const input of inputs) shown.push({ ...input, view: await this.views.refOf(input.view) });
     return {
       ...claim,
       leaseMs: taskLeaseMs,

@@ -2,7 +2,7 @@ import { codedErrorFrom, isCoded } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import type { Log } from "../base/log.ts";
 import type { HeldView } from "./view-store.ts";
-import type { ViewRef } from "./worker-host.ts";
+import type { ViewRef, WorkerHost } from "./worker-host.ts";
 import type { WorkerFs } from "./worker-options.ts";
 
 /** A view as it is read through a display. */
@@ -23,16 +23,21 @@ interface ViewDisplay {
   close(): Promise<void>;
 }
 
+/** Where a display reads views. */
+type ViewSource = Pick<WorkerHost, "listDirectory" | "findFile" | "readFile">;
+
 /** Displays of this machine. */
 export interface ViewDisplays {
   /** @throws CodedError `failed_precondition` where there can be none, naming the remedy */
-  open(point: string): Promise<ViewDisplay>;
+  open(point: string, source: ViewSource): Promise<ViewDisplay>;
   /** Takes away what a worker that was killed has left below a directory. */
   clear(directory: string): Promise<void>;
 }
 
 /** A view that is brought as it is read. */
 export interface LazyView extends HeldView {
+  /** Of the display that shows it. */
+  readonly mountPoint: string;
   /** What was brought of it since it was held, by whoever had it too. */
   fetchedBytes(): number;
   /** Why a program could not read it since then; undefined when all could. */
@@ -61,6 +66,7 @@ const idleViewsMax = 4;
 export class LazyViews {
   private readonly options: {
     readonly displays: ViewDisplays;
+    readonly host: ViewSource;
     readonly fs: Pick<WorkerFs, "mkdir" | "chmod">;
     /** Exists; of these views alone, and open to nobody else. */
     readonly directory: string;
@@ -90,6 +96,7 @@ export class LazyViews {
     let isHeld = true;
     return {
       path: displayed.path,
+      mountPoint: display.point,
       fetchedBytes: () => view.fetchedBytes - bytesBefore,
       failure: () =>
         display.hasEnded
@@ -122,12 +129,12 @@ export class LazyViews {
   }
 
   private async open(): Promise<Display> {
-    const { displays, fs, directory, log } = this.options;
+    const { displays, host, fs, directory, log } = this.options;
     // Never the same twice: what a sandbox saw of one that has ended is not the next one.
     const point = `${directory}/${++this.points}`;
     try {
       await fs.mkdir(point, { recursive: true });
-      const shown = await displays.open(point);
+      const shown = await displays.open(point, host);
       const display = { point, shown, views: new Map(), hasEnded: false };
       const forget = (): void => {
         display.hasEnded = true;

@@ -31,6 +31,8 @@ export interface Stage {
   readonly inherited: Inherited | undefined;
   /** Inputs that are brought as they are read. */
   readonly lazy: readonly LazyInput[];
+  /** The mount that shows those: what began before it does not see them. */
+  readonly mountPoint: string | undefined;
   release(): void;
 }
 
@@ -68,7 +70,8 @@ export async function stageInputs(
     await fs.chmod(out, 0o777);
     const prev = task.parentOutput === undefined ? undefined : held.at(-1);
     const inherited = prev === undefined ? undefined : await inherit(fs, prev.path, out, signal);
-    return { mounts, out, inherited, lazy, release };
+    const mountPoint = lazy[0]?.view.mountPoint;
+    return { mounts, out, inherited, lazy, mountPoint, release };
   } catch (error) {
     release();
     throw error;
@@ -81,7 +84,8 @@ async function holdLazy(
   { name, view }: ClaimedTask["inputs"][number],
 ): Promise<LazyView | undefined> {
   try {
-    if (lazyViews === undefined) throw new CodedError("failed_precondition", "This worker has no mounts");
+    if (lazyViews === undefined)
+      throw new CodedError("failed_precondition", "This worker has no mounts");
     return await lazyViews.hold(view);
   } catch (error) {
     if (isCoded(error, "unavailable")) throw error;

@@ -4,7 +4,7 @@ import { nameBytesMax } from "../volume.ts";
 import type { ViewNode, ViewNodes } from "./view-nodes.ts";
 
 /** Names that are asked for, and held, at a time. */
-const pageCount = 2_000;
+const pageCount = 500;
 
 /** The names of one directory, as one program reads them. */
 export class OpenNames {

@@ -1,7 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { CodedError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import { MiB } from "../../base/size.ts";
+import { KiB, MiB } from "../../base/size.ts";
 import type { ViewRef } from "../../model/claimed-task.ts";
 import { attach } from "../attach/attach.ts";
 import { detach, listMounts, type AttachDeps } from "../attach/mount-point.ts";
@@ -10,6 +10,9 @@ import { ContentCache } from "../tree/content-cache.ts";
 import { ShownView } from "./shown-view.ts";
 import type { ViewSource } from "./view-source.ts";
 import { ViewVolume } from "./view-volume.ts";
+
+/** Who reads part of a file is not to be brought much more. */
+const aheadBytes = 128 * KiB;
 
 export interface ViewMountOptions extends AttachDeps {
   readonly source: ViewSource;
@@ -44,7 +47,7 @@ export async function openViewMount(point: string, options: ViewMountOptions): P
       "failed_precondition",
       "Cannot mount inputs: a worker that is not root may not. Run pachd as root",
     );
-  const place = { point, source: "pfs@tasks", readOnly: true, forAll: true };
+  const place = { point, source: "pfs@tasks", readOnly: true, forAll: true, aheadBytes };
   const attached = await attach(place, options);
   const cache = new ContentCache(cacheBytesMax);
   const volume = new ViewVolume({ cache, clock });

@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import { MiB } from "../../base/size.ts";
+import { KiB, MiB } from "../../base/size.ts";
 import { joinPath } from "../../model/paths.ts";
 import { Refusal } from "../refusal.ts";
 import { ContentCache } from "../tree/content-cache.ts";
@@ -24,7 +24,7 @@ import { bareDirectory, ViewNodes, type ViewNode } from "./view-nodes.ts";
 /** What is shown never changes. */
 const foreverMs = 24 * 3_600_000;
 /** Who reads part of a file is not to be brought much more. */
-const aheadBytesMax = 2 * MiB;
+const aheadBytes = { first: 128 * KiB, last: 4 * MiB, part: 0.5 };
 
 interface OpenFile {
   readonly content: Content;
@@ -78,7 +78,7 @@ export class ViewVolume implements Volume {
     if (write) throw new Refusal("EROFS");
     if (view === undefined || file.type === "dir") throw new Refusal("EISDIR");
     const content = view.contentOf(file);
-    const ahead = new ReadAhead({ cache: this.cache, clock: this.clock }, content, aheadBytesMax);
+    const ahead = new ReadAhead({ cache: this.cache, clock: this.clock }, content, aheadBytes);
     return await Promise.resolve({ handle: this.files.add({ content, ahead }), isCacheGood: true });
   }
 
