@@ -58,9 +58,7 @@ const readAll =
 describe("lazy inputs", options, () => {
   it("show what staged ones show, whoever reads them", options, async (t) => {
     const bench = await openBench(t);
-    const many = Object.fromEntries(
-      Array.from({ length: 700 }, (_, i) => [`many/${i}`, `${i}\n`]),
-    );
+    const many = Object.fromEntries(Array.from({ length: 700 }, (_, i) => [`many/${i}`, `${i}\n`]));
     const large = Buffer.from(Array.from({ length: 700_001 }, (_, i) => (i * i) >> 5));
     const view = bench.host.addView({
       ...many,

@@ -141,7 +141,12 @@ export class View {
   /** What is told of a file or directory to one who cannot open the view. */
   told(file: ViewEntry): ViewFile {
     const { path, bytes, entry } = file;
-    return { path, type: entry.type === "dir" ? "dir" : "file", bytes, digest: this.digestOf(file) };
+    return {
+      path,
+      type: entry.type === "dir" ? "dir" : "file",
+      bytes,
+      digest: this.digestOf(file),
+    };
   }
 
   /** Names the content: equal digests, equal files. */
