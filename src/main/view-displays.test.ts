@@ -17,7 +17,8 @@ import type { ClaimedTask, ViewRef } from "../model/claimed-task.ts";
 import { never } from "../pfs/testing/open-test-pfs.ts";
 import { TaskHost } from "../pps/index.ts";
 import { openTestPps } from "../pps/testing/open-test-pps.ts";
-import { openProcessRunner, probeNamespaces } from "../runner/index.ts";
+import { images, makeImages, testDocker } from "../runner/docker/testing/test-docker.ts";
+import { openDockerRunner, openProcessRunner, probeNamespaces } from "../runner/index.ts";
 import { openInlineShuffleCompute } from "../shuffle/index.ts";
 import { openWorker, type Worker } from "../worker/index.ts";
 import { openWorkerBench, type WorkerBench } from "../worker/testing/worker-bench.ts";
@@ -270,3 +271,40 @@ async function settle(pps: ReturnType<typeof openTestPps>, worker: Worker): Prom
     if (jobs.every(({ state }) => state !== "creating" && state !== "running")) return;
   }
 }
+
+describe("lazy inputs in containers", { skip: skip || testDocker.skip, timeout: 60_000 }, () => {
+  // One keeps its container for the next task, the other has no shell for that.
+  for (const [image, cat] of [
+    ["shell", "cat"],
+    ["single", "/cat"],
+  ] as const) {
+    it(`are shown in containers of the image ${image}`, async (t) => {
+      await makeImages(image);
+      const home = await fs.mkdtemp(`${tmpdir()}/mammoth-lazy-`);
+      const runner = await openDockerRunner({
+        fs,
+        clock,
+        random: systemRandom,
+        log: silentLog,
+        address: testDocker.address,
+        scratch: `${home}/containers`,
+        machine: "test",
+        user: undefined,
+      });
+      const bench = await openWorkerBench({ displays, runner });
+      t.after(async () => {
+        await runner.close();
+        await bench.worker.close();
+        await bench.close();
+        await removeTree(fs, home);
+      });
+      for (const text of ["one\n", "two\n"]) {
+        const view = bench.host.addView({ "d/f": text, g: "g" });
+        const task = { image: images[image], cmd: [cat, "/pfs/a/d/f"], ...lazily("a", view) };
+        const { log, outcome } = await bench.run(task);
+        assert.equal(log, `${text}Fetched ${text.length} bytes of the files of input a\n`);
+        assert.equal(outcome?.kind, "success");
+      }
+    });
+  }
+});

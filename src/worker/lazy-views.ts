@@ -1,4 +1,4 @@
-import { codedErrorFrom, isCoded } from "../base/errors.ts";
+import { codedErrorFrom, isCoded, type CodedError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import type { Log } from "../base/log.ts";
 import type { HeldView } from "./view-store.ts";
@@ -19,7 +19,7 @@ interface DisplayedView {
 interface ViewDisplay {
   /** Settles when it shows nothing any more. */
   readonly ended: Promise<void>;
-  show(name: string, ref: ViewRef): { readonly view: DisplayedView; hide(): void };
+  show(name: string, ref: ViewRef): { readonly view: DisplayedView; readonly hide: () => void };
   close(): Promise<void>;
 }
 
@@ -76,7 +76,7 @@ export class LazyViews {
   private points = 0;
   private names = 0;
   /** Why there is no display: for good, since a sandbox that began without one would not see it. */
-  private refused: unknown;
+  private refused: CodedError | undefined;
 
   constructor(options: LazyViews["options"]) {
     this.options = options;

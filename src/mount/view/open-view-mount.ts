@@ -29,7 +29,7 @@ export interface ViewMount {
   /** Settles when it has been taken away, by whomever: nothing is shown any more. */
   readonly ended: Promise<void>;
   /** Shows a view as the directory `name`, which is not used again. */
-  show(name: string, ref: ViewRef): { readonly view: ShownView; hide(): void };
+  show(name: string, ref: ViewRef): { readonly view: ShownView; readonly hide: () => void };
   /** Takes it away, also when programs still use it: for them it ends. */
   close(): Promise<void>;
 }

@@ -2,7 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { KiB, MiB } from "../../base/size.ts";
 import { joinPath } from "../../model/paths.ts";
 import { Refusal } from "../refusal.ts";
-import { ContentCache } from "../tree/content-cache.ts";
+import type { ContentCache } from "../tree/content-cache.ts";
 import type { Content } from "../tree/content.ts";
 import { Handles } from "../tree/handles.ts";
 import { ReadAhead } from "../tree/read-ahead.ts";
