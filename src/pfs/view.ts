@@ -118,6 +118,13 @@ export class View {
 
   /** The direct children of a directory, by name, after the child named `after`. */
   async *children(dir: FilePath, after?: string): AsyncGenerator<ViewEntry, void, void> {
+    if (dir === "" && this.top !== undefined) {
+      const isNext =
+        after === undefined || Buffer.compare(keyOfPath(after), keyOfPath(this.top)) < 0;
+      const entry = isNext ? await this.find(this.top as FilePath) : undefined;
+      if (entry !== undefined) yield entry;
+      return;
+    }
     const options =
       after === undefined ? {} : { after: keyOfPath(dir === "" ? after : `${dir}/${after}`) };
     for await (const entry of listChildren(this.tree, keyOfPath(dir), options, this.nodes))

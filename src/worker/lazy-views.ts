@@ -68,7 +68,7 @@ export class LazyViews {
     readonly displays: ViewDisplays;
     readonly host: ViewSource;
     readonly fs: Pick<WorkerFs, "mkdir" | "chmod">;
-    /** Exists; of these views alone, and open to nobody else. */
+    /** Of these views alone; made when it is needed, and open to nobody else. */
     readonly directory: string;
     readonly log: Log;
   };
@@ -133,7 +133,9 @@ export class LazyViews {
     // Never the same twice: what a sandbox saw of one that has ended is not the next one.
     const point = `${directory}/${++this.points}`;
     try {
-      await fs.mkdir(point, { recursive: true });
+      await fs.mkdir(directory, { recursive: true });
+      await fs.chmod(directory, 0o700);
+      await fs.mkdir(point);
       const shown = await displays.open(point, host);
       const display = { point, shown, views: new Map(), hasEnded: false };
       const forget = (): void => {

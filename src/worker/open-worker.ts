@@ -70,9 +70,11 @@ async function openLazyViews(options: WorkerOptions): Promise<LazyViews | undefi
   const { displays, fs, scratch } = options;
   if (displays === undefined) return undefined;
   const directory = `${scratch}/lazy`;
-  await displays.clear(directory);
+  const isThere = await fs.stat(directory).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) await displays.clear(directory);
   await removeTree(fs, directory);
-  await fs.mkdir(directory, { recursive: true });
-  await fs.chmod(directory, 0o700);
   return new LazyViews({ ...options, displays, directory });
 }

@@ -12,7 +12,8 @@ export class ViewNode {
   /** Undefined above all views. */
   readonly view: ShownView | undefined;
   uses = 0;
-  readonly children = new Map<string, ViewNode>();
+  /** Of a directory. */
+  readonly children: Map<string, ViewNode> | undefined;
 
   constructor(
     id: number,
@@ -24,6 +25,7 @@ export class ViewNode {
     this.name = place.name;
     this.file = what.file;
     this.view = what.view;
+    this.children = what.file.type === "dir" ? new Map() : undefined;
   }
 }
 
@@ -49,11 +51,11 @@ export class ViewNodes {
 
   /** The node of a name: the known one, since nothing here ever changes. */
   add(parent: ViewNode, name: string, file: ViewFile, view = parent.view): ViewNode {
-    const known = parent.children.get(name);
+    const known = parent.children?.get(name);
     if (known !== undefined) return known;
     const node = new ViewNode(++this.lastId, { parent, name }, { file, view });
     this.nodes.set(node.id, node);
-    parent.children.set(name, node);
+    parent.children?.set(name, node);
     return node;
   }
 
@@ -66,7 +68,7 @@ export class ViewNodes {
 
   /** Drops a node that nobody needs, and those above it that nobody needs any more; never a view. */
   dropUnused(node: ViewNode): void {
-    for (let at = node; at.uses === 0 && at.children.size === 0;) {
+    for (let at = node; at.uses === 0 && (at.children?.size ?? 0) === 0;) {
       const { parent } = at;
       if (parent?.view === undefined) return;
       this.drop(at);
@@ -78,7 +80,7 @@ export class ViewNodes {
   remove(top: ViewNode): void {
     const left = [top];
     for (let node = left.pop(); node !== undefined; node = left.pop()) {
-      left.push(...node.children.values());
+      for (const child of node.children?.values() ?? []) left.push(child);
       this.nodes.delete(node.id);
     }
     this.drop(top);
@@ -86,6 +88,6 @@ export class ViewNodes {
 
   private drop(node: ViewNode): void {
     this.nodes.delete(node.id);
-    node.parent?.children.delete(node.name);
+    node.parent?.children?.delete(node.name);
   }
 }

@@ -56,7 +56,7 @@ export class ViewVolume implements Volume {
 
   async lookup({ directory, name }: Place, signal: AbortSignal): Promise<Found | Missing> {
     const parent = this.nodes.get(directory);
-    if (parent.file.type !== "dir") throw new Refusal("ENOTDIR");
+    if (parent.children === undefined) throw new Refusal("ENOTDIR");
     if (Buffer.byteLength(name) > nameBytesMax) throw new Refusal("ENAMETOOLONG");
     const known = parent.children.get(name) ?? (await this.find(parent, name, signal));
     // A name of a view that is not there may be one that comes.
