@@ -34,7 +34,7 @@ const skip = !probe.works
   : !hasDevice || process.getuid?.() !== 0
     ? "/dev/fuse is missing or not ours"
     : false;
-const options = { skip, timeout: 60_000 };
+const options = { skip, timeout: 120_000 };
 const clock = systemClock();
 const displays = viewDisplays({ clock, log: silentLog });
 
@@ -54,9 +54,9 @@ function lazily(name: string, view: ViewRef): Pick<ClaimedTask, "inputs"> {
 /** Programs that read all they see, as directories, names, sizes and content. */
 const readAll =
   "cd /pfs/a && find . | LC_ALL=C sort && find . -type f -printf '%p %s %m\\n' | LC_ALL=C sort && " +
-  "find . -type f -not -path './many/1*' -print0 | LC_ALL=C sort -z | xargs -0 cat | sha256sum";
+  "find . -type f -not -path './many/*' -print0 | LC_ALL=C sort -z | xargs -0 cat | sha256sum";
 
-describe("lazy inputs", options, () => {
+describe("lazy inputs", { skip }, () => {
   it("show what staged ones show, whoever reads them", options, async (t) => {
     const bench = await openBench(t);
     const many = Object.fromEntries(Array.from({ length: 700 }, (_, i) => [`many/${i}`, `${i}\n`]));
@@ -272,7 +272,7 @@ async function settle(pps: ReturnType<typeof openTestPps>, worker: Worker): Prom
   }
 }
 
-describe("lazy inputs in containers", { skip: skip || testDocker.skip, timeout: 60_000 }, () => {
+describe("lazy inputs in containers", { skip: skip || testDocker.skip }, () => {
   // One keeps its container for the next task, the other has no shell for that.
   for (const [image, cat] of [
     ["shell", "cat"],
