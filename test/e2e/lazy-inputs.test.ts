@@ -17,7 +17,7 @@ import { TestWorker } from "./testing/worker.ts";
 const skip = whyNoMount() ?? false;
 const options = { skip, timeout: 120_000 };
 const kills = Number(process.env["MAMMOTH_LAZY_KILLS"] ?? 1);
-const large = seededBytes("lazy", 40_000_000);
+const large = seededBytes("lazy", 10_000_000);
 const sum = `${createHash("sha256").update(large).digest("hex")}  -\n`;
 
 function mountsBelow(folder: string): string[] {
@@ -35,7 +35,7 @@ function flagFor(t: TestContext): string {
 /** A job that reads here and there until the flag is there, and then all. */
 async function startJob(daemon: TestDaemon, flag: string): Promise<void> {
   const script =
-    "n=0; until [ -e $FLAG ]; do dd if=/pfs/data/large bs=4096 skip=$((n * 37 % 9000)) count=9 status=none; n=$((n + 1)); done " +
+    "n=0; until [ -e $FLAG ]; do dd if=/pfs/data/large bs=4096 skip=$((n * 37 % 2400)) count=9 status=none; n=$((n + 1)); sleep 0.01; done " +
     "> /dev/null; sha256sum < /pfs/data/large > /pfs/out/sum";
   const spec = {
     pipeline: { name: "reading" },
