@@ -5,8 +5,8 @@ import type { Context } from "./context.ts";
 import { ago, humanDuration } from "./human-time.ts";
 import type { Listing } from "./listing.ts";
 import {
-  eachCell,
-  eachHeader,
+  flagCells,
+  flagHeaders,
   parallelismText,
   runnerLines,
   timeoutTexts,
@@ -72,12 +72,12 @@ function limitsText(limits: Limits): string {
 /** A job in words; the spaces at line ends are the original's. */
 export function jobText(job: JobInfo, context: Context): string {
   const limits = limitsText(job.limits);
-  const inputs = job.inputs.map(({ commit, method, each }) => [
+  const inputs = job.inputs.map(({ commit, method, ...flags }) => [
     commit.repo,
     commit.id,
     method.partition,
     method.incremental,
-    ...eachCell(job.inputs, each),
+    ...flagCells(job.inputs, flags),
   ]);
   return [
     `ID: ${job.id} `,
@@ -95,7 +95,7 @@ export function jobText(job: JobInfo, context: Context): string {
     ...runnerLines(job),
     "Inputs:",
     formatTable([
-      ["NAME", "COMMIT", "PARTITION", "INCREMENTAL", ...eachHeader(job.inputs)],
+      ["NAME", "COMMIT", "PARTITION", "INCREMENTAL", ...flagHeaders(job.inputs)],
       ...inputs,
     ]) + "Transform:",
     transformText(job.transform),

@@ -3,8 +3,8 @@ import type { Context } from "./context.ts";
 import { ago } from "./human-time.ts";
 import type { Listing } from "./listing.ts";
 import {
-  eachCell,
-  eachHeader,
+  flagCells,
+  flagHeaders,
   parallelismText,
   runnerLines,
   timeoutTexts,
@@ -27,11 +27,11 @@ const countedStates: readonly JobState[] = ["creating", "running", "failure", "s
 
 /** A pipeline in words, laid out as the original does. */
 export function pipelineText(pipeline: PipelineInfo, context: Context): string {
-  const inputs = pipeline.inputs.map(({ repo, method, each }) => [
+  const inputs = pipeline.inputs.map(({ repo, method, ...flags }) => [
     repo,
     method.partition,
     method.incremental,
-    ...eachCell(pipeline.inputs, each),
+    ...flagCells(pipeline.inputs, flags),
   ]);
   const limits = [`retries ${pipeline.limits.retries}`, ...timeoutTexts(pipeline.limits)];
   const counts = countedStates.map(
@@ -49,8 +49,10 @@ export function pipelineText(pipeline: PipelineInfo, context: Context): string {
       : []),
     ...runnerLines(pipeline),
     "Inputs:",
-    formatTable([["NAME", "PARTITION", "INCREMENTAL", ...eachHeader(pipeline.inputs)], ...inputs]) +
-      "Transform:",
+    formatTable([
+      ["NAME", "PARTITION", "INCREMENTAL", ...flagHeaders(pipeline.inputs)],
+      ...inputs,
+    ]) + "Transform:",
     transformText(pipeline.transform),
     pipeline.recentError === undefined ? "" : ` Recent Error: ${pipeline.recentError} `,
     "Job Counts:",

@@ -57,17 +57,24 @@ function isEmpty(value: string | number | boolean | object): boolean {
   return value === "" || value === false;
 }
 
-/** Inputs that may have a task for each entry. */
-type Inputs = readonly { readonly each: boolean }[];
-
-/** A column that is there only when an input has a task for each entry. */
-export function eachHeader(inputs: Inputs): string[] {
-  return inputs.some(({ each }) => each) ? ["EACH"] : [];
+/** An input that may have a task for each entry, or come through a mount. */
+interface Input {
+  readonly each: boolean;
+  readonly lazy?: boolean;
 }
 
-/** What stands in that column. */
-export function eachCell(inputs: Inputs, each: boolean): string[] {
-  return eachHeader(inputs).map(() => (each ? "yes" : "no"));
+/** Columns that are there only when an input has a task for each entry, or comes through a mount. */
+export function flagHeaders(inputs: readonly Input[]): ("EACH" | "LAZY")[] {
+  return [
+    ...(inputs.some(({ each }) => each) ? (["EACH"] as const) : []),
+    ...(inputs.some(({ lazy }) => lazy) ? (["LAZY"] as const) : []),
+  ];
+}
+
+/** What stands in those columns. */
+export function flagCells(inputs: readonly Input[], { each, lazy }: Input): string[] {
+  const flags = { EACH: each, LAZY: lazy };
+  return flagHeaders(inputs).map((name) => (flags[name] === true ? "yes" : "no"));
 }
 
 /** `constant:2 `, as the original prints it, a space after each field. */

@@ -8,6 +8,7 @@ import { wholeFile } from "../model/claimed-task.ts";
 import type {
   ByteRange,
   ClaimedTask,
+  DirectoryPage,
   HeldTask,
   TaskOutcome,
   ViewFile,
@@ -103,6 +104,28 @@ export class RemoteWorkerHost {
   ): AsyncGenerator<ViewFile, void, void> {
     const call: Call = { method: "GET", path: "/worker/view", query: { view }, signal };
     yield* jsonLines<ViewFile>(await this.connection.bytes(call));
+  }
+
+  /** Files and directories that lie directly in a directory of a view. */
+  async listDirectory(
+    { token: view }: ViewRef,
+    wanted: DirectoryPage,
+    signal: AbortSignal,
+  ): Promise<ViewFile[]> {
+    const path = "/worker/view/directory";
+    const call: Call = { method: "GET", path, query: { view, ...wanted }, signal };
+    const { files } = await this.connection.json<{ files: ViewFile[] }>(call);
+    return files;
+  }
+
+  /** A file or directory of a view; undefined when the view shows none there. */
+  async findFile(
+    { token: view }: ViewRef,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<ViewFile | undefined> {
+    const call: Call = { method: "GET", path: "/worker/view/entry", query: { view, path }, signal };
+    return (await this.connection.json<{ file?: ViewFile }>(call)).file;
   }
 
   /** The content of a file of a view. */

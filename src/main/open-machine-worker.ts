@@ -5,6 +5,7 @@ import { openFileCache } from "../filecache/index.ts";
 import { openBucket } from "../objectstore/index.ts";
 import { openThreadShuffleCompute } from "../shuffle/index.ts";
 import { openWorker, type Worker, type WorkerOptions } from "../worker/index.ts";
+import { viewDisplays } from "./view-displays.ts";
 import { readBootId } from "./boot-id.ts";
 import { openSecretSource, type SecretPlaces } from "./secret-source.ts";
 
@@ -42,6 +43,7 @@ export async function openMachineWorker(
   const filecache = await openFileCache({ fs, dir, bytesMax, bootId: await readBootId() });
   const shuffle = openThreadShuffleCompute();
   const worker = await openWorker({
+    displays: viewDisplays(parts),
     ...parts,
     filecache,
     fs,
@@ -56,6 +58,7 @@ export async function openMachineWorker(
   return {
     worker,
     async close(signal) {
+      await worker.close();
       await shuffle.close();
       await filecache.close(signal);
     },

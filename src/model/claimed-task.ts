@@ -28,6 +28,15 @@ export interface ViewFile {
   readonly digest: string;
 }
 
+/** Part of what lies directly in a directory of a view. */
+export interface DirectoryPage {
+  /** Without leading slash; empty for the top. */
+  readonly directory: string;
+  /** Begins behind this name. Default: with the first. */
+  readonly after?: string | undefined;
+  readonly count: number;
+}
+
 /** One try of a task in a worker's hands. */
 export interface HeldTask {
   readonly jobId: string;
@@ -50,8 +59,12 @@ export interface ClaimedTask extends HeldTask {
   /** The command is killed when it runs for longer, and the attempt has failed. Default: as long as it takes. */
   readonly timeoutMs?: number;
   readonly demands?: Demands;
-  /** Shown read-only at `/pfs/<name>`. */
-  readonly inputs: readonly { readonly name: string; readonly view: ViewRef }[];
+  /** Shown read-only at `/pfs/<name>`; a lazy one through a mount. */
+  readonly inputs: readonly {
+    readonly name: string;
+    readonly view: ViewRef;
+    readonly lazy?: boolean;
+  }[];
   /** The command is a server to which this is to be sent; nothing is shown below `/pfs` then. Default: it is none. */
   readonly server?: ServerWork;
   /** The output of the job before, shown read-only at `/pfs/prev` and as the start of `/pfs/out`. */

@@ -26,6 +26,7 @@ export interface JobSpecInput {
   readonly method: Method;
   readonly runEmpty: boolean;
   readonly each: boolean;
+  readonly lazy: boolean;
 }
 
 /** What create-job and run-pipeline are given. What is undefined comes from the pipeline. */

@@ -15,6 +15,8 @@ export interface JobInput {
   readonly runEmpty: boolean;
   /** One task for each top-level file or directory. */
   readonly each: boolean;
+  /** Shown through a mount, and not laid out as files. Default: laid out. */
+  readonly lazy?: boolean;
 }
 
 /** How far a job has come. */
@@ -94,6 +96,7 @@ export interface PipelineInfo {
     readonly method: Method;
     readonly runEmpty: boolean;
     readonly each: boolean;
+    readonly lazy?: boolean;
   }[];
   readonly outputRepo: string;
   readonly createdMicros: number;

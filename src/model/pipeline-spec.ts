@@ -27,6 +27,8 @@ export interface PipelineInput {
   readonly runEmpty: boolean;
   /** One task for each top-level file or directory. */
   readonly each: boolean;
+  /** Shown through a mount that brings what is read of it, and not laid out as files. Default: laid out. */
+  readonly lazy?: boolean;
 }
 
 /** What create-pipeline is given, parsed, with every default filled in. */
@@ -72,11 +74,12 @@ export function parsePipelineSpec(document: unknown): PipelineSpec {
   const parsed = pipelineSpecSchema.safeParse(camelFields(document));
   if (!parsed.success) throw specError("pipeline spec", parsed.error.issues, knownFields);
   const spec = parsed.data;
-  const inputs = spec.inputs.map(({ repo, method, runEmpty, each }) => ({
+  const inputs = spec.inputs.map(({ repo, method, runEmpty, each, lazy }) => ({
     repo: parseRepoName(repo.name),
     method,
     runEmpty,
     each,
+    ...(lazy ? { lazy } : {}),
   }));
   const repos = inputs.map((input) => input.repo);
   const twice = repos.find((repo, index) => repos.indexOf(repo) !== index);

@@ -159,13 +159,19 @@ export function wholeIfMapReduce<T extends InputFlags>(
 ): T[] {
   if (mapReduce === undefined) return [...inputs];
   const method: Method = { partition: "BLOCK", incremental: "NONE" };
-  return inputs.map((input) => ({ ...input, method, runEmpty: true, each: false }));
+  return inputs.map(({ lazy: _unused, ...input }) => ({
+    ...(input as T),
+    method,
+    runEmpty: true,
+    each: false,
+  }));
 }
 
 interface InputFlags {
   readonly method: Method;
   readonly runEmpty: boolean;
   readonly each: boolean;
+  readonly lazy?: boolean;
 }
 
 /** `parallelismSpec` of every spec. */
@@ -199,6 +205,7 @@ export const inputFields = {
     .transform((method) => method as Method),
   runEmpty: z.boolean().default(false),
   each: z.boolean().default(false),
+  lazy: z.boolean().default(false),
 };
 
 /** Known fields by the place they are in, for hints; `inputs[]` comes from the spec. */

@@ -7,4 +7,5 @@ export {
   type AttachDeps,
 } from "./attach/mount-point.ts";
 export type { MountedAt } from "./attach/mount-list.ts";
+export { clearMounts, openViewMount, type ViewMount } from "./view/open-view-mount.ts";
 export { openMount, type Mount, type MountOptions } from "./open-mount.ts";

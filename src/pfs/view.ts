@@ -1,5 +1,6 @@
 import { CodedError } from "../base/errors.ts";
 import { sha256Of } from "../base/hash.ts";
+import type { ViewFile } from "../model/claimed-task.ts";
 import type { CommitName } from "../model/commit.ts";
 import { keyOfPath, pathOfKey, topOf, type FilePath } from "../model/paths.ts";
 import { wholeShard, type Shard } from "../model/shard.ts";
@@ -117,6 +118,13 @@ export class View {
 
   /** The direct children of a directory, by name, after the child named `after`. */
   async *children(dir: FilePath, after?: string): AsyncGenerator<ViewEntry, void, void> {
+    if (dir === "" && this.top !== undefined) {
+      const isNext =
+        after === undefined || Buffer.compare(keyOfPath(after), keyOfPath(this.top)) < 0;
+      const entry = isNext ? await this.find(this.top as FilePath) : undefined;
+      if (entry !== undefined) yield entry;
+      return;
+    }
     const options =
       after === undefined ? {} : { after: keyOfPath(dir === "" ? after : `${dir}/${after}`) };
     for await (const entry of listChildren(this.tree, keyOfPath(dir), options, this.nodes))
@@ -135,6 +143,17 @@ export class View {
     const whole = contentDigest(file.entry);
     if (file.bytes === file.entry.content.bytes) return whole;
     return sha256Of([Buffer.from(whole), Buffer.from(JSON.stringify(file.ranges))]).toString("hex");
+  }
+
+  /** What is told of a file or directory to one who cannot open the view. */
+  told(file: ViewEntry): ViewFile {
+    const { path, bytes, entry } = file;
+    return {
+      path,
+      type: entry.type === "dir" ? "dir" : "file",
+      bytes,
+      digest: this.digestOf(file),
+    };
   }
 
   /** Names the content: equal digests, equal files. */

@@ -72,9 +72,9 @@ async function jobOf(
   const given =
     spec.inputs === undefined && pipeline !== undefined
       ? await ownInputs(deps, pipeline)
-      : (spec.inputs ?? []).map(({ method, runEmpty, each }, i) => {
+      : (spec.inputs ?? []).map(({ method, runEmpty, each, lazy }, i) => {
           const { repo, uid, id: commitId } = parts.inputs[i]!;
-          return { repo, uid, commitId, method, runEmpty, each };
+          return { repo, uid, commitId, method, runEmpty, each, lazy };
         });
   const inputs = wholeIfMapReduce(given, transform);
   requireStages(deps, transform);
@@ -132,8 +132,8 @@ async function ownInputs(deps: PpsDeps, pipeline: PipelineDetail): Promise<NewJo
     const set: InputSet | undefined = inputSetsOf(trigger, repos).at(-1)?.inputs;
     if (set === undefined) continue;
     return set.map(({ repo, uid, id }, i) => {
-      const { method, runEmpty, each } = specs[i]!;
-      return { repo, uid, commitId: id, method, runEmpty, each };
+      const { method, runEmpty, each, lazy = false } = specs[i]!;
+      return { repo, uid, commitId: id, method, runEmpty, each, lazy };
     });
   }
   throw new CodedError(

@@ -153,6 +153,26 @@ describe("a pipeline whose tasks are reused", () => {
     );
   });
 
+  it("does not ask whether inputs were shown lazily", async (t) => {
+    const pps = openTestPps(t);
+    await pps.pfs.repo("a");
+    await pps.pipeline("p", { a: each }, { reuse: true });
+    await commit(pps, "a", { x: "x", y: "y" });
+    await pps.settle();
+    const document = {
+      pipeline: { name: "p" },
+      transform: { cmd: ["true"] },
+      parallelism_spec: { constant: 1 },
+      inputs: [{ repo: { name: "a" }, ...each, lazy: true }],
+      reuse: true,
+    };
+    await updatePipeline(pps.deps, localPrincipal, { document, archive: true });
+    await pps.settle();
+    assert.deepEqual(await ranAndSkipped(pps, "p", 0), [2, 0]);
+    assert.deepEqual(await ranAndSkipped(pps, "p", 1), [0, 2]);
+    const [before, after] = await pps.jobs("p");
+    assert.deepEqual([before!.inputs[0]!.lazy, after!.inputs[0]!.lazy], [undefined, true]);
+  });
   it("runs all again when its program, its environment or another input changes", async (t) => {
     const pps = openTestPps(t);
     await pps.pfs.repo("a");

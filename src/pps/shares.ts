@@ -10,6 +10,8 @@ import { stageText } from "./stages.ts";
 export interface Share {
   readonly name: string;
   readonly view: ViewSpec;
+  /** To be shown through a mount. */
+  readonly lazy?: boolean;
 }
 
 /** What a task is shown of each input: a shard of it, or one top-level entry. */
@@ -31,7 +33,8 @@ export async function sharesOf(
     const share = input.each
       ? await entryOf(deps, { jobId: job.info.id, position: i, number: digits[i]! })
       : { shard: shards[i]! };
-    shares.push({ name: input.repo, view: { ...view, ...share } });
+    const lazy = input.lazy ? { lazy: true } : {};
+    shares.push({ name: input.repo, view: { ...view, ...share }, ...lazy });
   }
   return shares;
 }

@@ -4,6 +4,7 @@ import {
   wholeFile,
   type ByteRange,
   type ClaimedTask,
+  type DirectoryPage,
   type HeldTask,
   type TaskOutcome,
   type ViewFile,
@@ -98,13 +99,31 @@ export class TaskHost {
     const view = await this.views.open(ref);
     for await (const file of view.below("")) {
       signal.throwIfAborted();
-      yield {
-        path: file.path,
-        type: file.entry.type === "dir" ? "dir" : "file",
-        bytes: file.bytes,
-        digest: view.digestOf(file),
-      };
+      yield view.told(file);
     }
+  }
+
+  /** Files and directories that lie directly in a directory of a view. */
+  async listDirectory(
+    ref: Pick<ViewRef, "token">,
+    { directory, after, count }: DirectoryPage,
+    signal: AbortSignal,
+  ): Promise<ViewFile[]> {
+    const view = await this.views.open(ref);
+    const files: ViewFile[] = [];
+    for await (const file of view.children(directory, after)) {
+      signal.throwIfAborted();
+      if (files.length >= count) break;
+      files.push(view.told(file));
+    }
+    return files;
+  }
+
+  /** A file or directory of a view; undefined when the view shows none there. */
+  async findFile(ref: Pick<ViewRef, "token">, path: string): Promise<ViewFile | undefined> {
+    const view = await this.views.open(ref);
+    const file = await view.find(path);
+    return file === undefined ? undefined : view.told(file);
   }
 
   /** The content of a file of a view, as the view shows it. */
@@ -195,8 +214,7 @@ export class TaskHost {
     const { claim, transform, inputs, parentOutput } = assignment;
     this.remember(claim.jobId, assignment.outputUid);
     const shown: ClaimedTask["inputs"][number][] = [];
-    for (const input of inputs)
-      shown.push({ name: input.name, view: await this.views.refOf(input.view) });
+    for (const input of inputs) shown.push({ ...input, view: await this.views.refOf(input.view) });
     return {
       ...claim,
       leaseMs: taskLeaseMs,

@@ -109,6 +109,7 @@ function newJob(
       method: specs[i]!.method,
       runEmpty: specs[i]!.runEmpty,
       each: specs[i]!.each,
+      lazy: specs[i]!.lazy === true,
     })),
   };
 }

@@ -48,6 +48,7 @@ function openBench(dispatcher?: Dispatcher, clock = systemClock()): Bench {
     work: async () => await Promise.resolve(false),
     tokens: () => [],
     drop: () => undefined,
+    close: async () => await Promise.resolve(),
   };
   const rest = { name: "w", slots: 3, clock, random: seededRandom(1), log: silentLog };
   const parts = { host, counts: [], running: new Map(), killed: [], isAway: false };

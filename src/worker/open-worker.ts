@@ -1,4 +1,5 @@
 import { removeTree } from "../base/remove-tree.ts";
+import { LazyViews } from "./lazy-views.ts";
 import { runTask } from "./run-task.ts";
 import { ViewStore } from "./view-store.ts";
 import type { ClaimedTask } from "./worker-host.ts";
@@ -17,11 +18,14 @@ export interface Worker {
    * or the signal fired; never rejects for what the task did.
    */
   runTask(task: ClaimedTask, options: { claimedAtMs: number; signal: AbortSignal }): Promise<void>;
+  /** Gives back what it has of the machine. To be called after the last task. */
+  close(): Promise<void>;
 }
 
 /** Opens a worker and removes what a crash left in its scratch directory. */
 export async function openWorker(options: WorkerOptions): Promise<Worker> {
   const { clock, fs, host, scratch } = options;
+  const lazyViews = await openLazyViews(options);
   await removeTree(fs, `${scratch}/tasks`);
   await removeTree(fs, `${scratch}/views`);
   await fs.mkdir(`${scratch}/tasks`, { recursive: true });
@@ -39,7 +43,7 @@ export async function openWorker(options: WorkerOptions): Promise<Worker> {
     running.set(task.token, dropped);
     const either = AbortSignal.any([signal, dropped.signal]);
     try {
-      await runTask({ ...options, views }, { task, claimedAtMs, directory }, either);
+      await runTask({ ...options, views, lazyViews }, { task, claimedAtMs, directory }, either);
     } finally {
       running.delete(task.token);
     }
@@ -55,5 +59,22 @@ export async function openWorker(options: WorkerOptions): Promise<Worker> {
       await Promise.all(tasks.map(async (task) => await run(task, { claimedAtMs, signal })));
       return tasks.length > 0;
     },
+    async close() {
+      await lazyViews?.close();
+    },
   };
+}
+
+/** What a worker that was killed left mounted goes first: nothing may be removed through it. */
+async function openLazyViews(options: WorkerOptions): Promise<LazyViews | undefined> {
+  const { displays, fs, scratch } = options;
+  if (displays === undefined) return undefined;
+  const directory = `${scratch}/lazy`;
+  const isThere = await fs.stat(directory).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) await displays.clear(directory);
+  await removeTree(fs, directory);
+  return new LazyViews({ ...options, displays, directory });
 }

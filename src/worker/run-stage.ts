@@ -54,7 +54,14 @@ export async function runStage(
     ...counted,
     ...(Object.keys(counters).length === 0 ? {} : { counters }),
   };
-  const stage: Stage = { mounts: [], out, inherited: undefined, release: () => undefined };
+  const stage: Stage = {
+    mounts: [],
+    out,
+    inherited: undefined,
+    lazy: [],
+    mountPoint: undefined,
+    release: () => undefined,
+  };
   return { stage, facts };
 }
 

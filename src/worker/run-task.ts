@@ -5,6 +5,8 @@ import type { ServerWork } from "../model/server-work.ts";
 import type { SecretMount } from "../runner/index.ts";
 import { collectOutput } from "./collect-output.ts";
 import { startHeartbeat } from "./heartbeat.ts";
+import { tellLazy, withFailure } from "./lazy-inputs.ts";
+import type { LazyViews } from "./lazy-views.ts";
 import { runStage } from "./run-stage.ts";
 import {
   runServerTask,
@@ -21,6 +23,12 @@ import type { ViewStore } from "./view-store.ts";
 import type { ClaimedTask, TaskOutcome } from "./worker-host.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
+/** Where a worker keeps what it shows to tasks. */
+interface Views {
+  readonly views: ViewStore;
+  readonly lazyViews?: LazyViews | undefined;
+}
+
 /** One attempt in the worker's hands. */
 export interface Attempt {
   readonly task: ClaimedTask;
@@ -36,7 +44,7 @@ export interface Attempt {
  * back: the lease is lost, and the signal fires. Leaves nothing on disk.
  */
 export async function runTask(
-  options: WorkerOptions & { readonly views: ViewStore },
+  options: WorkerOptions & Views,
   attempt: Attempt,
   signal: AbortSignal,
 ): Promise<void> {
@@ -75,11 +83,11 @@ async function removeFiles(fs: WorkerOptions["fs"], directory: string): Promise<
 }
 
 async function outcomeOf(
-  options: WorkerOptions & { readonly views: ViewStore },
+  options: WorkerOptions & Views,
   { task, directory }: Attempt,
   signal: AbortSignal,
 ): Promise<TaskOutcome> {
-  const { clock, fs, views } = options;
+  const { clock, fs } = options;
   const taskLog = new TaskLog(options, task, signal);
   try {
     const secrets = await stageSecrets(
@@ -101,8 +109,9 @@ async function outcomeOf(
       const more = { taskLog, secretMounts: secrets.mounts, directory: `${directory}/out` };
       return await serveTask({ ...options, ...more }, { task, work: task.server }, signal);
     }
+    const note = (line: string): void => taskLog.note(line);
     const stage = await untilAvailable(
-      async () => await stageInputs({ fs, views, out: `${directory}/out` }, task, signal),
+      async () => await stageInputs({ ...options, out: `${directory}/out`, note }, task, signal),
       { clock, signal },
     );
     try {
@@ -113,6 +122,8 @@ async function outcomeOf(
         stage,
         signal,
       );
+      const unread = tellLazy(stage.lazy, note);
+      if (unread !== undefined) return withFailure(ended, unread);
       if (ended.kind === "success") {
         const changes = (): AsyncIterable<OutputChange> => collectOutput(fs, stage, signal);
         return { ...ended, ...(await storeOutput(options, task, changes, signal)) };

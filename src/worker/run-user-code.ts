@@ -25,7 +25,7 @@ export async function runUserCode(
 ): Promise<TaskOutcome> {
   const { taskLog, log } = options;
   const { jobId, attempt } = task;
-  const spec = runSpecOf(task, { ...options, mounts: stage.mounts });
+  const spec = runSpecOf(task, { ...options, ...stage });
   let image: string | undefined;
   const run = async (): Promise<Ended> =>
     await runInTime(options, task, spec, {
@@ -61,13 +61,14 @@ export function runSpecOf(
     mounts: readonly PfsMount[];
     secrets: readonly SecretMount[];
     hidden: readonly string[];
+    mountPoint?: string | undefined;
   },
 ): RunSpec {
-  const { mounts, secrets, hidden } = shown;
+  const { mounts, secrets, hidden, mountPoint } = shown;
   return {
     id: `${task.jobId}-${task.task}-${task.attempt}`,
     // The tasks of a job are one user's program on one user's data.
-    group: task.jobId,
+    group: mountPoint === undefined ? task.jobId : `${task.jobId} ${mountPoint}`,
     image: task.image,
     cmd: task.cmd,
     env: task.env,

@@ -1,5 +1,8 @@
 import { constants } from "node:fs";
 import type { PfsMount } from "../runner/index.ts";
+import { CodedError, codedErrorFrom, isCoded } from "../base/errors.ts";
+import type { LazyInput } from "./lazy-inputs.ts";
+import type { LazyView, LazyViews } from "./lazy-views.ts";
 import type { HeldView, ViewStore } from "./view-store.ts";
 import type { ClaimedTask } from "./worker-host.ts";
 import type { WorkerFs } from "./worker-options.ts";
@@ -26,33 +29,68 @@ export interface Stage {
   /** Host path of `/pfs/out`. */
   readonly out: string;
   readonly inherited: Inherited | undefined;
+  /** Inputs that are brought as they are read. */
+  readonly lazy: readonly LazyInput[];
+  /** The mount that shows those: what began before it does not see them. */
+  readonly mountPoint: string | undefined;
   release(): void;
 }
 
-/** Brings a task's inputs and makes its output directory at `out`. */
+/** What stageInputs() needs of a worker. */
+interface StageOptions {
+  readonly fs: WorkerFs;
+  readonly views: ViewStore;
+  /** Default: lazy inputs are brought like others. */
+  readonly lazyViews?: LazyViews | undefined;
+  readonly out: string;
+  /** Told of what is not as the task wanted it. */
+  readonly note: (line: string) => void;
+}
+
+/** Brings a task's inputs, or shows those that are lazy, and makes its output directory at `out`. */
 export async function stageInputs(
-  options: { fs: WorkerFs; views: ViewStore; out: string },
+  options: StageOptions,
   task: ClaimedTask,
   signal: AbortSignal,
 ): Promise<Stage> {
   const { fs, views, out } = options;
   const held: HeldView[] = [];
+  const lazy: LazyInput[] = [];
   const release = (): void => held.forEach((view) => view.release());
   try {
     const mounts: PfsMount[] = [{ name: "out", hostPath: out, writable: true }];
-    for (const { name, view } of withPrev(task)) {
-      const stored = await views.hold(view, signal);
+    for (const input of withPrev(task)) {
+      const shown = input.lazy === true ? await holdLazy(options, input) : undefined;
+      const stored = shown ?? (await views.hold(input.view, signal));
+      if (shown !== undefined) lazy.push({ name: input.name, view: shown });
       held.push(stored);
-      mounts.push({ name, hostPath: stored.path, writable: false });
+      mounts.push({ name: input.name, hostPath: stored.path, writable: false });
     }
     await fs.mkdir(out, { recursive: true });
     await fs.chmod(out, 0o777);
     const prev = task.parentOutput === undefined ? undefined : held.at(-1);
     const inherited = prev === undefined ? undefined : await inherit(fs, prev.path, out, signal);
-    return { mounts, out, inherited, release };
+    const mountPoint = lazy[0]?.view.mountPoint;
+    return { mounts, out, inherited, lazy, mountPoint, release };
   } catch (error) {
     release();
     throw error;
+  }
+}
+
+/** Undefined where inputs cannot be shown lazily: results are the same, so that they are brought instead. */
+async function holdLazy(
+  { lazyViews, note }: StageOptions,
+  { name, view }: ClaimedTask["inputs"][number],
+): Promise<LazyView | undefined> {
+  try {
+    if (lazyViews === undefined)
+      throw new CodedError("failed_precondition", "This worker has no mounts");
+    return await lazyViews.hold(view);
+  } catch (error) {
+    if (isCoded(error, "unavailable")) throw error;
+    note(`Input ${name} is brought whole, and not as it is read: ${codedErrorFrom(error).message}`);
+    return undefined;
   }
 }
 

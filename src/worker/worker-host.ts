@@ -1,6 +1,7 @@
 import type {
   ByteRange,
   ClaimedTask,
+  DirectoryPage,
   TaskOutcome,
   ViewFile,
   ViewRef,
@@ -8,7 +9,7 @@ import type {
 import type { OutputChange } from "../model/output-change.ts";
 import type { WorkerFacts } from "../model/worker.ts";
 
-export type { ClaimedTask, TaskOutcome, ViewFile, ViewRef };
+export type { ClaimedTask, DirectoryPage, TaskOutcome, ViewFile, ViewRef };
 
 /**
  * All that a worker knows of the rest of the system. In the daemon it is wired straight to pps and
@@ -29,6 +30,14 @@ export interface WorkerHost {
   renew(task: ClaimedTask): Promise<void>;
   /** The files and directories of a view, in path order (parents before children). */
   listView(view: ViewRef, signal: AbortSignal): AsyncIterable<ViewFile>;
+  /** Up to `count` files and directories that lie directly in a directory, by name, after the name `after`. */
+  listDirectory(
+    view: ViewRef,
+    wanted: DirectoryPage,
+    signal: AbortSignal,
+  ): Promise<readonly ViewFile[]>;
+  /** A file or directory of a view; undefined when the view shows none there. */
+  findFile(view: ViewRef, path: string, signal: AbortSignal): Promise<ViewFile | undefined>;
   /**
    * The content of one file of a view, as the view shows it (a block shard shows some blocks only), or a range
    * of it. A slice is good until the next is asked for.

@@ -4,6 +4,7 @@ import type { Log } from "../base/log.ts";
 import type { OpenBucket } from "../model/source-bucket.ts";
 import type { FileCache } from "../filecache/index.ts";
 import type { Runner } from "../runner/index.ts";
+import type { ViewDisplays } from "./lazy-views.ts";
 import type { Places } from "./places.ts";
 import type { ShuffleCompute } from "../shuffle/index.ts";
 import type { FetchUrl } from "./read-split.ts";
@@ -43,6 +44,8 @@ export interface WorkerOptions {
   readonly hidden: readonly string[];
   /** Where this machine keeps secrets. Default: it has none. */
   readonly secrets?: SecretSource;
+  /** Shows inputs that are brought as they are read. Default: those are brought like others. */
+  readonly displays?: ViewDisplays;
   /** Where what mappers print is sorted. */
   readonly shuffle: ShuffleCompute;
   /** Fetches what mappers read of the web. Default: nothing is fetched. */

@@ -57,6 +57,7 @@ const accepted: readonly object[] = [
   input({ method: { partition: 2, incremental: true } }),
   input({ repo: { name: "a" }, runEmpty: true, each: true }),
   input({ run_empty: false }),
+  input({ lazy: true }),
 ];
 
 const refused: readonly unknown[] = [

@@ -248,6 +248,10 @@ const parallelismSpec = z
 const inputFlags = {
   runEmpty: z.boolean(),
   each: z.boolean().describe("One task for each top-level file or directory."),
+  lazy: z
+    .boolean()
+    .optional()
+    .describe("Shown through a mount, and not laid out as files. Default: false."),
 };
 
 const limits = z

@@ -22,6 +22,7 @@ const prefix = "/api/v1/worker";
 const waitMsMax = 30_000;
 const logBytesMax = 64 * KiB;
 const listSliceBytes = 64 * KiB;
+const listCountMax = 10_000;
 
 const token = z.string().regex(/^[0-9a-f]{32}$/);
 const tokens = z.array(token).max(claimedMax);
@@ -87,6 +88,13 @@ const viewSpec = z.strictObject({
   runsOf: name.optional(),
 });
 const viewQuery = z.object({ view: viewText });
+const entryQuery = z.object({ view: viewText, path: z.string() });
+const directoryQuery = z.object({
+  view: viewText,
+  directory: z.string(),
+  after: z.string().optional(),
+  count: countOr(listCountMax).pipe(z.int().max(listCountMax)),
+});
 const fileQuery = z.object({
   view: viewText,
   path: z.string(),
@@ -155,6 +163,14 @@ function registerViewRoutes(server: FastifyInstance, host: TaskHost): void {
     return await reply.send(
       Readable.from(coalesce(viewLines(first, files), listSliceBytes), { objectMode: false }),
     );
+  });
+  server.get(`${prefix}/view/directory`, async (request, reply) => {
+    const { view, ...wanted } = readQuery(request, directoryQuery);
+    return { files: await host.listDirectory(view, wanted, signalOf(reply)) };
+  });
+  server.get(`${prefix}/view/entry`, async (request) => {
+    const { view, path } = readQuery(request, entryQuery);
+    return { file: await host.findFile(view, path) };
   });
   server.get(`${prefix}/view/file`, async (request, reply) => {
     const { view, path, start, end: wanted } = readQuery(request, fileQuery);

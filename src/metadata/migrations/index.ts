@@ -5,6 +5,7 @@ import { mapReduceJobs } from "./010-mapreduce-jobs.ts";
 import { jobVerbs } from "./005-job-verbs.ts";
 import { runs } from "./009-runs.ts";
 import { sessionsAndGarbage } from "./002-sessions-and-garbage.ts";
+import { lazyInputs } from "./011-lazy-inputs.ts";
 import { stages } from "./008-stages.ts";
 import { workersAndLogs } from "./006-workers-and-logs.ts";
 import { reuse } from "./007-reuse.ts";
@@ -28,4 +29,5 @@ export const migrations: readonly Migration[] = [
   stages,
   runs,
   mapReduceJobs,
+  lazyInputs,
 ];

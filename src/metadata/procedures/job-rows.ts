@@ -58,6 +58,8 @@ export interface InputRow extends Record<string, string | number | Uint8Array | 
   method: string;
   run_empty: number;
   each_entry: number;
+  /** 1: shown through a mount. */
+  lazy: number;
 }
 
 /** The job of this id, or of the one id that begins so. */
@@ -85,7 +87,7 @@ export async function requireJob(tx: Tx, id: string): Promise<JobRow> {
 /** The inputs of a job, in order. */
 export async function inputsOf(tx: Tx, jobId: string): Promise<InputRow[]> {
   return await tx.all<InputRow>(
-    `SELECT repo, commit_uid, commit_id, method, run_empty, each_entry FROM job_inputs WHERE job_id = ? ORDER BY position`,
+    `SELECT repo, commit_uid, commit_id, method, run_empty, each_entry, lazy FROM job_inputs WHERE job_id = ? ORDER BY position`,
     jobId,
   );
 }
@@ -106,6 +108,7 @@ export async function infoOf(tx: Tx, row: JobRow): Promise<JobInfo> {
       method: JSON.parse(input.method) as Method,
       runEmpty: input.run_empty === 1,
       each: input.each_entry === 1,
+      ...(input.lazy === 1 ? { lazy: true } : {}),
     })),
     startedMicros: row.started_micros,
     state: row.state,

@@ -35,6 +35,7 @@ export interface JobDetail {
     readonly method: Method;
     readonly runEmpty: boolean;
     readonly each: boolean;
+    readonly lazy: boolean;
     readonly sizeBytes: number;
     readonly parentUid: string | null;
   }[];
@@ -109,6 +110,7 @@ export const jobDetail: Procedure<{ id: string }, JobDetail | undefined> = async
       method: JSON.parse(input.method) as Method,
       runEmpty: input.run_empty === 1,
       each: input.each_entry === 1,
+      lazy: input.lazy === 1,
       sizeBytes: commit.size_bytes,
       parentUid: commit.parent_uid,
     });

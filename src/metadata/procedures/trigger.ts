@@ -108,6 +108,7 @@ export interface NewJob {
     readonly method: Method;
     readonly runEmpty: boolean;
     readonly each: boolean;
+    readonly lazy?: boolean;
   }[];
 }
 
@@ -160,7 +161,7 @@ export async function insertJob(
   let position = 0;
   for (const input of job.inputs) {
     await tx.run(
-      `INSERT INTO job_inputs (job_id, position, repo, commit_uid, commit_id, method, run_empty, each_entry) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO job_inputs (job_id, position, repo, commit_uid, commit_id, method, run_empty, each_entry, lazy) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       job.id,
       position++,
       input.repo,
@@ -169,6 +170,7 @@ export async function insertJob(
       JSON.stringify(input.method),
       input.runEmpty ? 1 : 0,
       input.each ? 1 : 0,
+      input.lazy === true ? 1 : 0,
     );
   }
   await emit(tx, "job_created", job.id);

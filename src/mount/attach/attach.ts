@@ -1,6 +1,7 @@
 import { present } from "../../base/assert.ts";
 import { errnoOf } from "../../base/errno.ts";
 import { CodedError } from "../../base/errors.ts";
+import { KiB, MiB } from "../../base/size.ts";
 import type { Device } from "../fuse/device.ts";
 import { openDevice } from "./kernel-device.ts";
 import { mountType, type MountedAt } from "./mount-list.ts";
@@ -12,6 +13,10 @@ export interface AttachOptions {
   readonly point: string;
   readonly source: string;
   readonly readOnly: boolean;
+  /** Other users get in too. Default: who mounted it alone. */
+  readonly forAll?: boolean;
+  /** What the kernel asks for ahead of who reads on, at most. Default: 1 MiB. */
+  readonly aheadBytes?: number;
 }
 
 /** A directory whose content is asked for at a device. */
@@ -39,19 +44,20 @@ export async function takeOver(
  * @throws CodedError `failed_precondition` where the kernel does not let us
  */
 export async function attach(options: AttachOptions, deps: AttachDeps): Promise<Attached> {
-  const { point, source, readOnly } = options;
+  const { point, source, readOnly, forAll = false, aheadBytes = MiB } = options;
   const { uid, gid } = deps.owner;
   const file = await deps.fs.open(devicePath, "r+").catch((error: unknown) => {
     throw noDevice(error);
   });
   try {
     const flags = ["fd=3", "rootmode=40000", `user_id=${uid}`, `group_id=${gid}`];
+    if (forAll) flags.push("allow_other");
     const words = [...flags, "nosuid", "nodev", readOnly ? "ro" : "rw"].join(",");
     const args = ["-i", "-t", mountType, "-o", words, source, point];
     const ended = await runProgram("mount", args, [file.fd]);
     if (ended?.code !== 0) throw notMounted(point, ended?.message ?? "mount is not installed");
     const mounted = await mountedAt(point, deps);
-    await readFarAhead(mounted, deps);
+    await setReadAhead(mounted, aheadBytes, deps);
     return {
       device: openDevice(file.fd),
       mounted,
@@ -69,9 +75,13 @@ async function mountedAt(point: string, deps: AttachDeps): Promise<MountedAt> {
 }
 
 /** By itself a kernel asks for 128 KiB at a time; only root may have it ask for more. */
-async function readFarAhead({ device }: MountedAt, { fs }: AttachDeps): Promise<void> {
+async function setReadAhead(
+  { device }: MountedAt,
+  bytes: number,
+  { fs }: AttachDeps,
+): Promise<void> {
   const path = `/sys/class/bdi/${device}/read_ahead_kb`;
-  await fs.writeFile(path, "1024").catch(() => undefined);
+  await fs.writeFile(path, `${bytes / KiB}`).catch(() => undefined);
 }
 
 function noDevice(error: unknown): CodedError {

@@ -10,7 +10,7 @@ import { runProgram } from "./programs.ts";
 export interface AttachDeps {
   readonly fs: Pick<
     typeof nodeFs,
-    "access" | "open" | "readFile" | "readdir" | "realpath" | "writeFile"
+    "access" | "open" | "readFile" | "readdir" | "realpath" | "stat" | "writeFile"
   >;
   readonly clock: Clock;
   readonly owner: { readonly uid: number; readonly gid: number };

@@ -13,17 +13,17 @@ export interface ServeOptions {
   readonly volume: Volume;
   readonly owner: Owner;
   readonly log: Log;
+  /** Requests are taken from the device by so many at a time, each of which occupies a thread. Default: 2. */
+  readonly readers?: number;
 }
 
-/** Requests are taken from the device by so many at a time. */
-const readers = 2;
 /** Bytes of requests being read or written from; beyond, requests wait in the kernel. */
 const buffersMax = 8;
 
 /** Answers the kernel's requests until the mount has ended. */
 export async function serve(options: ServeOptions): Promise<void> {
   const session = new Session(options);
-  await Promise.all(Array.from({ length: readers }, () => session.readRequests()));
+  await Promise.all(Array.from({ length: options.readers ?? 2 }, () => session.readRequests()));
   await session.settled();
 }
 

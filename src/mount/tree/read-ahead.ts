@@ -6,8 +6,16 @@ import type { ContentCache } from "./content-cache.ts";
 import type { Flow } from "./flow.ts";
 import type { Range } from "./ranges.ts";
 
+/** How far ahead is fetched: at first, and at last. */
+interface AheadBytes {
+  readonly first: number;
+  readonly last: number;
+  /** As a part of what was read on so far. Default: any. */
+  readonly part?: number;
+}
+
 /** How far ahead is fetched grows from the first to the last as long as a reader reads on. */
-const aheadBytes = { first: 512 * KiB, last: 8 * MiB } as const;
+const aheadBytes: AheadBytes = { first: 512 * KiB, last: 8 * MiB };
 /** From here on in one request, which ends when nothing is read for a while. */
 const flowBytesMin = 4 * MiB;
 const idleMs = 2_000;
@@ -16,15 +24,23 @@ const idleMs = 2_000;
 export class ReadAhead {
   private readonly deps: { cache: ContentCache; clock: Clock };
   private readonly content: Content;
+  private readonly window: AheadBytes;
+  /** Where the reader began to read on. */
+  private start = 0;
   private end = 0;
   private windowBytes = 0;
   private fetchedTo = 0;
   private flow: Flow | undefined;
   private idle: AbortController | undefined;
 
-  constructor(deps: { cache: ContentCache; clock: Clock }, content: Content) {
+  constructor(
+    deps: { cache: ContentCache; clock: Clock },
+    content: Content,
+    window: AheadBytes = aheadBytes,
+  ) {
     this.deps = deps;
     this.content = content;
+    this.window = window;
   }
 
   /** Takes note of what is read. */
@@ -35,14 +51,15 @@ export class ReadAhead {
     if (!isOn) {
       this.windowBytes = 0;
       this.fetchedTo = 0;
+      this.start = range.start;
       this.close();
       return;
     }
     this.fetchedTo = Math.max(this.fetchedTo, range.end);
     if (this.fetchedTo >= this.content.sizeBytes) return;
     if (this.fetchedTo - range.end > this.windowBytes / 2) return;
-    const doubled = Math.max(aheadBytes.first, this.windowBytes * 2);
-    this.windowBytes = Math.min(aheadBytes.last, doubled);
+    const doubled = Math.max(this.window.first, this.windowBytes * 2);
+    this.windowBytes = Math.min(this.window.last, doubled, this.partOf(range.end - this.start));
     const end = range.end + this.windowBytes;
     if (!this.extendFlow(end)) this.deps.cache.want(this.content, { start: this.fetchedTo, end });
     this.fetchedTo = end;
@@ -52,6 +69,11 @@ export class ReadAhead {
     this.flow?.close();
     this.flow = undefined;
     this.idle?.abort();
+  }
+
+  private partOf(readBytes: number): number {
+    const { first, part = Infinity } = this.window;
+    return Math.max(first, readBytes * part);
   }
 
   private extendFlow(end: number): boolean {

@@ -65,4 +65,9 @@ describe("sandboxTable()", () => {
   it("hides what is shown and passes over what is not", () => {
     assert.match(lines.at(-1) ?? "", /^tmpfs \/var\/m\/root\/var\/m tmpfs ro,/);
   });
+  it("hides once what lies in what is hidden", () => {
+    const nested = { ...plan, hidden: ["/var/m/work", "/var/m", "/var/m2"] };
+    const hidden = sandboxTable(nested).match(/^tmpfs \S+\/var\S*/gm);
+    assert.deepEqual(hidden, ["tmpfs /var/m/root/var/m", "tmpfs /var/m/root/var/m2"]);
+  });
 });

@@ -83,7 +83,7 @@ export function sandboxTable(plan: SandboxPlan): string {
   for (const mount of plan.mounts)
     lines.push(bind(mount.hostPath, `${root}/pfs/${mount.name}`, !mount.writable));
   for (const path of plan.hidden) {
-    if (isCovered(plan, path))
+    if (isCovered(plan, path) && !isBelowAny(path, plan.hidden))
       lines.push(
         fstabLine("tmpfs", root + path, "tmpfs", ["ro", "size=4k", "mode=755", "nosuid", "nodev"]),
       );
@@ -117,6 +117,11 @@ function isShown(plan: SandboxPlan, path: string): boolean {
 
 function isCovered(plan: SandboxPlan, path: string): boolean {
   return plan.topLevel.includes(path.split("/")[1] ?? "");
+}
+
+/** What lies in a hidden directory is hidden with it, and is no place to mount on any more. */
+function isBelowAny(path: string, directories: readonly string[]): boolean {
+  return directories.some((directory) => path.startsWith(`${directory}/`));
 }
 
 function flagsAt(mounts: readonly HostMount[], path: string): readonly string[] {

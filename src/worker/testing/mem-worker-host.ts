@@ -5,7 +5,14 @@ import { CodedError } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
 import { wholeFile } from "../../model/claimed-task.ts";
 import type { WorkerFacts } from "../../model/worker.ts";
-import type { ClaimedTask, TaskOutcome, ViewFile, ViewRef, WorkerHost } from "../worker-host.ts";
+import type {
+  ClaimedTask,
+  DirectoryPage,
+  TaskOutcome,
+  ViewFile,
+  ViewRef,
+  WorkerHost,
+} from "../worker-host.ts";
 
 /** Paths without leading slash to content; `null` is a directory. */
 export type MemTree = ReadonlyMap<string, Buffer | null>;
@@ -143,15 +150,27 @@ export class MemWorkerHost implements WorkerHost {
     for (const [path, content] of this.treeOf(view)) {
       signal.throwIfAborted();
       await new Promise(setImmediate);
-      if (content === null) yield { path, type: "dir", bytes: 0, digest: "" };
-      else
-        yield {
-          path,
-          type: "file",
-          bytes: content.length,
-          digest: sha256(content).toString("hex"),
-        };
+      yield shown(path, content);
     }
+  }
+
+  async listDirectory(
+    view: ViewRef,
+    { directory, after = "", count }: DirectoryPage,
+  ): Promise<ViewFile[]> {
+    const found: ViewFile[] = [];
+    for (const [path, content] of this.treeOf(view)) {
+      const at = path.lastIndexOf("/");
+      const isIn = path.slice(0, Math.max(0, at)) === directory;
+      if (isIn && path.slice(at + 1) > after && found.length < count)
+        found.push(shown(path, content));
+    }
+    return await Promise.resolve(found);
+  }
+
+  async findFile(view: ViewRef, path: string): Promise<ViewFile | undefined> {
+    const content = this.treeOf(view).get(path);
+    return await Promise.resolve(content === undefined ? undefined : shown(path, content));
   }
 
   async *readFile(
@@ -231,6 +250,15 @@ export class MemWorkerHost implements WorkerHost {
     return { digest, token: `view-${digest}` };
   }
 }
+
+function shown(path: string, content: Buffer | null): ViewFile {
+  if (content === null) return { path, type: "dir", bytes: 0, digest: "" };
+  const digest = digests.get(content) ?? sha256(content).toString("hex");
+  digests.set(content, digest);
+  return { path, type: "file", bytes: content.length, digest };
+}
+
+const digests = new WeakMap<Buffer, string>();
 
 async function readChange(change: OutputChange): Promise<MemChange> {
   if (!("content" in change)) {

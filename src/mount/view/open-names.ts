@@ -1,0 +1,59 @@
+import type { ViewFile } from "../../model/claimed-task.ts";
+import { Refusal } from "../refusal.ts";
+import { nameBytesMax } from "../volume.ts";
+import type { ViewNode, ViewNodes } from "./view-nodes.ts";
+
+/** Names that are asked for, and held, at a time. */
+const pageCount = 500;
+
+/** The names of one directory, as one program reads them. */
+export class OpenNames {
+  private readonly nodes: ViewNodes;
+  private readonly directory: ViewNode;
+  private page: readonly ViewFile[] = [];
+  /** Where the page begins, counted from the first name. */
+  private pageStart = 0;
+  private last: string | undefined;
+  private isOver = false;
+
+  constructor(nodes: ViewNodes, directory: ViewNode) {
+    this.nodes = nodes;
+    this.directory = directory;
+  }
+
+  /** The node of the name at a place, 0 being the first; undefined behind the last. @throws Refusal */
+  async at(position: number, signal: AbortSignal): Promise<ViewNode | undefined> {
+    if (position < this.pageStart) this.rewind();
+    while (position >= this.pageStart + this.page.length) {
+      if (this.isOver) return undefined;
+      await this.next(signal);
+    }
+    const file = this.page[position - this.pageStart]!;
+    return this.nodes.add(this.directory, this.nameOf(file), file);
+  }
+
+  private rewind(): void {
+    this.page = [];
+    this.pageStart = 0;
+    this.last = undefined;
+    this.isOver = false;
+  }
+
+  private async next(signal: AbortSignal): Promise<void> {
+    const { view, file } = this.directory;
+    // Which views there are is nobody's business.
+    if (view === undefined) throw new Refusal("EACCES");
+    const wanted = { directory: file.path, after: this.last, count: pageCount };
+    const files = await view.list(wanted, signal);
+    const last = files.at(-1);
+    this.pageStart += this.page.length;
+    this.last = last === undefined ? undefined : this.nameOf(last);
+    this.isOver = files.length < pageCount;
+    this.page = files.filter((found) => Buffer.byteLength(this.nameOf(found)) <= nameBytesMax);
+  }
+
+  private nameOf({ path }: ViewFile): string {
+    const directory = this.directory.file.path;
+    return path.slice(directory === "" ? 0 : directory.length + 1);
+  }
+}

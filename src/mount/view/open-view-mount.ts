@@ -1,0 +1,81 @@
+import type { Clock } from "../../base/clock.ts";
+import { CodedError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { KiB, MiB } from "../../base/size.ts";
+import type { ViewRef } from "../../model/claimed-task.ts";
+import { attach } from "../attach/attach.ts";
+import { detach, listMounts, type AttachDeps } from "../attach/mount-point.ts";
+import { serve } from "../fuse/serve.ts";
+import { ContentCache } from "../tree/content-cache.ts";
+import { ShownView } from "./shown-view.ts";
+import type { ViewSource } from "./view-source.ts";
+import { ViewVolume } from "./view-volume.ts";
+
+/** Who reads part of a file is not to be brought much more. */
+const aheadBytes = 128 * KiB;
+
+export interface ViewMountOptions extends AttachDeps {
+  readonly source: ViewSource;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** How long programs wait for a source that is away; then they get an error. Default: 60 s. */
+  readonly patienceMs?: number;
+  /** Memory for what is read, besides the kernel's. Default: 32 MiB. */
+  readonly cacheBytesMax?: number;
+}
+
+/** Views below one directory of this machine, for all users of it. */
+export interface ViewMount {
+  /** Settles when it has been taken away, by whomever: nothing is shown any more. */
+  readonly ended: Promise<void>;
+  /** Shows a view as the directory `name`, which is not used again. */
+  show(name: string, ref: ViewRef): { readonly view: ShownView; readonly hide: () => void };
+  /** Takes it away, also when programs still use it: for them it ends. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a mount for views. It is answered by this process, which therefore must not read through it.
+ *
+ * @param point an empty directory; who may pass through those above it decides who may read what is shown
+ * @throws CodedError `failed_precondition` where there can be none
+ */
+export async function openViewMount(point: string, options: ViewMountOptions): Promise<ViewMount> {
+  const { clock, log, owner, patienceMs = 60_000, cacheBytesMax = 32 * MiB } = options;
+  if (owner.uid !== 0)
+    throw new CodedError(
+      "failed_precondition",
+      "Cannot mount inputs: a worker that is not root may not. Run pachd as root",
+    );
+  const place = { point, source: "pfs@tasks", readOnly: true, forAll: true, aheadBytes };
+  const attached = await attach(place, options);
+  const cache = new ContentCache(cacheBytesMax);
+  const volume = new ViewVolume({ cache, clock });
+  const ended = (async () => {
+    try {
+      await serve({ device: attached.device, volume, owner, log, readers: 1 });
+    } finally {
+      cache.close();
+      await attached.close();
+    }
+  })();
+  // From here on the kernel knows what the top looks like, and whoever lists all mounts does not wait for us.
+  await options.fs.stat(point);
+  return {
+    ended,
+    show(name, ref) {
+      const view = new ShownView(ref, { ...options, patienceMs });
+      return { view, hide: volume.show(name, view) };
+    },
+    async close() {
+      await detach(attached.mounted, { lazy: true }, options);
+      await ended;
+    },
+  };
+}
+
+/** Takes away what a process that was killed has left mounted below a directory. */
+export async function clearMounts(directory: string, deps: AttachDeps): Promise<void> {
+  const left = (await listMounts(deps)).filter(({ point }) => point.startsWith(`${directory}/`));
+  for (const mounted of left.toReversed()) await detach(mounted, { lazy: true }, deps);
+}

@@ -1,0 +1,30 @@
+import type { LazyView } from "./lazy-views.ts";
+import type { TaskOutcome } from "./worker-host.ts";
+
+/** An input that a task read through a mount. */
+export interface LazyInput {
+  readonly name: string;
+  readonly view: LazyView;
+}
+
+/**
+ * Says how much was brought of each, once the command has ended.
+ *
+ * @returns why one could not be read, if that happened: what the command made of it is then worth nothing
+ */
+export function tellLazy(
+  inputs: readonly LazyInput[],
+  note: (line: string) => void,
+): string | undefined {
+  for (const { name, view } of inputs)
+    note(`Fetched ${view.fetchedBytes()} bytes of the files of input ${name}`);
+  const unread = inputs.find(({ view }) => view.failure() !== undefined);
+  return unread && `/pfs/${unread.name}: ${unread.view.failure() ?? ""}`;
+}
+
+/** An attempt that could not read its input has failed, however its command ended. */
+export function withFailure(ended: TaskOutcome, unread: string): TaskOutcome {
+  return ended.kind === "success"
+    ? { kind: "failure", error: unread }
+    : { ...ended, error: `${ended.error}\n${unread}` };
+}
