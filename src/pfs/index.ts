@@ -6,7 +6,7 @@ export { diffFiles } from "./diff-files.ts";
 export { inspectFile, listFiles, openFile, type OpenFile } from "./files.ts";
 export { finishCommit, resumeFinishes } from "./finish-commit.ts";
 export { flushCommits } from "./flush-commit.ts";
-export type { PutFile } from "./ingest-files.ts";
+export type { PutBatch, PutFile } from "./ingest-files.ts";
 export { filePartsOf } from "./file-parts.ts";
 export { matchFiles } from "./match-files.ts";
 export { OpenRoots } from "./open-roots.ts";

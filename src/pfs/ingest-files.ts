@@ -3,7 +3,7 @@ import { recordFormatOf, type RecordFormat } from "../chunking/index.ts";
 import { collectedPackOf } from "../model/collected-pack.ts";
 import { keyOfPath, parseEntryPath } from "../model/paths.ts";
 import type { NewRun } from "../metadata/index.ts";
-import type { Ingest, Storage } from "../storage/index.ts";
+import type { Content, Entry, Ingest, Storage } from "../storage/index.ts";
 import { RunBuilder, type Check } from "./run-builder.ts";
 
 /** One file of a put, as it arrives. */
@@ -15,6 +15,16 @@ export interface PutFile {
   readonly overwrite: boolean;
   /** All of it when small, a stream otherwise; a stream is read to its end before the next file is asked for. */
   readonly content: Buffer | AsyncIterable<Uint8Array>;
+}
+
+/** Small files as they arrive together: their contents follow one another in one buffer, which is given away. */
+export interface PutBatch {
+  readonly paths: readonly string[];
+  /** In bytes, of each. */
+  readonly sizes: readonly number[];
+  readonly contents: Buffer;
+  readonly format?: RecordFormat;
+  readonly overwrite: boolean;
 }
 
 /** Small files whose chunks may be on their way at the same time. */
@@ -37,7 +47,7 @@ export interface IngestFilesOptions {
 export async function ingestFiles(
   storage: Storage,
   ingest: Ingest,
-  files: AsyncIterable<PutFile>,
+  files: AsyncIterable<PutFile | PutBatch>,
   { stamp, signal, check }: IngestFilesOptions,
 ): Promise<{ run: NewRun; files: number; bytes: number }> {
   const run = new RunBuilder(storage, ingest, check);
@@ -48,22 +58,28 @@ export async function ingestFiles(
   };
   for await (const file of files) {
     signal.throwIfAborted();
-    const path = parseEntryPath(file.path);
-    const format = file.format ?? recordFormatOf(path);
-    const add = run.place((content) => ({
-      key: keyOfPath(path),
-      type: "file",
-      reset: file.overwrite,
-      clear: false,
-      content,
-      ...shared,
-    }));
-    const { content } = file;
-    if (!Buffer.isBuffer(content)) add(await ingest.putContent(content, format, signal));
-    else {
-      await pending.add(content.length, async () => {
-        add(await ingest.putBytes(content, format));
+    const entryOf = (path: string): ((content: Content) => Entry) => {
+      const key = keyOfPath(parseEntryPath(path));
+      const facts = { key, type: "file", reset: file.overwrite, clear: false } as const;
+      return (content) => ({ ...facts, content, ...shared });
+    };
+    if ("paths" in file) {
+      const { paths, sizes, contents } = file;
+      const adds = paths.map((path) => run.place(entryOf(path)));
+      await pending.add(contents.length, async () => {
+        const stored = await ingest.putBatch(contents, sizes);
+        for (const [i, add] of adds.entries()) add(stored[i]!);
       });
+    } else {
+      const format = file.format ?? recordFormatOf(file.path);
+      const add = run.place(entryOf(file.path));
+      const { content } = file;
+      if (!Buffer.isBuffer(content)) add(await ingest.putContent(content, format, signal));
+      else {
+        await pending.add(content.length, async () => {
+          add(await ingest.putBytes(content, format));
+        });
+      }
     }
     if (run.isPartFull) {
       await pending.all();

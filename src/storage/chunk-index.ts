@@ -41,6 +41,11 @@ export class ChunkIndex {
     return await this.lookUps.find(hash);
   }
 
+  /** The same of many at once. */
+  async findAll(hashes: readonly Buffer[]): Promise<(Located | undefined)[]> {
+    return await this.lookUps.findAll(hashes);
+  }
+
   /** Where a chunk can be read; when nobody knows for sure, packs not yet indexed are looked through first. */
   async locate(hash: Buffer, signal: AbortSignal): Promise<Located | undefined> {
     const row = this.deps.chunks.rowOf(hash);

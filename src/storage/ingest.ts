@@ -21,6 +21,13 @@ export interface Ingest {
   ): Promise<Content>;
   /** One file whose bytes are at hand; cheaper than a stream of one. */
   putBytes(bytes: Buffer, format: RecordFormat): Promise<Content>;
+  /**
+   * Small files whose bytes follow one another in a buffer, which is given away; cheaper by far than one after
+   * the other. None may be longer than 128 KiB.
+   *
+   * @param sizes in bytes, of each file
+   */
+  putBatch(buffer: Buffer, sizes: readonly number[]): Promise<Content[]>;
   /** Where tree nodes of this request go. */
   readonly nodes: NodeSink;
   /** Waits until every pack that holds a chunk of this ingest is durable. No put may follow. */

@@ -62,6 +62,24 @@ class OpenIngest implements Ingest {
     };
   }
 
+  async putBatch(buffer: Buffer, sizes: readonly number[]): Promise<Content[]> {
+    const ranges: { start: number; end: number }[] = [];
+    let end = 0;
+    for (const bytes of sizes) {
+      if (bytes > 0) ranges.push({ start: end, end: end + bytes });
+      end += bytes;
+    }
+    const hashed = await this.deps.compute.hash({ buffer, ranges });
+    const chunks = ranges.map((range, i) => ({ ...range, hash: hashed.hashes[i]! }));
+    await this.chunks.putBatch({ buffer: hashed.buffer, chunks });
+    let next = 0;
+    return sizes.map((bytes) => {
+      if (bytes === 0) return emptyContent;
+      const { hash } = chunks[next++]!;
+      return { kind: "pieces", pieces: [{ hash, bytes, blockEnds: [bytes] }], bytes };
+    });
+  }
+
   async seal(): Promise<Sealed> {
     const sealed = await this.chunks.seal();
     this.chunks.clear();

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { CommitInfo } from "../../model/commit.ts";
 import { parseEntryPath, parsePath } from "../../model/paths.ts";
-import { putCommit, putFiles, type PfsDeps, type PutFile } from "../../pfs/index.ts";
+import { putCommit, putFiles, type PfsDeps, type PutBatch, type PutFile } from "../../pfs/index.ts";
 import { fetchSource, type OpenBucket } from "./fetch-source.ts";
 import { countOr, flag } from "./json-body.ts";
 import { principalOf, signalOf } from "./request-context.ts";
@@ -124,7 +124,7 @@ type FileCall = PutCall<FileQuery> & { readonly params: { readonly path: string 
 async function intoCommit(
   pfs: PfsDeps,
   call: PutCall<unknown> & { readonly params: { repo: string; commit: string } },
-  files: AsyncIterable<PutFile>,
+  files: AsyncIterable<PutFile | PutBatch>,
 ): Promise<z.infer<typeof putAnswer>> {
   const { repo, commit: id } = call.params;
   const signal = signalOf(call.reply);
@@ -135,7 +135,7 @@ async function intoCommit(
 async function asCommit(
   pfs: PfsDeps,
   call: PutCall<{ waitMs: number }> & { readonly params: { repo: string; branch: string } },
-  files: AsyncIterable<PutFile>,
+  files: AsyncIterable<PutFile | PutBatch>,
 ): Promise<CommitInfo> {
   const { repo, branch } = call.params;
   const signal = signalOf(call.reply);
@@ -160,10 +160,9 @@ async function* bodyOrFetched(
 async function* tarFiles({
   request,
   query,
-}: PutCall<TarQuery>): AsyncGenerator<PutFile, void, void> {
+}: PutCall<TarQuery>): AsyncGenerator<PutFile | PutBatch, void, void> {
   const how = { overwrite: query.overwrite, ...formatOf(query) };
-  for await (const { path, content } of readTar(request.raw, query.path))
-    yield { path, ...how, content };
+  for await (const files of readTar(request.raw, query.path)) yield { ...files, ...how };
 }
 
 function formatOf({ delimiter }: Pick<FileQuery, "delimiter">): Pick<PutFile, "format"> {
