@@ -52,32 +52,33 @@ export async function ingestFiles(
 ): Promise<{ run: NewRun; files: number; bytes: number }> {
   const run = new RunBuilder(storage, ingest, check);
   const pending = new PendingPuts();
-  const shared = {
-    modifiedMicros: stamp.modifiedMicros,
-    commit: Buffer.from(stamp.uid, "hex"),
-  };
+  const { modifiedMicros } = stamp;
+  const commit = Buffer.from(stamp.uid, "hex");
   for await (const file of files) {
     signal.throwIfAborted();
-    const entryOf = (path: string): ((content: Content) => Entry) => {
-      const key = keyOfPath(parseEntryPath(path));
-      const facts = { key, type: "file", reset: file.overwrite, clear: false } as const;
-      return (content) => ({ ...facts, content, ...shared });
+    const reset = file.overwrite;
+    const entryOf = (path: string, content: Content): Entry => {
+      const key = keyOfPath(path);
+      return { key, type: "file", reset, clear: false, content, modifiedMicros, commit };
     };
     if ("paths" in file) {
-      const { paths, sizes, contents } = file;
-      const adds = paths.map((path) => run.place(entryOf(path)));
+      const { sizes, contents } = file;
+      const paths = file.paths.map(parseEntryPath);
+      const first = run.place(paths.length);
       await pending.add(contents.length, async () => {
         const stored = await ingest.putBatch(contents, sizes);
-        for (const [i, add] of adds.entries()) add(stored[i]!);
+        for (const [i, path] of paths.entries()) run.fill(first + i, entryOf(path, stored[i]!));
       });
     } else {
-      const format = file.format ?? recordFormatOf(file.path);
-      const add = run.place(entryOf(file.path));
+      const path = parseEntryPath(file.path);
+      const format = file.format ?? recordFormatOf(path);
+      const at = run.place();
       const { content } = file;
-      if (!Buffer.isBuffer(content)) add(await ingest.putContent(content, format, signal));
+      if (!Buffer.isBuffer(content))
+        run.fill(at, entryOf(path, await ingest.putContent(content, format, signal)));
       else {
         await pending.add(content.length, async () => {
-          add(await ingest.putBytes(content, format));
+          run.fill(at, entryOf(path, await ingest.putBytes(content, format)));
         });
       }
     }

@@ -49,7 +49,8 @@ export class ChunkLookUps {
     for (let at = 0; at < hashes.length; at += hashesMax) {
       const asked = hashes.slice(at, at + hashesMax);
       const found = await this.ask(asked);
-      for (const hash of asked) located.push(found.get(keyOf(hash)));
+      if (found.size === 0) located.length += asked.length;
+      else for (const hash of asked) located.push(found.get(keyOf(hash)));
     }
     return located;
   }

@@ -9,7 +9,7 @@ export { openStorage, type Storage } from "./open-storage.ts";
 export type { PieceRange } from "./pack-reader.ts";
 export type { SessionFacts } from "./session.ts";
 export { aggregate } from "./tree/aggregate.ts";
-export { buildTree } from "./tree/build.ts";
+export { buildTree, TreeBuilder } from "./tree/build.ts";
 export { contentDigest } from "./tree/content-format.ts";
 export { diff, type Difference } from "./tree/diff.ts";
 export { isBelow, keyAfter, parentKey, subtreeEnd } from "./tree/key-range.ts";

@@ -33,7 +33,12 @@ export interface IngestChunksDeps {
 export interface Batch {
   readonly buffer: Buffer;
   /** Ascending. */
-  readonly chunks: readonly HashedChunk[];
+  readonly chunks: readonly KeyedChunk[];
+}
+
+interface KeyedChunk extends HashedChunk {
+  /** keyOf() its hash. */
+  readonly key: string;
 }
 
 interface NewChunk {
@@ -198,25 +203,27 @@ export class IngestChunks {
   }
 
   /** Those that no recorded pack holds; those that one does, it will be named for. */
-  private async notKept(chunks: readonly HashedChunk[]): Promise<HashedChunk[]> {
-    const unknown = chunks.filter(({ hash }) => this.deps.chunks.frameOf(hash) === undefined);
+  private async notKept(chunks: readonly KeyedChunk[]): Promise<readonly KeyedChunk[]> {
+    const unknown = chunks.filter(
+      ({ hash, key }) => this.deps.chunks.frameOf(hash, key) === undefined,
+    );
     const located = await this.deps.index.findAll(unknown.map(({ hash }) => hash));
-    const kept = new Set<HashedChunk>();
+    const kept = new Set<KeyedChunk>();
     for (const [i, chunk] of unknown.entries()) {
       const found = located[i];
       if (found?.kind !== "packed") continue;
       this.kept.add(found.row.pack);
       kept.add(chunk);
     }
-    return kept.size === 0 ? [...chunks] : chunks.filter((chunk) => !kept.has(chunk));
+    return kept.size === 0 ? chunks : chunks.filter((chunk) => !kept.has(chunk));
   }
 
   /** Nothing else runs between the look whether a chunk is on its way and its claim: it is written once. */
-  private async writeBatch(buffer: Buffer, chunks: readonly HashedChunk[]): Promise<void> {
-    const fresh = new Map<string, HashedChunk>();
+  private async writeBatch(buffer: Buffer, chunks: readonly KeyedChunk[]): Promise<void> {
+    const fresh = new Map<string, KeyedChunk>();
     for (const chunk of chunks) {
-      const writing = this.deps.chunks.frameOf(chunk.hash);
-      if (writing === undefined) fresh.set(keyOf(chunk.hash), chunk);
+      const writing = this.deps.chunks.frameOf(chunk.hash, chunk.key);
+      if (writing === undefined) fresh.set(chunk.key, chunk);
       else this.want(writing);
     }
     if (fresh.size === 0) return;

@@ -9,6 +9,7 @@ import { hashWindows } from "./ingest-hashes.ts";
 import type { Ingest } from "./ingest.ts";
 import type { NodeCache } from "./node-cache.ts";
 import { sharedChunkBytesMax } from "./pack-format.ts";
+import { keyOf } from "./session-chunks.ts";
 import type { Session } from "./session.ts";
 import { emptyContent, type Content, type NodeSink, type Piece } from "./tree/entry.ts";
 import { buildList } from "./tree/list.ts";
@@ -70,7 +71,10 @@ class OpenIngest implements Ingest {
       end += bytes;
     }
     const hashed = await this.deps.compute.hash({ buffer, ranges });
-    const chunks = ranges.map((range, i) => ({ ...range, hash: hashed.hashes[i]! }));
+    const chunks = ranges.map(({ start, end }, i) => {
+      const hash = hashed.hashes[i]!;
+      return { start, end, hash, key: keyOf(hash) };
+    });
     await this.chunks.putBatch({ buffer: hashed.buffer, chunks });
     let next = 0;
     return sizes.map((bytes) => {

@@ -105,7 +105,7 @@ export class PackWriter {
    */
   putTogether(
     buffer: Buffer,
-    chunks: readonly { hash: Buffer; start: number; end: number }[],
+    chunks: readonly { hash: Buffer; key: string; start: number; end: number }[],
   ): { frames: PackFrame[]; isTaken: Promise<Buffer> } {
     const bytesMax = sharedFrameBytesMax[this.class];
     const bytes = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
@@ -117,7 +117,7 @@ export class PackWriter {
     }
     const ranged: { frame: PackFrame; start: number; end: number }[] = [];
     let at = chunks[0]?.start ?? 0;
-    for (const { hash, start, end } of chunks) {
+    for (const { hash, key, start, end } of chunks) {
       const size = end - start;
       let last = ranged.at(-1);
       if (last === undefined || last.frame.plainBytes + size > bytesMax) {
@@ -125,7 +125,7 @@ export class PackWriter {
         ranged.push(last);
       }
       if (start !== at) buffer.copyWithin(at, start, end);
-      this.deps.chunks.add(last.frame, hash, size);
+      this.deps.chunks.add(last.frame, hash, size, key);
       at += size;
       last.end = at;
     }
