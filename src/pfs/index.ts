@@ -23,7 +23,7 @@ export { stageSquash } from "./squash.ts";
 export { changedEntries, changedShards } from "./view-differences.ts";
 export { verifyStore } from "./verify-store.ts";
 export { openView, type ViewQuery, type ViewSpec } from "./view.ts";
-export { walkFiles } from "./walk-files.ts";
+export { walkFiles, type WalkedBatch, type WalkedEntry, type WalkedFile } from "./walk-files.ts";
 export { archiveAll, archiveCommits } from "./archive-commits.ts";
 export { makeDirectory } from "./make-directory.ts";
 export { replayCommits } from "./replay-commits.ts";

@@ -7,6 +7,7 @@ export { recoverMetadata, type RecoverReport } from "./journal/recover-metadata.
 export type { Ingest } from "./ingest.ts";
 export { openStorage, type Storage } from "./open-storage.ts";
 export type { PieceRange } from "./pack-reader.ts";
+export type { WantedChunk } from "./read-batch.ts";
 export type { SessionFacts } from "./session.ts";
 export { aggregate } from "./tree/aggregate.ts";
 export { buildTree, TreeBuilder } from "./tree/build.ts";

@@ -135,3 +135,75 @@ export function readLongName(content: Buffer): TarExtension {
   const end = content.indexOf(0);
   return { name: content.toString("utf8", 0, end < 0 ? content.length : end) };
 }
+
+/** What is written of a file or directory. */
+export interface NewTarHeader {
+  /** That of a directory ends in a slash. */
+  readonly name: string;
+  readonly type: "file" | "directory";
+  readonly bytes: number;
+  readonly modifiedSeconds: number;
+}
+
+/** The most that eleven octal digits say. */
+const octalBytesMax = 8 ** 11 - 1;
+
+/** A header, behind one of pax where its name does not fit, or is not ASCII. */
+export function encodeTarHeaders(header: NewTarHeader): Buffer {
+  const { name } = header;
+  const length = Buffer.byteLength(name);
+  if (length === name.length && length <= nameBytes) return encodeHeader(header);
+  const record = Buffer.from(paxRecord(` path=${name}\n`));
+  const extension = { ...header, name: "PaxHeader", bytes: record.length };
+  const padded = Buffer.alloc(Math.ceil(record.length / tarBlockBytes) * tarBlockBytes);
+  record.copy(padded);
+  const short = { ...header, name: Buffer.from(name).toString("latin1", 0, nameBytes) };
+  return Buffer.concat([
+    encodeHeader(extension, typeCodes["pax-header"]),
+    padded,
+    encodeHeader(short),
+  ]);
+}
+
+/** A record begins with its own length, which counts itself. */
+function paxRecord(rest: string): string {
+  const bytes = Buffer.byteLength(rest);
+  let length = bytes;
+  for (let digits = 1; ; digits++) {
+    length = bytes + digits;
+    if (String(length).length === digits) return `${length}${rest}`;
+  }
+}
+
+const template = templateHeader();
+
+function templateHeader(): Buffer {
+  const block = Buffer.alloc(tarBlockBytes);
+  // User and group are 0.
+  block.write("0000000\x000000000\x00", 108, "latin1");
+  block.write("ustar\x0000", magicAt, "latin1");
+  block.write("0000000\x000000000\x00", 329, "latin1");
+  return block;
+}
+
+function encodeHeader(header: NewTarHeader, code: string = typeCodes[header.type]): Buffer {
+  const block = Buffer.allocUnsafe(tarBlockBytes);
+  template.copy(block);
+  block.write(header.name, 0, nameBytes, "latin1");
+  block.write(header.type === "directory" ? "0000755" : "0000644", 100, "latin1");
+  if (header.bytes <= octalBytesMax) block.write(octal(header.bytes, 11), sizeAt, "latin1");
+  else {
+    block[sizeAt] = 0x80;
+    block.writeUIntBE(header.bytes, sizeAt + 6, 6);
+  }
+  block.write(octal(header.modifiedSeconds, 11), 136, "latin1");
+  block.write(code, typeAt, "latin1");
+  let sum = 8 * space;
+  for (let i = 0; i < tarBlockBytes; i++) sum += block[i]!;
+  block.write(`${octal(sum, 6)}\0 `, checksumAt, "latin1");
+  return block;
+}
+
+function octal(value: number, digits: number): string {
+  return value.toString(8).padStart(digits, "0");
+}
