@@ -12,7 +12,7 @@ export interface TarHeader {
   readonly type: TarType;
 }
 
-export type TarType = keyof typeof typeCodes | "unknown entry";
+export type TarType = keyof typeof typeCodes | "thing of an unknown kind";
 
 const typeCodes = {
   file: "0",
@@ -76,7 +76,7 @@ export function readTarHeader(block: Buffer): TarHeader | undefined {
       ? "directory"
       : code === 0
         ? "file"
-        : (typesByCode.get(code) ?? "unknown entry"),
+        : (typesByCode.get(code) ?? "thing of an unknown kind"),
   };
 }
 
@@ -194,7 +194,7 @@ function encodeHeader(header: NewTarHeader, code: string = typeCodes[header.type
   if (header.bytes <= octalBytesMax) block.write(octal(header.bytes, 11), sizeAt, "latin1");
   else {
     block[sizeAt] = 0x80;
-    block.writeUIntBE(header.bytes, sizeAt + 6, 6);
+    block.writeBigUInt64BE(BigInt(header.bytes), sizeAt + 4);
   }
   block.write(octal(header.modifiedSeconds, 11), 136, "latin1");
   block.write(code, typeAt, "latin1");

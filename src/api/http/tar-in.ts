@@ -57,11 +57,12 @@ export async function* readTar(
       const file = await nextFile(bytes);
       if (file === undefined) break;
       const path = joinPath(below, parsePath(file.name));
-      if (!batch.hasRoomFor(file.bytes) && !batch.isEmpty) {
+      const isBatched = file.bytes <= batchedBytesMax;
+      if (!batch.isEmpty && !(isBatched && batch.hasRoomFor(file.bytes))) {
         yield batch;
         batch = new Batch();
       }
-      if (file.bytes > batchedBytesMax) {
+      if (!isBatched) {
         yield { path, content: await contentOf(bytes, file.bytes) };
       } else {
         const at = batch.add(path, file.bytes);
