@@ -1,9 +1,8 @@
-import { CodedError, isCoded } from "../base/errors.ts";
+import { isCoded } from "../base/errors.ts";
 import type { ObjectStore } from "../objectstore/index.ts";
-import type { ChunkRow } from "../metadata/index.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
-import type { Located } from "./chunk-look-ups.ts";
 import type { Compute } from "./compute.ts";
+import { chunksToLookUp, guessPlaces, type ChunkPlace } from "./guess-places.ts";
 import { freeMemory } from "./memory.ts";
 import { packKey, sharedChunkBytesMax } from "./pack-format.ts";
 
@@ -41,16 +40,16 @@ export async function readBatch(
   into: Buffer,
   signal: AbortSignal,
 ): Promise<void> {
-  const located = await deps.index.locateAll(chunks.map(({ hash }) => hash));
-  const { frames, others } = framesOf(chunks, located);
-  for (let at = 0; at < frames.length; at += framesMax) {
-    signal.throwIfAborted();
-    const reading = frames.slice(at, at + framesMax);
-    const left = await Promise.all(reading.map((frame) => readFrame(deps, frame, into)));
-    others.push(...left.flat());
-  }
-  for (let at = 0; at < others.length; at += chunksMax) {
-    const reading = others.slice(at, at + chunksMax).map(async (wanted) => {
+  const options = { into, signal };
+  const first = chunksToLookUp(chunks);
+  const located = await deps.index.locateAll(first.map((i) => chunks[i]!.hash));
+  const unread = await readFrames(deps, chunks, guessPlaces(chunks, first, located), options);
+  // Most of the time this is nothing.
+  const all = await deps.index.locateAll(unread.map(({ hash }) => hash));
+  const each = unread.map((_, i) => i);
+  const left = await readFrames(deps, unread, guessPlaces(unread, each, all), options);
+  for (let at = 0; at < left.length; at += chunksMax) {
+    const reading = left.slice(at, at + chunksMax).map(async (wanted) => {
       const chunk = await deps.readChunk(wanted.hash, signal, wanted.bytes);
       chunk.copy(into, wanted.at);
     });
@@ -59,60 +58,68 @@ export async function readBatch(
 }
 
 interface PlacedChunk extends WantedChunk {
-  readonly row: ChunkRow;
+  readonly place: ChunkPlace;
 }
 
-/** Frames with several wanted chunks, and the chunks that are elsewhere. */
+/** Reads those of which many are in one frame; gives back the others, in order, and those that were not there. */
+async function readFrames(
+  deps: ReadBatchDeps,
+  chunks: readonly WantedChunk[],
+  places: readonly (ChunkPlace | undefined)[],
+  { into, signal }: { into: Buffer; signal: AbortSignal },
+): Promise<WantedChunk[]> {
+  const frames = framesOf(chunks, places);
+  /** By their places in the buffer. */
+  const read = new Set<number>();
+  for (let at = 0; at < frames.length; at += framesMax) {
+    signal.throwIfAborted();
+    const reading = frames.slice(at, at + framesMax);
+    await Promise.all(reading.map((frame) => readFrame(deps, frame, into, read)));
+  }
+  return chunks.filter(({ at }) => !read.has(at));
+}
+
 function framesOf(
   chunks: readonly WantedChunk[],
-  located: readonly (Located | undefined)[],
-): { frames: PlacedChunk[][]; others: WantedChunk[] } {
-  const byFrame = new Map<string, PlacedChunk[]>();
-  const others: WantedChunk[] = [];
-  for (const [i, chunk] of chunks.entries()) {
-    const found = located[i];
-    if (found?.kind !== "packed" || chunk.bytes > sharedChunkBytesMax) {
-      others.push(chunk);
-      continue;
-    }
-    const { row } = found;
-    const key = `${row.pack}/${row.frameOffset}`;
-    const frame = byFrame.get(key);
-    const { hash, bytes, at } = chunk;
-    if (frame === undefined) byFrame.set(key, [{ hash, bytes, at, row }]);
-    else frame.push({ hash, bytes, at, row });
+  places: readonly (ChunkPlace | undefined)[],
+): PlacedChunk[][] {
+  const frames = new Map<string, PlacedChunk[]>();
+  for (const [i, { hash, bytes, at }] of chunks.entries()) {
+    const place = places[i];
+    if (place === undefined || bytes > sharedChunkBytesMax) continue;
+    const key = `${place.pack}/${place.frameOffset}`;
+    const frame = frames.get(key);
+    if (frame === undefined) frames.set(key, [{ hash, bytes, at, place }]);
+    else frame.push({ hash, bytes, at, place });
   }
-  const frames: PlacedChunk[][] = [];
-  for (const frame of byFrame.values()) {
-    if (frame.length >= wantedMin) frames.push(frame);
-    else others.push(...frame);
-  }
-  return { frames, others };
+  return [...frames.values()].filter(({ length }) => length >= wantedMin);
 }
 
-/** Gives back the chunks that are not in the frame as they should be. */
+/** Adds to `read` the places of chunks that are in the frame where they were said to be. */
 async function readFrame(
   { objects, compute }: ReadBatchDeps,
   wanted: readonly PlacedChunk[],
   into: Buffer,
-): Promise<readonly WantedChunk[]> {
-  const { pack, frameOffset, frameBytes } = wanted[0]!.row;
+  read: Set<number>,
+): Promise<void> {
+  const { pack, frameOffset, frameBytes } = wanted[0]!.place;
   try {
     const frame = await objects.read(packKey(pack), { start: frameOffset, length: frameBytes }, {});
     const plain = await compute.decode(frame);
-    const ranges = wanted.map(({ row }) => ({ start: row.offset, end: row.offset + row.bytes }));
+    const inside = wanted.filter(({ place, bytes }) => place.offset + bytes <= plain.length);
+    const ranges = inside.map(({ place: { offset }, bytes }) => ({
+      start: offset,
+      end: offset + bytes,
+    }));
     const { buffer, hashes } = await compute.hash({ buffer: plain, ranges });
-    const bad = wanted.filter(({ hash, bytes, at, row: { offset } }, i) => {
-      const isRight = hashes[i]!.equals(hash) && ranges[i]!.end - offset === bytes;
-      if (isRight) buffer.copy(into, at, offset, offset + bytes);
-      return !isRight;
-    });
+    for (const [i, chunk] of inside.entries()) {
+      if (!hashes[i]!.equals(chunk.hash)) continue;
+      buffer.copy(into, chunk.at, ranges[i]!.start, ranges[i]!.end);
+      read.add(chunk.at);
+    }
     freeMemory(buffer);
-    return bad;
   } catch (error) {
-    // The one by one way says what is wrong, and looks for another copy.
-    if (error instanceof CodedError && (isCoded(error, "data_loss") || isCoded(error, "not_found")))
-      return wanted;
-    throw error;
+    // One by one will say what is wrong, and look for another copy.
+    if (!isCoded(error, "data_loss") && !isCoded(error, "not_found")) throw error;
   }
 }

@@ -2,13 +2,13 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { CommitInfo } from "../../model/commit.ts";
 import { parseEntryPath, parsePath } from "../../model/paths.ts";
-import { putCommit, putFiles, type PfsDeps, type PutBatch, type PutFile } from "../../pfs/index.ts";
+import { putCommit, putFiles, type PfsDeps, type PutFile } from "../../pfs/index.ts";
 import { fetchSource, type OpenBucket } from "./fetch-source.ts";
 import { countOr, flag } from "./json-body.ts";
 import { principalOf, signalOf } from "./request-context.ts";
 import { bytesBody, json, type RestRoutes } from "./route.ts";
 import { commitInfo } from "./shapes.ts";
-import { readTar } from "./tar-in.ts";
+import { readTar, type TarBatch } from "./tar-in.ts";
 import { wholeBody } from "./whole-body.ts";
 
 const overwrite = flag.describe("Replaces what is there; otherwise the bytes are appended.");
@@ -111,6 +111,8 @@ function registerTarRoutes(routes: RestRoutes, pfs: PfsDeps): void {
     async (call) => await asCommit(pfs, call, tarFiles(call)),
   );
 }
+
+type PutBatch = TarBatch & Pick<PutFile, "overwrite" | "format">;
 
 interface PutCall<Q> {
   readonly request: FastifyRequest;

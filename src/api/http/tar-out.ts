@@ -1,9 +1,30 @@
 import { ahead, type Begun } from "../../base/ahead.ts";
 import { freeBytes } from "../../base/free-bytes.ts";
 import { KiB, MiB } from "../../base/size.ts";
-import type { WalkedBatch, WalkedEntry, WalkedFile } from "../../pfs/index.ts";
 import { encodeTarHeaders, tarBlockBytes } from "./tar-header.ts";
 import { collect } from "./whole-body.ts";
+
+/** A file or directory on its way into a tar. */
+export interface TarredEntry {
+  readonly path: string;
+  readonly type: "file" | "dir";
+  readonly bytes: number;
+  readonly modifiedMicros: number;
+}
+
+/** Directories and small files, which are read together. */
+export interface TarredBatch {
+  readonly entries: readonly TarredEntry[];
+  /** Their contents together. */
+  readonly bytes: number;
+  /** Reads the content of each file to its place in a buffer. */
+  readInto(buffer: Buffer, places: readonly number[], signal: AbortSignal): Promise<void>;
+}
+
+/** A file that is read by itself. */
+export interface TarredFile extends TarredEntry {
+  read(signal: AbortSignal): AsyncIterable<Buffer>;
+}
 
 /** Files up to this size are read before their turn. */
 const wholeBytesMax = 256 * KiB;
@@ -22,7 +43,7 @@ export interface Tar {
 
 /** Makes the tar while it is read. */
 export function writeTar(
-  walked: AsyncIterable<WalkedBatch | WalkedFile>,
+  walked: AsyncIterable<TarredBatch | TarredFile>,
   signal: AbortSignal,
 ): Tar {
   const own = new WeakSet<Buffer>();
@@ -35,11 +56,11 @@ export function writeTar(
 }
 
 async function* partsOf(
-  walked: AsyncIterable<WalkedBatch | WalkedFile>,
+  walked: AsyncIterable<TarredBatch | TarredFile>,
   own: WeakSet<Buffer>,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void, void> {
-  const begin = (files: WalkedBatch | WalkedFile): Begun<Part> => beginPart(files, signal);
+  const begin = (files: TarredBatch | TarredFile): Begun<Part> => beginPart(files, signal);
   for await (const part of ahead(walked, begin, aheadLimits)) {
     signal.throwIfAborted();
     if (Symbol.asyncIterator in part) yield* part;
@@ -53,7 +74,7 @@ async function* partsOf(
   yield Buffer.alloc(2 * tarBlockBytes);
 }
 
-function beginPart(files: WalkedBatch | WalkedFile, signal: AbortSignal): Begun<Part> {
+function beginPart(files: TarredBatch | TarredFile, signal: AbortSignal): Begun<Part> {
   if ("read" in files && files.bytes > wholeBytesMax)
     return { value: streamed(files, signal), bytes: 0 };
   const whole = "read" in files ? wholeOf(files, signal) : together(files, signal);
@@ -62,18 +83,18 @@ function beginPart(files: WalkedBatch | WalkedFile, signal: AbortSignal): Begun<
   return { value: whole, bytes: files.bytes };
 }
 
-async function* streamed(file: WalkedFile, signal: AbortSignal): AsyncGenerator<Buffer> {
+async function* streamed(file: TarredFile, signal: AbortSignal): AsyncGenerator<Buffer> {
   yield headersOf(file);
   yield* file.read(signal);
   if (paddingOf(file.bytes) > 0) yield Buffer.alloc(paddingOf(file.bytes));
 }
 
-async function wholeOf(file: WalkedFile, signal: AbortSignal): Promise<Buffer> {
+async function wholeOf(file: TarredFile, signal: AbortSignal): Promise<Buffer> {
   const content = await collect(file.read(signal), file.bytes);
   return Buffer.concat([headersOf(file), content, Buffer.alloc(paddingOf(file.bytes))]);
 }
 
-async function together(batch: WalkedBatch, signal: AbortSignal): Promise<Buffer> {
+async function together(batch: TarredBatch, signal: AbortSignal): Promise<Buffer> {
   const headers = batch.entries.map(headersOf);
   const bytes = batch.entries.reduce(
     (sum, entry, i) => sum + headers[i]!.length + entry.bytes + paddingOf(entry.bytes),
@@ -93,7 +114,7 @@ async function together(batch: WalkedBatch, signal: AbortSignal): Promise<Buffer
   return tar;
 }
 
-function headersOf({ path, type, bytes, modifiedMicros }: WalkedEntry): Buffer {
+function headersOf({ path, type, bytes, modifiedMicros }: TarredEntry): Buffer {
   const modifiedSeconds = Math.floor(modifiedMicros / 1_000_000);
   return type === "dir"
     ? encodeTarHeaders({ name: `${path}/`, type: "directory", bytes: 0, modifiedSeconds })

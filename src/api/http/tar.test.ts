@@ -5,10 +5,9 @@ import fc from "fast-check";
 import { pack, type Header } from "tar-stream";
 import { KiB, MiB } from "../../base/size.ts";
 import { seededRandom } from "../../base/random.ts";
-import type { WalkedBatch, WalkedEntry, WalkedFile } from "../../pfs/index.ts";
 import { encodeTarHeaders, readTarHeader, tarBlockBytes } from "./tar-header.ts";
 import { readTar } from "./tar-in.ts";
-import { writeTar } from "./tar-out.ts";
+import { writeTar, type TarredBatch, type TarredEntry, type TarredFile } from "./tar-out.ts";
 
 const noise = seededRandom(1).bytes(2 * MiB);
 const never = new AbortController().signal;
@@ -180,16 +179,16 @@ test("readTarHeader() reads what encodeTarHeaders() writes", () => {
 });
 
 test("writeTar() gives what readTar() reads, of files together and of files alone", async () => {
-  const entryOf = ({ name: path, content }: Member): WalkedEntry => ({
+  const entryOf = ({ name: path, content }: Member): TarredEntry => ({
     path,
     type: "file",
     bytes: content.length,
     modifiedMicros: 1_500_000,
   });
-  const walked = async function* (): AsyncGenerator<WalkedBatch | WalkedFile> {
+  const walked = async function* (): AsyncGenerator<TarredBatch | TarredFile> {
     for (let at = 0; at < members.length; at += 7) {
       const few = members.slice(at, at + 7);
-      const folder: WalkedEntry = { path: "d", type: "dir", bytes: 0, modifiedMicros: 0 };
+      const folder: TarredEntry = { path: "d", type: "dir", bytes: 0, modifiedMicros: 0 };
       yield {
         entries: [folder, ...few.map(entryOf)],
         bytes: few.reduce((sum, { content }) => sum + content.length, 0),
