@@ -23,7 +23,7 @@ import { NodeCache } from "./node-cache.ts";
 import { openIngest } from "./open-ingest.ts";
 import { PackReader, type PieceRange } from "./pack-reader.ts";
 import { PackWriter } from "./pack-writer.ts";
-import { readBatch, type ReadBatchDeps, type WantedChunk } from "./read-batch.ts";
+import type { WantedChunk } from "./read-batch.ts";
 import { SessionChunks } from "./session-chunks.ts";
 import { Session, type SessionFacts } from "./session.ts";
 import { DecodedNodes } from "./tree/decoded-nodes.ts";
@@ -123,11 +123,6 @@ export function openStorage(deps: StorageDeps): Storage {
     node: new PackWriter("node", writerDeps),
   };
   const reader = new PackReader({ ...deps, index });
-  const batchDeps: ReadBatchDeps = {
-    ...deps,
-    index,
-    readChunk: (hash, signal, bytes) => reader.readChunk(hash, signal, bytes),
-  };
   const nodes = new NodeCache();
   const closing = new AbortController();
   const ingestDeps = {
@@ -165,7 +160,7 @@ export function openStorage(deps: StorageDeps): Storage {
     openIngest: () => openIngest(ingestDeps),
     nodes: sources,
     readPieces: (pieces, signal) => reader.readPieces(pieces, signal),
-    readChunks: (wanted, into, signal) => readBatch(batchDeps, wanted, into, signal),
+    readChunks: (wanted, into, signal) => reader.readBatch(wanted, into, signal),
     freePiece: (part) => reader.free(part),
     indexPending: (signal) => index.indexPending(signal),
     drainInline: (signal, options) => drainInline({ ...deps, index, session }, signal, options),

@@ -18,7 +18,7 @@ export interface ReadBatchDeps {
   readonly compute: Compute;
   readonly index: ChunkIndex;
   /** Reads one chunk, whatever it takes. */
-  readonly readChunk: (hash: Buffer, signal: AbortSignal, bytes: number) => Promise<Buffer>;
+  readonly readChunk: (hash: Buffer, bytes: number) => Promise<Buffer>;
 }
 
 /** With fewer wanted chunks in it, a frame is better kept for others who want the rest. */
@@ -50,7 +50,7 @@ export async function readBatch(
   const left = await readFrames(deps, unread, guessPlaces(unread, each, all), options);
   for (let at = 0; at < left.length; at += chunksMax) {
     const reading = left.slice(at, at + chunksMax).map(async (wanted) => {
-      const chunk = await deps.readChunk(wanted.hash, signal, wanted.bytes);
+      const chunk = await deps.readChunk(wanted.hash, wanted.bytes);
       chunk.copy(into, wanted.at);
     });
     await Promise.all(reading);

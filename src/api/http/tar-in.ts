@@ -18,7 +18,7 @@ import { freedSlices } from "./whole-body.ts";
 /** Files up to this size travel together, */
 const batchedBytesMax = 128 * KiB;
 /** so many, or of so many bytes, at a time. */
-const batchFilesMax = 1_024;
+const batchFilesMax = 512;
 const batchBytes = MiB;
 /** Longer ones are handed on whole up to this size, so that several can be on their way at once. */
 const wholeBytesMax = 256 * KiB;
@@ -135,7 +135,12 @@ async function nextFile(bytes: TarBytes): Promise<TarHeader | undefined> {
       case "gnu-long-link-path":
         await extensionOf(bytes, plain);
         break;
-      default:
+      case "link":
+      case "symlink":
+      case "character-device":
+      case "block-device":
+      case "fifo":
+      case "thing of an unknown kind":
         throw new CodedError(
           "invalid_argument",
           `Cannot store ${header.name}: it is a ${header.type} in the tar. Send regular files, for example with "tar --dereference"`,
@@ -170,7 +175,8 @@ async function skipPadding(bytes: TarBytes, length: number): Promise<void> {
 /** A body whose sender goes away in the middle says so. */
 async function* uncut(source: Readable): AsyncGenerator<Buffer, void, void> {
   try {
-    yield* source as AsyncIterable<Buffer>;
+    // Not destroyed when the tar is refused: its connection takes the answer.
+    yield* source.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
   } catch (error) {
     if (!hasErrno(error, "ECONNRESET")) throw error;
     throw new CodedError(

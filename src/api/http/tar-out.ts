@@ -38,7 +38,7 @@ export interface Tar {
   /** In buffers of up to about a megabyte. */
   readonly parts: AsyncIterable<Buffer>;
   /** Gives the memory of a part back at once, unless others may look into it. */
-  free(part: Buffer): void;
+  readonly free: (part: Buffer) => void;
 }
 
 /** Makes the tar while it is read. */
@@ -63,12 +63,11 @@ async function* partsOf(
   const begin = (files: TarredBatch | TarredFile): Begun<Part> => beginPart(files, signal);
   for await (const part of ahead(walked, begin, aheadLimits)) {
     signal.throwIfAborted();
-    if (Symbol.asyncIterator in part) yield* part;
-    else {
+    if (part instanceof Promise) {
       const whole = await part;
       own.add(whole);
       yield whole;
-    }
+    } else yield* part;
   }
   // Two empty blocks are its end.
   yield Buffer.alloc(2 * tarBlockBytes);
