@@ -31,7 +31,9 @@ const wholeBytesMax = 256 * KiB;
 const aheadLimits = { countMax: 32, bytesMax: 4 * MiB };
 
 /** A part of the tar: in memory when it is small, else read when it is its turn. */
-type Part = Promise<Buffer> | AsyncIterable<Buffer>;
+type Part =
+  | { readonly kind: "whole"; readonly bytes: Promise<Buffer> }
+  | { readonly kind: "stream"; readonly slices: AsyncIterable<Buffer> };
 
 /** Files and directories as a tar stream. */
 export interface Tar {
@@ -63,11 +65,11 @@ async function* partsOf(
   const begin = (files: TarredBatch | TarredFile): Begun<Part> => beginPart(files, signal);
   for await (const part of ahead(walked, begin, aheadLimits)) {
     signal.throwIfAborted();
-    if (part instanceof Promise) {
-      const whole = await part;
+    if (part.kind === "whole") {
+      const whole = await part.bytes;
       own.add(whole);
       yield whole;
-    } else yield* part;
+    } else yield* part.slices;
   }
   // Two empty blocks are its end.
   yield Buffer.alloc(2 * tarBlockBytes);
@@ -75,11 +77,11 @@ async function* partsOf(
 
 function beginPart(files: TarredBatch | TarredFile, signal: AbortSignal): Begun<Part> {
   if ("read" in files && files.bytes > wholeBytesMax)
-    return { value: streamed(files, signal), bytes: 0 };
+    return { value: { kind: "stream", slices: streamed(files, signal) }, bytes: 0 };
   const whole = "read" in files ? wholeOf(files, signal) : together(files, signal);
   // Thrown when its turn comes.
   whole.catch(() => undefined);
-  return { value: whole, bytes: files.bytes };
+  return { value: { kind: "whole", bytes: whole }, bytes: files.bytes };
 }
 
 async function* streamed(file: TarredFile, signal: AbortSignal): AsyncGenerator<Buffer> {
