@@ -3,7 +3,7 @@ import { recordFormatOf, type RecordFormat } from "../chunking/index.ts";
 import { collectedPackOf } from "../model/collected-pack.ts";
 import { keyOfPath, parseEntryPath } from "../model/paths.ts";
 import type { NewRun } from "../metadata/index.ts";
-import type { Ingest, Storage } from "../storage/index.ts";
+import type { Content, Entry, Ingest, Storage } from "../storage/index.ts";
 import { RunBuilder, type Check } from "./run-builder.ts";
 
 /** One file of a put, as it arrives. */
@@ -15,6 +15,16 @@ export interface PutFile {
   readonly overwrite: boolean;
   /** All of it when small, a stream otherwise; a stream is read to its end before the next file is asked for. */
   readonly content: Buffer | AsyncIterable<Uint8Array>;
+}
+
+/** Small files as they arrive together: their contents follow one another in one buffer, which is given away. */
+export interface PutBatch {
+  readonly paths: readonly string[];
+  /** In bytes, of each. */
+  readonly sizes: readonly number[];
+  readonly contents: Buffer;
+  readonly format?: RecordFormat;
+  readonly overwrite: boolean;
 }
 
 /** Small files whose chunks may be on their way at the same time. */
@@ -37,33 +47,40 @@ export interface IngestFilesOptions {
 export async function ingestFiles(
   storage: Storage,
   ingest: Ingest,
-  files: AsyncIterable<PutFile>,
+  files: AsyncIterable<PutFile | PutBatch>,
   { stamp, signal, check }: IngestFilesOptions,
 ): Promise<{ run: NewRun; files: number; bytes: number }> {
   const run = new RunBuilder(storage, ingest, check);
   const pending = new PendingPuts();
-  const shared = {
-    modifiedMicros: stamp.modifiedMicros,
-    commit: Buffer.from(stamp.uid, "hex"),
-  };
+  const { modifiedMicros } = stamp;
+  const commit = Buffer.from(stamp.uid, "hex");
   for await (const file of files) {
     signal.throwIfAborted();
-    const path = parseEntryPath(file.path);
-    const format = file.format ?? recordFormatOf(path);
-    const add = run.place((content) => ({
-      key: keyOfPath(path),
-      type: "file",
-      reset: file.overwrite,
-      clear: false,
-      content,
-      ...shared,
-    }));
-    const { content } = file;
-    if (!Buffer.isBuffer(content)) add(await ingest.putContent(content, format, signal));
-    else {
-      await pending.add(content.length, async () => {
-        add(await ingest.putBytes(content, format));
+    const reset = file.overwrite;
+    const entryOf = (path: string, content: Content): Entry => {
+      const key = keyOfPath(path);
+      return { key, type: "file", reset, clear: false, content, modifiedMicros, commit };
+    };
+    if ("paths" in file) {
+      const { sizes, contents } = file;
+      const paths = file.paths.map(parseEntryPath);
+      const first = run.place(paths.length);
+      await pending.add(contents.length, async () => {
+        const stored = await ingest.putBatch(contents, sizes);
+        for (const [i, path] of paths.entries()) run.fill(first + i, entryOf(path, stored[i]!));
       });
+    } else {
+      const path = parseEntryPath(file.path);
+      const format = file.format ?? recordFormatOf(path);
+      const at = run.place();
+      const { content } = file;
+      if (!Buffer.isBuffer(content))
+        run.fill(at, entryOf(path, await ingest.putContent(content, format, signal)));
+      else {
+        await pending.add(content.length, async () => {
+          run.fill(at, entryOf(path, await ingest.putBytes(content, format)));
+        });
+      }
     }
     if (run.isPartFull) {
       await pending.all();

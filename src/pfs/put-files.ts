@@ -5,12 +5,12 @@ import type { Principal } from "../model/principal.ts";
 import { giveCommitHints } from "./commits.ts";
 import { refuseTypeConflicts } from "./file-conflicts.ts";
 import { finishByUid, type FinishOptions } from "./finish-commit.ts";
-import { ingestFiles, ingesting, type PutFile } from "./ingest-files.ts";
+import { ingestFiles, ingesting, type PutBatch, type PutFile } from "./ingest-files.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
 export interface PutFilesInput {
   readonly commit: CommitName;
-  readonly files: AsyncIterable<PutFile>;
+  readonly files: AsyncIterable<PutFile | PutBatch>;
   /** A request repeated with the same key gets the first answer again and writes nothing. */
   readonly key?: string;
   readonly signal: AbortSignal;
@@ -61,7 +61,7 @@ export async function putFiles(
 export interface PutCommitInput {
   readonly repo: string;
   readonly branch: string;
-  readonly files: AsyncIterable<PutFile>;
+  readonly files: AsyncIterable<PutFile | PutBatch>;
   readonly key?: string;
   /** How long to wait for an open parent before refusing with `failed_precondition`. */
   readonly waitMs: number;

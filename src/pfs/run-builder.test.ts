@@ -20,16 +20,15 @@ async function builtOf(
     const check = async (): Promise<void> => void parts++;
     const builder = new RunBuilder(storage, ingest, check, partEntries);
     for (const [path, text, reset] of writes) {
-      const add = builder.place((content) => ({
+      builder.fill(builder.place(), {
         key: keyOfPath(path),
         type: "file",
         reset,
         clear: false,
-        content,
+        content: await ingest.putBytes(Buffer.from(text), "line"),
         modifiedMicros: 1,
         commit: uid,
-      }));
-      add(await ingest.putBytes(Buffer.from(text), "line"));
+      });
       if (builder.isPartFull) await builder.endPart();
     }
     const run = await builder.end();

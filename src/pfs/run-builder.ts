@@ -2,12 +2,13 @@ import { KiB } from "../base/size.ts";
 import type { NewRun } from "../metadata/index.ts";
 import {
   buildTree,
+  TreeBuilder,
   encodeRun,
   encodeTreeRef,
   foldDeltas,
+  isBelow,
   normalizeRun,
   scan,
-  type Content,
   type Entry,
   type Ingest,
   type Storage,
@@ -32,6 +33,11 @@ export class RunBuilder {
   /** Of the part that is being filled, in the order they were made. */
   private puts: Entry[] = [];
   private placed = 0;
+  /** Nothing was taken away or replaced. */
+  private isStanding = true;
+  /** The parts, as long as each is behind those before it. */
+  private ascending: TreeBuilder | undefined;
+  /** The parts once one was not, the first of them all that were. */
   private readonly parts: TreeRef[] = [];
   private readonly partEntries: number;
 
@@ -47,32 +53,57 @@ export class RunBuilder {
     return this.placed >= this.partEntries;
   }
 
-  /** Keeps a place in the order; to be filled when the content is known. */
-  place(entryOf: (content: Content) => Entry): (content: Content) => void {
-    const { puts } = this;
-    const at = this.placed++;
-    this.files++;
-    return (content) => {
-      puts[at] = entryOf(content);
-      this.bytes += content.bytes;
-    };
+  /** Keeps places in the order, to be filled when contents are known; gives back the first. */
+  place(count = 1): number {
+    const at = this.placed;
+    this.placed += count;
+    this.files += count;
+    return at;
+  }
+
+  /** Fills a place, before the part ends. */
+  fill(at: number, entry: Entry): void {
+    this.puts[at] = entry;
+    this.bytes += entry.content.bytes;
+    if (entry.reset || entry.clear || entry.type === "none") this.isStanding = false;
   }
 
   /** All places must be filled. */
   async endPart(): Promise<void> {
     const { nodes } = this.ingest;
-    this.parts.push(await buildTree(await this.takePart(), nodes));
+    const part = await this.takePart();
+    if (this.parts.length === 0) {
+      this.ascending ??= new TreeBuilder(nodes);
+      const behind = entriesBehind(this.ascending.lastKey, part);
+      if (behind !== undefined) {
+        await this.ascending.add(behind);
+        return;
+      }
+      this.parts.push(await this.ascending.finish());
+    }
+    this.parts.push(await buildTree(part, nodes));
   }
 
   /** The run of all parts. */
   async end(): Promise<NewRun> {
-    if (this.parts.length === 0) return await runOf(this.ingest, await this.takePart());
+    if (this.ascending === undefined) {
+      const run = await runOf(this.ingest, await this.takePart());
+      return { ...run, isStanding: this.isStanding };
+    }
     await this.endPart();
+    const root =
+      this.parts.length === 0 ? await this.ascending.finish() : await this.merge(this.parts);
+    const { isStanding } = this;
+    return { entries: null, root: encodeTreeRef(root), bytes: root.bytes, isStanding };
+  }
+
+  private async merge(parts: readonly TreeRef[]): Promise<TreeRef> {
     const { nodes } = this.storage;
-    const scans = this.parts.map((part) => scan(part, {}, nodes));
-    const entries = foldDeltas(scans, "sequence", nodes, this.ingest.nodes);
-    const root = await buildTree(entries, this.ingest.nodes);
-    return { entries: null, root: encodeTreeRef(root), bytes: root.bytes };
+    const scans = parts.map((part) => scan(part, {}, nodes));
+    return await buildTree(
+      foldDeltas(scans, "sequence", nodes, this.ingest.nodes),
+      this.ingest.nodes,
+    );
   }
 
   private async takePart(): Promise<Entry[]> {
@@ -82,6 +113,19 @@ export class RunBuilder {
     await this.check(part);
     return part;
   }
+}
+
+/**
+ * The entries of a part without the directories that an earlier part, which ends with `last`, has made already;
+ * undefined when not all of them are behind it.
+ */
+function entriesBehind(last: Buffer | undefined, part: readonly Entry[]): Entry[] | undefined {
+  if (last === undefined) return [...part];
+  const first = part.findIndex(
+    ({ key, type, clear }) => !(type === "dir" && !clear && isBelow(last, key)),
+  );
+  if (first < 0) return [];
+  return Buffer.compare(last, part[first]!.key) < 0 ? part.slice(first) : undefined;
 }
 
 /** Runs up to this size stand in the metadata as they are; larger ones become trees in packs. */

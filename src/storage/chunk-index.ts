@@ -41,6 +41,21 @@ export class ChunkIndex {
     return await this.lookUps.find(hash);
   }
 
+  /** The same of many at once. */
+  async findAll(hashes: readonly Buffer[]): Promise<(Located | undefined)[]> {
+    return await this.lookUps.findAll(hashes);
+  }
+
+  /** Where chunks can be read, as far as packs have been indexed or are this session's. */
+  async locateAll(hashes: readonly Buffer[]): Promise<(Located | undefined)[]> {
+    const own = hashes.map((hash) => this.deps.chunks.rowOf(hash));
+    const asked = hashes.filter((_, i) => own[i] === undefined);
+    const found = (await this.lookUps.findAll(asked)).values();
+    return own.map((row) =>
+      row === undefined ? found.next().value : { kind: "packed" as const, row },
+    );
+  }
+
   /** Where a chunk can be read; when nobody knows for sure, packs not yet indexed are looked through first. */
   async locate(hash: Buffer, signal: AbortSignal): Promise<Located | undefined> {
     const row = this.deps.chunks.rowOf(hash);

@@ -42,6 +42,19 @@ export class ChunkLookUps {
     return await asked.answer.promise;
   }
 
+  /** The same of many, in an order of their own. */
+  async findAll(hashes: readonly Buffer[]): Promise<(Located | undefined)[]> {
+    if (hashes.length === 0) return [];
+    const located: (Located | undefined)[] = [];
+    for (let at = 0; at < hashes.length; at += hashesMax) {
+      const asked = hashes.slice(at, at + hashesMax);
+      const found = await this.ask(asked);
+      if (found.size === 0) located.length += asked.length;
+      else for (const hash of asked) located.push(found.get(keyOf(hash)));
+    }
+    return located;
+  }
+
   /** Not at once: all that is asked for in this turn of the event loop goes along. */
   private pumpSoon(): void {
     if (this.isScheduled) return;
@@ -57,24 +70,30 @@ export class ChunkLookUps {
       const batch = [...this.asked.entries()].slice(0, hashesMax);
       for (const [key] of batch) this.asked.delete(key);
       this.calls++;
-      void this.ask(new Map(batch)).finally(() => {
+      void this.answer(new Map(batch)).finally(() => {
         this.calls--;
         if (this.asked.size > 0) this.pumpSoon();
       });
     }
   }
 
-  private async ask(batch: ReadonlyMap<string, Asked>): Promise<void> {
+  private async ask(hashes: readonly Buffer[]): Promise<ReadonlyMap<string, Located>> {
+    const located = new Map<string, Located>();
+    const asked = Buffer.concat(hashes);
+    const { found, condemned, inline, lost } = await this.metadata.call("findChunks", {
+      hashes: asked,
+    });
+    for (const row of found) located.set(keyOf(row.hash), { kind: "packed", row });
+    for (const chunk of inline) located.set(keyOf(chunk.hash), { kind: "inline", chunk });
+    for (const row of condemned) located.set(keyOf(row.hash), { kind: "condemned", row });
+    for (const row of lost) located.set(keyOf(row.hash), { kind: "lost", row });
+    return located;
+  }
+
+  private async answer(batch: ReadonlyMap<string, Asked>): Promise<void> {
     try {
-      const hashes = [...batch.values()].map(({ hash }) => hash);
-      const { found, condemned, inline, lost } = await this.metadata.call("findChunks", { hashes });
-      for (const row of found) batch.get(keyOf(row.hash))?.answer.resolve({ kind: "packed", row });
-      for (const chunk of inline)
-        batch.get(keyOf(chunk.hash))?.answer.resolve({ kind: "inline", chunk });
-      for (const row of condemned)
-        batch.get(keyOf(row.hash))?.answer.resolve({ kind: "condemned", row });
-      for (const row of lost) batch.get(keyOf(row.hash))?.answer.resolve({ kind: "lost", row });
-      for (const { answer } of batch.values()) answer.resolve(undefined);
+      const located = await this.ask([...batch.values()].map(({ hash }) => hash));
+      for (const [key, { answer }] of batch) answer.resolve(located.get(key));
     } catch (error) {
       for (const { answer } of batch.values()) answer.reject(error);
     }

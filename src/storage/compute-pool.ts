@@ -9,15 +9,15 @@ import type {
   EncodedFrame,
   EncodeTask,
   Encoding,
-  Hashing,
   HashTask,
   Scan,
   ScanTask,
 } from "./compute.ts";
-import type { Decoded } from "./compute-thread.ts";
-import { asBuffer, memoryOf } from "./compute-transfer.ts";
+import type { Decoded, Hashed } from "./compute-thread.ts";
+import { asBuffer, boundsOf, memoryOf } from "./compute-transfer.ts";
 import { decodeFrame, encodeFrames, hashRanges, scanWindow } from "./compute-work.ts";
 import { alone } from "./memory.ts";
+import { hashBytes } from "./tree/entry.ts";
 
 /** Up to this much is done at once: a round trip to a thread would take longer. */
 const inlineBytesMax = 64 * KiB;
@@ -57,8 +57,13 @@ export function openPoolCompute(options: { threads?: number } = {}): Compute {
     async hash(task: HashTask) {
       if (lengthOf(task.ranges) <= inlineBytesMax) return hashRanges(task);
       const buffer = alone(task.buffer);
-      const done = await run<Hashing>("hash", { ...task, buffer }, buffer);
-      return { buffer: asBuffer(done.buffer), hashes: done.hashes.map(asBuffer) };
+      const bounds = boundsOf(task.ranges);
+      const done = await run<Hashed>("hash", { buffer, bounds }, buffer);
+      const hashes = asBuffer(done.hashes);
+      return {
+        buffer: asBuffer(done.buffer),
+        hashes: task.ranges.map((_, i) => hashes.subarray(i * hashBytes, (i + 1) * hashBytes)),
+      };
     },
     async encode(task: EncodeTask) {
       if (lengthOf(task.ranges) <= encodedInlineBytesMax) return encodeFrames(task);

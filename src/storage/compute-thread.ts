@@ -1,10 +1,11 @@
 import { constants, platform, setPriority } from "node:os";
 import { move, transferableSymbol, valueSymbol } from "piscina";
 import { isCoded } from "../base/errors.ts";
-import type { EncodeTask, Encoding, Hashing, HashTask, Scan, ScanTask } from "./compute.ts";
-import { asBuffer, memoryOf, type Moved } from "./compute-transfer.ts";
+import type { EncodeTask, Encoding, Scan, ScanTask } from "./compute.ts";
+import { asBuffer, memoryOf, rangesOf, type Moved } from "./compute-transfer.ts";
 import { decodeFrame, encodeFrames, hashRanges, scanWindow } from "./compute-work.ts";
 import { freeMemory } from "./memory.ts";
+import { hashBytes } from "./tree/entry.ts";
 
 // What runs in a thread of the pool: openPoolCompute() calls these by name.
 
@@ -19,9 +20,17 @@ export function scan(task: ScanTask): Moved<Scan> {
   return moved(done, [done.buffer]);
 }
 
-export function hash(task: HashTask): Moved<Hashing> {
-  const done = hashRanges({ ...task, buffer: asBuffer(task.buffer) });
-  return moved(done, [done.buffer, ...done.hashes]);
+/** One after the other: many small buffers would cost more than what is in them. */
+export interface Hashed {
+  readonly buffer: Buffer;
+  readonly hashes: Buffer;
+}
+
+export function hash(task: { buffer: Buffer; bounds: Float64Array }): Moved<Hashed> {
+  const done = hashRanges({ buffer: asBuffer(task.buffer), ranges: rangesOf(task.bounds) });
+  const hashes = Buffer.allocUnsafeSlow(done.hashes.length * hashBytes);
+  for (const [i, one] of done.hashes.entries()) one.copy(hashes, i * hashBytes);
+  return moved({ buffer: done.buffer, hashes }, [done.buffer, hashes]);
 }
 
 export function encode(task: EncodeTask): Moved<Encoding> {

@@ -5,6 +5,7 @@ import type { ChunkIndex } from "./chunk-index.ts";
 import type { Compute } from "./compute.ts";
 import type { HashedChunk } from "./ingest-hashes.ts";
 import type { IngestWindow } from "./ingest-window.ts";
+import { freeMemory } from "./memory.ts";
 import { codec, sharedChunkBytesMax } from "./pack-format.ts";
 import type { PackFrame } from "./pack-frame.ts";
 import type { PackWriter } from "./pack-writer.ts";
@@ -26,6 +27,18 @@ export interface IngestChunksDeps {
   readonly writers: Readonly<Record<PackClass, PackWriter>>;
   /** Bytes of small chunks on their way, of all requests. */
   readonly smallBytes: Semaphore;
+}
+
+/** Small chunks in a buffer of their own. */
+export interface Batch {
+  readonly buffer: Buffer;
+  /** Ascending. */
+  readonly chunks: readonly KeyedChunk[];
+}
+
+interface KeyedChunk extends HashedChunk {
+  /** keyOf() its hash. */
+  readonly key: string;
 }
 
 interface NewChunk {
@@ -74,13 +87,8 @@ export class IngestChunks {
   async putWindow({ window, chunks }: StoredWindow): Promise<void> {
     try {
       this.throwIfFailed();
-      const content = (): NewChunk[] =>
-        chunks.map(({ hash, start, end }) => ({
-          class: "data",
-          hash,
-          bytes: window.buffer.subarray(start, end),
-        }));
-      if (window.bytes <= inlineBytesMax && this.hold(content().map(copied))) return;
+      const { buffer, bytes } = window;
+      if (bytes <= inlineBytesMax && this.hold(chunksIn(buffer, chunks).map(copied))) return;
       await this.spill();
       const kept = await Promise.all(chunks.map(({ hash }) => this.isKept(hash)));
       await this.write(
@@ -89,6 +97,24 @@ export class IngestChunks {
       );
     } finally {
       window.free();
+    }
+  }
+
+  /** Takes small chunks that follow one another in a buffer of their own, and frees it. */
+  async putBatch({ buffer, chunks }: Batch): Promise<void> {
+    const bytes = (chunks.at(-1)?.end ?? 0) - (chunks[0]?.start ?? 0);
+    try {
+      this.throwIfFailed();
+      if (bytes <= inlineBytesMax && this.hold(chunksIn(buffer, chunks).map(copied))) return;
+      await this.spill();
+      const release = await this.deps.smallBytes.acquire(bytes);
+      try {
+        await this.writeBatch(buffer, await this.notKept(chunks));
+      } finally {
+        release();
+      }
+    } finally {
+      freeMemory(buffer);
     }
   }
 
@@ -182,6 +208,36 @@ export class IngestChunks {
     return true;
   }
 
+  /** Those that no recorded pack holds; those that one does, it will be named for. */
+  private async notKept(chunks: readonly KeyedChunk[]): Promise<readonly KeyedChunk[]> {
+    const unknown = chunks.filter(
+      ({ hash, key }) => this.deps.chunks.frameOf(hash, key) === undefined,
+    );
+    const located = await this.deps.index.findAll(unknown.map(({ hash }) => hash));
+    const kept = new Set<KeyedChunk>();
+    for (const [i, chunk] of unknown.entries()) {
+      const found = located[i];
+      if (found?.kind !== "packed") continue;
+      this.kept.add(found.row.pack);
+      kept.add(chunk);
+    }
+    return kept.size === 0 ? chunks : chunks.filter((chunk) => !kept.has(chunk));
+  }
+
+  /** Nothing else runs between the look whether a chunk is on its way and its claim: it is written once. */
+  private async writeBatch(buffer: Buffer, chunks: readonly KeyedChunk[]): Promise<void> {
+    const fresh = new Map<string, KeyedChunk>();
+    for (const chunk of chunks) {
+      const writing = this.deps.chunks.frameOf(chunk.hash, chunk.key);
+      if (writing === undefined) fresh.set(chunk.key, chunk);
+      else this.want(writing);
+    }
+    if (fresh.size === 0) return;
+    const { frames, isTaken } = this.deps.writers.data.putTogether(buffer, [...fresh.values()]);
+    for (const frame of frames) this.want(frame);
+    freeMemory(await isTaken);
+  }
+
   private async write(
     window: StoredWindow["window"],
     chunks: readonly HashedChunk[],
@@ -264,6 +320,14 @@ export class IngestChunks {
   private throwIfFailed(): void {
     if (this.failure !== undefined) throw this.failure.error;
   }
+}
+
+function chunksIn(buffer: Buffer, chunks: readonly HashedChunk[]): NewChunk[] {
+  return chunks.map(({ hash, start, end }) => ({
+    class: "data",
+    hash,
+    bytes: buffer.subarray(start, end),
+  }));
 }
 
 function copied(chunk: NewChunk): NewChunk {

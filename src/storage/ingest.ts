@@ -30,6 +30,13 @@ export interface Ingest {
     chunks: readonly { readonly hash: Buffer; readonly start: number; readonly end: number }[],
     buffer: Buffer,
   ): Promise<void>;
+  /**
+   * Small files whose bytes follow one another in a buffer, which is given away; cheaper by far than one after
+   * the other. None may be longer than 128 KiB.
+   *
+   * @param sizes in bytes, of each file
+   */
+  putBatch(buffer: Buffer, sizes: readonly number[]): Promise<Content[]>;
   /** Where tree nodes of this request go. */
   readonly nodes: NodeSink;
   /** Waits until every pack that holds a chunk of this ingest is durable. No put may follow. */

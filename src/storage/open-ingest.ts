@@ -10,6 +10,7 @@ import type { Ingest } from "./ingest.ts";
 import { freeMemory } from "./memory.ts";
 import type { NodeCache } from "./node-cache.ts";
 import { sharedChunkBytesMax } from "./pack-format.ts";
+import { keyOf } from "./session-chunks.ts";
 import type { Session } from "./session.ts";
 import { emptyContent, type Content, type NodeSink, type Piece } from "./tree/entry.ts";
 import { buildList } from "./tree/list.ts";
@@ -75,6 +76,27 @@ class OpenIngest implements Ingest {
         hash,
         bytes: Buffer.from(buffer.subarray(start, end)),
       });
+  }
+
+  async putBatch(buffer: Buffer, sizes: readonly number[]): Promise<Content[]> {
+    const ranges: { start: number; end: number }[] = [];
+    let end = 0;
+    for (const bytes of sizes) {
+      if (bytes > 0) ranges.push({ start: end, end: end + bytes });
+      end += bytes;
+    }
+    const hashed = await this.deps.compute.hash({ buffer, ranges });
+    const chunks = ranges.map(({ start, end }, i) => {
+      const hash = hashed.hashes[i]!;
+      return { start, end, hash, key: keyOf(hash) };
+    });
+    await this.chunks.putBatch({ buffer: hashed.buffer, chunks });
+    let next = 0;
+    return sizes.map((bytes) => {
+      if (bytes === 0) return emptyContent;
+      const { hash } = chunks[next++]!;
+      return { kind: "pieces", pieces: [{ hash, bytes, blockEnds: [bytes] }], bytes };
+    });
   }
 
   async seal(): Promise<Sealed> {

@@ -2,6 +2,7 @@ import type { ChunkRow, PackClass, PackRecord } from "../metadata/index.ts";
 
 /** A chunk in a frame that this session wrote. */
 export interface FramedChunk {
+  readonly frame: PackFrame;
   readonly hash: Buffer;
   /** Offset in the plain frame. */
   readonly offset: number;
@@ -40,7 +41,7 @@ export class PackFrame {
 
   /** Adds a chunk behind the others. */
   add(hash: Buffer, bytes: number): FramedChunk {
-    const chunk = { hash, offset: this.plainBytes, bytes };
+    const chunk = { frame: this, hash, offset: this.plainBytes, bytes };
     this.chunks.push(chunk);
     this.plainBytes += bytes;
     return chunk;
@@ -61,6 +62,7 @@ export class PackFrame {
   }
 }
 
-export function rowOf(chunk: FramedChunk, place: FramePlace): ChunkRow {
-  return { ...chunk, pack: place.pack.id, frameOffset: place.offset, frameBytes: place.bytes };
+export function rowOf({ hash, offset, bytes }: FramedChunk, place: FramePlace): ChunkRow {
+  const { pack, offset: frameOffset, bytes: frameBytes } = place;
+  return { hash, pack: pack.id, frameOffset, frameBytes, offset, bytes };
 }

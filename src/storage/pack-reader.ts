@@ -11,6 +11,7 @@ import { FrameCache } from "./frame-cache.ts";
 import { freeMemory, wholeOf } from "./memory.ts";
 import { LargeChunks } from "./large-chunks.ts";
 import { packKey, sharedChunkBytesMax } from "./pack-format.ts";
+import { readBatch, type WantedChunk } from "./read-batch.ts";
 
 /** Plain bytes of shared frames kept for the next reader. */
 const cacheBytesMax = 32 * MiB;
@@ -73,6 +74,17 @@ export class PackReader {
       if (!isOver) left.abort();
       await ahead.leave();
     }
+  }
+
+  /** See readBatch(). */
+  async readBatch(
+    chunks: readonly WantedChunk[],
+    into: Buffer,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const readChunk = (hash: Buffer, bytes: number): Promise<Buffer> =>
+      this.readChunk(hash, signal, bytes);
+    await readBatch({ ...this.deps, readChunk }, chunks, into, signal);
   }
 
   /** Gives the memory of what readPieces() gave out back at once, unless others may look into it. */

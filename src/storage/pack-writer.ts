@@ -99,6 +99,39 @@ export class PackWriter {
     return { frames: ranged.map(({ frame }) => frame), isTaken: this.encode(buffer, ranged) };
   }
 
+  /**
+   * Takes small chunks, ranges of one buffer in ascending order, which share frames. The buffer is given
+   * away; `isTaken` gives it back.
+   */
+  putTogether(
+    buffer: Buffer,
+    chunks: readonly { hash: Buffer; key: string; start: number; end: number }[],
+  ): { frames: PackFrame[]; isTaken: Promise<Buffer> } {
+    const bytesMax = sharedFrameBytesMax[this.class];
+    const bytes = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
+    if (bytes < bytesMax) {
+      const frames = new Set<PackFrame>();
+      for (const { hash, start, end } of chunks)
+        frames.add(this.share(hash, buffer.subarray(start, end)).frame);
+      return { frames: [...frames], isTaken: this.hasRoom.then(() => buffer) };
+    }
+    const ranged: { frame: PackFrame; start: number; end: number }[] = [];
+    let at = chunks[0]?.start ?? 0;
+    for (const { hash, key, start, end } of chunks) {
+      const size = end - start;
+      let last = ranged.at(-1);
+      if (last === undefined || last.frame.plainBytes + size > bytesMax) {
+        last = { frame: new PackFrame(this.class), start: at, end: at };
+        ranged.push(last);
+      }
+      if (start !== at) buffer.copyWithin(at, start, end);
+      this.deps.chunks.add(last.frame, hash, size, key);
+      at += size;
+      last.end = at;
+    }
+    return { frames: ranged.map(({ frame }) => frame), isTaken: this.encode(buffer, ranged) };
+  }
+
   /** Waits until the packs of these frames are durable; soon, because they are now wanted. */
   async sealed(frames: readonly PackFrame[]): Promise<PackRecord[]> {
     if (frames.length === 0) return [];

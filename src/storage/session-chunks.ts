@@ -16,7 +16,7 @@ interface SealedPack {
  */
 export class SessionChunks {
   private readonly epochNow: () => number;
-  private readonly chunks = new Map<string, { frame: PackFrame; chunk: FramedChunk }>();
+  private readonly chunks = new Map<string, FramedChunk>();
   private readonly sealedPacks = new Map<string, SealedPack>();
   private readonly pinned = new Map<string, number>();
   private sealedChunks = 0;
@@ -34,22 +34,24 @@ export class SessionChunks {
   /**
    * The frame that holds a chunk or will. Not one sealed before garbage collection looked last: should
    * its pack not be recorded, it is gone.
+   *
+   * @param key keyOf() the hash, when the caller has it
    */
-  frameOf(hash: Buffer): PackFrame | undefined {
-    const frame = this.chunks.get(keyOf(hash))?.frame;
+  frameOf(hash: Buffer, key = keyOf(hash)): PackFrame | undefined {
+    const frame = this.chunks.get(key)?.frame;
     const isOld = frame?.place !== undefined && frame.place.pack.epoch < this.epochNow();
     return isOld ? undefined : frame;
   }
 
   /** Where a chunk of a sealed pack is. */
   rowOf(hash: Buffer): ChunkRow | undefined {
-    const entry = this.chunks.get(keyOf(hash));
-    return entry?.frame.place && rowOf(entry.chunk, entry.frame.place);
+    const chunk = this.chunks.get(keyOf(hash));
+    return chunk?.frame.place && rowOf(chunk, chunk.frame.place);
   }
 
   /** Puts a chunk into a frame; from here on it is found. */
-  add(frame: PackFrame, hash: Buffer, bytes: number): void {
-    this.chunks.set(keyOf(hash), { frame, chunk: frame.add(hash, bytes) });
+  add(frame: PackFrame, hash: Buffer, bytes: number, key = keyOf(hash)): void {
+    this.chunks.set(key, frame.add(hash, bytes));
   }
 
   /** A pack was sealed; its frames know their place. */

@@ -17,6 +17,7 @@ import { principalOf, signalOf } from "./request-context.ts";
 import { bytes, json, jsonBody, nothing, type RestRoutes } from "./route.ts";
 import { sendFile } from "./send-file.ts";
 import { fileDifference, fileInfo } from "./shapes.ts";
+import { sendParts } from "./send-parts.ts";
 import { writeTar } from "./tar-out.ts";
 
 const viewQuery = z.strictObject({
@@ -116,8 +117,9 @@ function registerFileReads(routes: RestRoutes, pfs: PfsDeps): void {
     async (call) => {
       const { request, reply } = call;
       const files = await walkFiles(pfs, principalOf(request), fileOf(call));
-      const tar = writeTar(files, signalOf(reply));
-      return await reply.type("application/x-tar").send(tar);
+      const signal = signalOf(reply);
+      const { parts, free } = writeTar(files, signal);
+      return await sendParts(reply.type("application/x-tar"), parts, { free, signal });
     },
   );
 }

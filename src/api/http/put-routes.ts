@@ -9,7 +9,7 @@ import { countOr, flag } from "./json-body.ts";
 import { principalOf, signalOf } from "./request-context.ts";
 import { bytesBody, json, type RestRoutes } from "./route.ts";
 import { commitInfo } from "./shapes.ts";
-import { readTar } from "./tar-in.ts";
+import { readTar, type TarBatch } from "./tar-in.ts";
 import { wholeBody } from "./whole-body.ts";
 
 const overwrite = flag.describe("Replaces what is there; otherwise the bytes are appended.");
@@ -113,6 +113,8 @@ function registerTarRoutes(routes: RestRoutes, pfs: PfsDeps): void {
   );
 }
 
+type PutBatch = TarBatch & Pick<PutFile, "overwrite" | "format">;
+
 interface PutCall<Q> {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
@@ -125,7 +127,7 @@ type FileCall = PutCall<FileQuery> & { readonly params: { readonly path: string 
 async function intoCommit(
   pfs: PfsDeps,
   call: PutCall<unknown> & { readonly params: { repo: string; commit: string } },
-  files: AsyncIterable<PutFile>,
+  files: AsyncIterable<PutFile | PutBatch>,
 ): Promise<z.infer<typeof putAnswer>> {
   const { repo, commit: id } = call.params;
   const signal = signalOf(call.reply);
@@ -136,7 +138,7 @@ async function intoCommit(
 async function asCommit(
   pfs: PfsDeps,
   call: PutCall<{ waitMs: number }> & { readonly params: { repo: string; branch: string } },
-  files: AsyncIterable<PutFile>,
+  files: AsyncIterable<PutFile | PutBatch>,
 ): Promise<CommitInfo> {
   const { repo, branch } = call.params;
   const signal = signalOf(call.reply);
@@ -161,10 +163,9 @@ async function* bodyOrFetched(
 async function* tarFiles({
   request,
   query,
-}: PutCall<TarQuery>): AsyncGenerator<PutFile, void, void> {
+}: PutCall<TarQuery>): AsyncGenerator<PutFile | PutBatch, void, void> {
   const how = { overwrite: query.overwrite, ...formatOf(query) };
-  for await (const { path, content } of readTar(request.raw, query.path))
-    yield { path, ...how, content };
+  for await (const files of readTar(request.raw, query.path)) yield { ...files, ...how };
 }
 
 function formatOf({ delimiter }: Pick<FileQuery, "delimiter">): Pick<PutFile, "format"> {

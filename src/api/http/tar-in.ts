@@ -1,90 +1,188 @@
 import type { Readable } from "node:stream";
-import { extract } from "tar-stream";
+import { hasErrno } from "../../base/errno.ts";
 import { CodedError } from "../../base/errors.ts";
-import { joinPath, parsePath } from "../../model/paths.ts";
-import { collect } from "./whole-body.ts";
+import { KiB, MiB } from "../../base/size.ts";
+import { joinPath, parsePath, type FilePath } from "../../model/paths.ts";
+import { TarBytes } from "./tar-bytes.ts";
+import {
+  readLongName,
+  readPaxRecords,
+  readTarHeader,
+  tarBlockBytes,
+  tarError,
+  type TarExtension,
+  type TarHeader,
+} from "./tar-header.ts";
+import { freedSlices } from "./whole-body.ts";
 
-/** Files up to this size are handed on whole, so that many can be on their way at once. */
-const wholeBytesMax = 256 * 1024;
+/** Files up to this size travel together, */
+const batchedBytesMax = 128 * KiB;
+/** so many, or of so many bytes, at a time. */
+const batchFilesMax = 512;
+const batchBytes = MiB;
+/** Longer ones are handed on whole up to this size, so that several can be on their way at once. */
+const wholeBytesMax = 256 * KiB;
+/** No name and no other extension is longer. */
+const extensionBytesMax = MiB;
 
 /** A file of a tar; its content must be read before the next file is asked for. */
 export interface TarFile {
-  readonly path: string;
+  readonly path: FilePath;
   readonly content: Buffer | AsyncIterable<Uint8Array>;
 }
 
+/** Small files; their contents follow one another in one buffer, which is given away. */
+export interface TarBatch {
+  readonly paths: readonly FilePath[];
+  /** Of each. */
+  readonly sizes: readonly number[];
+  readonly contents: Buffer;
+}
+
 /**
- * The regular files of a tar stream, below a folder. Directories are made by the files in them; links
- * and devices are refused.
+ * The regular files of a tar stream, below a folder, in order. Directories are made by the files in them;
+ * links and devices are refused.
  *
  * @throws CodedError `invalid_argument` for what is no tar, or ends in the middle
  */
 export async function* readTar(
   source: Readable,
   folder: string,
-): AsyncGenerator<TarFile, void, void> {
+): AsyncGenerator<TarFile | TarBatch, void, void> {
   const below = parsePath(folder);
-  const tar = extract();
-  source.on("error", (error) => {
-    tar.destroy(error);
-  });
-  source.on("aborted", () => {
-    tar.destroy(
-      new CodedError("cancelled", "The upload was cut off: nothing of it is kept. Send it again"),
-    );
-  });
-  source.pipe(tar);
+  const bytes = new TarBytes(freedSlices(uncut(source)));
+  let batch = new Batch();
   try {
-    for await (const entry of tar) {
-      const { header } = entry;
-      if (header.type === "directory") {
-        entry.resume();
-        continue;
+    for (;;) {
+      const file = await nextFile(bytes);
+      if (file === undefined) break;
+      const path = joinPath(below, parsePath(file.name));
+      const isBatched = file.bytes <= batchedBytesMax;
+      if (!batch.isEmpty && !(isBatched && batch.hasRoomFor(file.bytes))) {
+        yield batch;
+        batch = new Batch();
       }
-      if (header.type !== "file" && header.type !== "contiguous-file") {
+      if (!isBatched) {
+        yield { path, content: await contentOf(bytes, file.bytes) };
+      } else {
+        const at = batch.add(path, file.bytes);
+        if (!bytes.copyNow(batch.contents, at, file.bytes))
+          await bytes.copy(batch.contents, at, file.bytes);
+      }
+      await skipPadding(bytes, file.bytes);
+    }
+    if (!batch.isEmpty) yield batch;
+  } finally {
+    bytes.close();
+  }
+}
+
+class Batch implements TarBatch {
+  readonly paths: FilePath[] = [];
+  readonly sizes: number[] = [];
+  contents: Buffer = Buffer.alloc(0);
+  private bytes = 0;
+
+  get isEmpty(): boolean {
+    return this.paths.length === 0;
+  }
+
+  hasRoomFor(bytes: number): boolean {
+    return this.paths.length < batchFilesMax && this.bytes + bytes <= batchBytes;
+  }
+
+  /** Where its content goes. */
+  add(path: FilePath, bytes: number): number {
+    const at = this.bytes;
+    if (this.isEmpty) this.contents = Buffer.allocUnsafeSlow(batchBytes);
+    this.paths.push(path);
+    this.sizes.push(bytes);
+    this.bytes += bytes;
+    return at;
+  }
+}
+
+/** The next regular file, its content not yet read; undefined at the end. */
+async function nextFile(bytes: TarBytes): Promise<TarHeader | undefined> {
+  let extension: TarExtension = {};
+  for (;;) {
+    const block = bytes.takeNow(tarBlockBytes) ?? (await bytes.takeUnlessOver(tarBlockBytes));
+    if (block === undefined) return undefined;
+    const plain = readTarHeader(block);
+    if (plain === undefined) continue;
+    const header = { ...plain, ...extension };
+    if (!Number.isSafeInteger(header.bytes) || header.bytes < 0)
+      throw tarError("the size of a file in it is none");
+    switch (header.type) {
+      case "file":
+      case "contiguous-file":
+        if (header.name.includes("\uFFFD"))
+          throw new CodedError(
+            "invalid_argument",
+            `Cannot store ${JSON.stringify(header.name)}: its name is not UTF-8. Rename it`,
+          );
+        return header;
+      case "directory":
+        extension = {};
+        break;
+      case "pax-header":
+        extension = { ...extension, ...readPaxRecords(await extensionOf(bytes, plain)) };
+        break;
+      case "gnu-long-path":
+        extension = { ...extension, ...readLongName(await extensionOf(bytes, plain)) };
+        break;
+      case "pax-global-header":
+      case "gnu-long-link-path":
+        await extensionOf(bytes, plain);
+        break;
+      case "link":
+      case "symlink":
+      case "character-device":
+      case "block-device":
+      case "fifo":
+      case "thing of an unknown kind":
         throw new CodedError(
           "invalid_argument",
           `Cannot store ${header.name}: it is a ${header.type} in the tar. Send regular files, for example with "tar --dereference"`,
         );
-      }
-      if (header.name.includes("\uFFFD"))
-        throw new CodedError(
-          "invalid_argument",
-          `Cannot store ${JSON.stringify(header.name)}: its name is not UTF-8. Rename it`,
-        );
-      yield {
-        path: joinPath(below, parsePath(header.name)),
-        content: await contentOf(entry as unknown as AsyncIterable<Uint8Array>, header.size),
-      };
     }
-  } catch (error) {
-    throw tarError(error);
-  } finally {
-    source.unpipe(tar);
   }
+}
+
+async function extensionOf(bytes: TarBytes, header: TarHeader): Promise<Buffer> {
+  if (header.bytes > extensionBytesMax) throw tarError("a name in it is too long");
+  const content = Buffer.alloc(header.bytes);
+  await bytes.copy(content, 0, header.bytes);
+  await skipPadding(bytes, header.bytes);
+  return content;
 }
 
 async function contentOf(
-  entry: AsyncIterable<Uint8Array>,
-  bytes: number,
+  bytes: TarBytes,
+  length: number,
 ): Promise<Buffer | AsyncIterable<Uint8Array>> {
-  return bytes <= wholeBytesMax ? await collect(entry, bytes) : piecesOf(entry);
+  if (length > wholeBytesMax) return bytes.slices(length);
+  const content = Buffer.allocUnsafeSlow(length);
+  await bytes.copy(content, 0, length);
+  return content;
 }
 
-/** Content is read by others, who cannot know that a failure is the fault of the tar. */
-async function* piecesOf(entry: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+async function skipPadding(bytes: TarBytes, length: number): Promise<void> {
+  const padding = (tarBlockBytes - (length % tarBlockBytes)) % tarBlockBytes;
+  if (!bytes.skipNow(padding)) await bytes.skip(padding);
+}
+
+/** A body whose sender goes away in the middle says so. */
+async function* uncut(source: Readable): AsyncGenerator<Buffer, void, void> {
   try {
-    yield* entry;
+    // Not destroyed when the tar is refused: its connection takes the answer.
+    yield* source.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
   } catch (error) {
-    throw tarError(error);
+    if (!hasErrno(error, "ECONNRESET")) throw error;
+    throw new CodedError(
+      "cancelled",
+      "The upload was cut off: nothing of it is kept. Send it again",
+      { cause: error },
+    );
   }
-}
-
-function tarError(error: unknown): CodedError {
-  if (error instanceof CodedError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
-  return new CodedError(
-    "invalid_argument",
-    `Cannot read the tar: ${reason}. Send a whole one, as "tar -c" makes it`,
-  );
 }

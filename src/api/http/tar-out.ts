@@ -1,110 +1,127 @@
-import { Readable } from "node:stream";
-import { pack, type Pack } from "tar-stream";
 import { ahead, type Begun } from "../../base/ahead.ts";
-import { coalesce } from "../../base/coalesce.ts";
+import { freeBytes } from "../../base/free-bytes.ts";
 import { KiB, MiB } from "../../base/size.ts";
+import { encodeTarHeaders, tarBlockBytes } from "./tar-header.ts";
 import { collect } from "./whole-body.ts";
 
 /** A file or directory on its way into a tar. */
-interface TarredFile {
+export interface TarredEntry {
   readonly path: string;
   readonly type: "file" | "dir";
   readonly bytes: number;
   readonly modifiedMicros: number;
+}
+
+/** Directories and small files, which are read together. */
+export interface TarredBatch {
+  readonly entries: readonly TarredEntry[];
+  /** Their contents together. */
+  readonly bytes: number;
+  /** Reads the content of each file to its place in a buffer. */
+  readInto(buffer: Buffer, places: readonly number[], signal: AbortSignal): Promise<void>;
+}
+
+/** A file that is read by itself. */
+export interface TarredFile extends TarredEntry {
   read(signal: AbortSignal): AsyncIterable<Buffer>;
 }
 
-/** Files up to this size are read before their turn, so that many are looked up at once. */
+/** Files up to this size are read before their turn. */
 const wholeBytesMax = 256 * KiB;
-const aheadLimits = { countMax: 256, bytesMax: 8 * MiB };
-/** Headers and small files leave together. */
-const sliceBytesMin = 64 * KiB;
+const aheadLimits = { countMax: 32, bytesMax: 4 * MiB };
 
-/** A file whose turn has not come; its content when it is small, else read when it is its turn. */
-interface ComingFile {
-  readonly file: TarredFile;
-  readonly whole: Promise<Buffer> | undefined;
+/** A part of the tar: in memory when it is small, else read when it is its turn. */
+type Part =
+  | { readonly kind: "whole"; readonly bytes: Promise<Buffer> }
+  | { readonly kind: "stream"; readonly slices: AsyncIterable<Buffer> };
+
+/** Files and directories as a tar stream. */
+export interface Tar {
+  /** In buffers of up to about a megabyte. */
+  readonly parts: AsyncIterable<Buffer>;
+  /** Gives the memory of a part back at once, unless others may look into it. */
+  readonly free: (part: Buffer) => void;
 }
 
-/** Files and directories as a tar stream, read as the stream is. */
-export function writeTar(files: AsyncIterable<TarredFile>, signal: AbortSignal): Readable {
-  const tar = pack();
-  fill(tar, files, signal).catch((error: unknown) => {
-    tar.destroy(error as Error);
-  });
-  return Readable.from(coalesce(tar as AsyncIterable<Uint8Array>, sliceBytesMin), {
-    objectMode: false,
-  });
-}
-
-async function fill(
-  tar: Pack,
-  files: AsyncIterable<TarredFile>,
+/** Makes the tar while it is read. */
+export function writeTar(
+  walked: AsyncIterable<TarredBatch | TarredFile>,
   signal: AbortSignal,
-): Promise<void> {
-  const begin = (file: TarredFile): Begun<ComingFile> => beginFile(file, signal);
-  for await (const { file, whole } of ahead(files, begin, aheadLimits)) {
-    signal.throwIfAborted();
-    await addFile(tar, file, { whole: await whole, signal });
-  }
-  tar.finalize();
+): Tar {
+  const own = new WeakSet<Buffer>();
+  return {
+    parts: partsOf(walked, own, signal),
+    free(part) {
+      if (own.has(part)) freeBytes(part);
+    },
+  };
 }
 
-function beginFile(file: TarredFile, signal: AbortSignal): Begun<ComingFile> {
-  if (file.type === "dir" || file.bytes > wholeBytesMax)
-    return { value: { file, whole: undefined }, bytes: 0 };
-  const whole = collect(file.read(signal), file.bytes);
+async function* partsOf(
+  walked: AsyncIterable<TarredBatch | TarredFile>,
+  own: WeakSet<Buffer>,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void, void> {
+  const begin = (files: TarredBatch | TarredFile): Begun<Part> => beginPart(files, signal);
+  for await (const part of ahead(walked, begin, aheadLimits)) {
+    signal.throwIfAborted();
+    if (part.kind === "whole") {
+      const whole = await part.bytes;
+      own.add(whole);
+      yield whole;
+    } else yield* part.slices;
+  }
+  // Two empty blocks are its end.
+  yield Buffer.alloc(2 * tarBlockBytes);
+}
+
+function beginPart(files: TarredBatch | TarredFile, signal: AbortSignal): Begun<Part> {
+  if ("read" in files && files.bytes > wholeBytesMax)
+    return { value: { kind: "stream", slices: streamed(files, signal) }, bytes: 0 };
+  const whole = "read" in files ? wholeOf(files, signal) : together(files, signal);
   // Thrown when its turn comes.
   whole.catch(() => undefined);
-  return { value: { file, whole }, bytes: file.bytes };
+  return { value: { kind: "whole", bytes: whole }, bytes: files.bytes };
 }
 
-async function addFile(
-  tar: Pack,
-  file: TarredFile,
-  { whole, signal }: { whole: Buffer | undefined; signal: AbortSignal },
-): Promise<void> {
-  const mtime = new Date(file.modifiedMicros / 1_000);
-  if (file.type === "dir") {
-    const header = { name: `${file.path}/`, type: "directory" as const, mode: 0o755, mtime };
-    await written((done) => tar.entry(header, done));
-    return;
+async function* streamed(file: TarredFile, signal: AbortSignal): AsyncGenerator<Buffer> {
+  yield headersOf(file);
+  yield* file.read(signal);
+  if (paddingOf(file.bytes) > 0) yield Buffer.alloc(paddingOf(file.bytes));
+}
+
+async function wholeOf(file: TarredFile, signal: AbortSignal): Promise<Buffer> {
+  const content = await collect(file.read(signal), file.bytes);
+  return Buffer.concat([headersOf(file), content, Buffer.alloc(paddingOf(file.bytes))]);
+}
+
+async function together(batch: TarredBatch, signal: AbortSignal): Promise<Buffer> {
+  const headers = batch.entries.map(headersOf);
+  const bytes = batch.entries.reduce(
+    (sum, entry, i) => sum + headers[i]!.length + entry.bytes + paddingOf(entry.bytes),
+    0,
+  );
+  const tar = Buffer.allocUnsafeSlow(bytes);
+  const places: number[] = [];
+  let at = 0;
+  for (const [i, entry] of batch.entries.entries()) {
+    at += headers[i]!.copy(tar, at);
+    places.push(at);
+    at += entry.bytes;
+    tar.fill(0, at, at + paddingOf(entry.bytes));
+    at += paddingOf(entry.bytes);
   }
-  const header = { name: file.path, size: file.bytes, mode: 0o644, mtime };
-  if (whole !== undefined) {
-    await written((done) => tar.entry(header, whole, done));
-    return;
-  }
-  await written((done) => {
-    const entry = tar.entry(header, done);
-    pipe(file.read(signal), entry).catch((error: unknown) => {
-      entry.destroy(error as Error);
-    });
-  });
+  await batch.readInto(tar, places, signal);
+  return tar;
 }
 
-/** The part of a tar entry that takes bytes. */
-interface ByteSink {
-  write(bytes: Uint8Array): boolean;
-  end(last: undefined): unknown;
-  once(event: "drain", listener: () => void): unknown;
+function headersOf({ path, type, bytes, modifiedMicros }: TarredEntry): Buffer {
+  const modifiedSeconds = Math.floor(modifiedMicros / 1_000_000);
+  return type === "dir"
+    ? encodeTarHeaders({ name: `${path}/`, type: "directory", bytes: 0, modifiedSeconds })
+    : encodeTarHeaders({ name: path, type: "file", bytes, modifiedSeconds });
 }
 
-async function pipe(content: AsyncIterable<Uint8Array>, entry: ByteSink): Promise<void> {
-  for await (const bytes of content) {
-    if (entry.write(bytes)) continue;
-    await new Promise<void>((resolve) => {
-      entry.once("drain", resolve);
-    });
-  }
-  entry.end(undefined);
-}
-
-async function written(add: (done: (error?: Error | null) => void) => unknown): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    add((error) => {
-      if (error) reject(error);
-      else resolve();
-    });
-  });
+function paddingOf(bytes: number): number {
+  return (tarBlockBytes - (bytes % tarBlockBytes)) % tarBlockBytes;
 }

@@ -93,6 +93,9 @@ function packGone(id: string, why: string): CodedError {
   });
 }
 
+/** SHA-256. */
+const hashBytes = 32;
+
 interface LocationRow extends Record<string, string | number | Uint8Array | null> {
   hash: Buffer;
   pack: string;
@@ -114,11 +117,11 @@ export interface FoundChunks {
 
 /**
  * Where chunks are: in packs already indexed, or inline; a lost pack is named when there is no other
- * copy. Unknown hashes are left out.
+ * copy. Unknown hashes are left out. `hashes` holds them one after the other.
  */
-export const findChunks: Procedure<{ hashes: Buffer[] }, FoundChunks> = async (tx, { hashes }) => {
+export const findChunks: Procedure<{ hashes: Buffer }, FoundChunks> = async (tx, { hashes }) => {
   const chunks: FoundChunks = { found: [], condemned: [], inline: [], lost: [] };
-  await eachTogether(hashes, async (hash) => {
+  await eachTogether(eachOf(hashes), async (hash) => {
     const row = await tx.get<LocationRow>(
       `SELECT l.hash, p.id AS pack, p.state, l.frame_offset, l.frame_bytes, l.chunk_offset, l.bytes
        FROM chunk_locations l JOIN packs p ON p.number = l.pack_number
@@ -139,6 +142,13 @@ export const findChunks: Procedure<{ hashes: Buffer[] }, FoundChunks> = async (t
   });
   return chunks;
 };
+
+function eachOf(hashes: Buffer): Buffer[] {
+  const each: Buffer[] = [];
+  for (let at = 0; at < hashes.length; at += hashBytes)
+    each.push(hashes.subarray(at, at + hashBytes));
+  return each;
+}
 
 function chunkRowOf(row: LocationRow): ChunkRow {
   return {

@@ -13,12 +13,14 @@ export interface NewRun {
   readonly entries: Buffer | null;
   readonly root: Buffer | null;
   readonly bytes: number;
+  /** Says of paths that they are, of none that it goes or was replaced. Default: not known to be so. */
+  readonly isStanding?: boolean;
 }
 
 /** A staged run as it is read back, in order of `seq`. */
 export interface StagedRun extends NewRun {
   readonly seq: number;
-  /** 1: says of paths that they are, of none that it goes or was replaced. Default: 0, not known to be so. */
+  /** 1: it is so. */
   readonly standing?: number;
 }
 
@@ -90,7 +92,7 @@ async function appendRun(
   tx: Tx,
   { uid, next_seq }: CommitRow,
   run: NewRun,
-  isStanding = false,
+  isStanding = run.isStanding ?? false,
 ): Promise<void> {
   await together([
     tx.run(`UPDATE commits SET next_seq = next_seq + 1 WHERE uid = ?`, uid),

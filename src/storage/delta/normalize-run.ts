@@ -4,6 +4,7 @@ import { emptyContent, type Entry, type NodeSink, type NodeSource } from "../tre
 import { isBelow } from "../tree/key-range.ts";
 import { foldGroups } from "./fold-groups.ts";
 import type { KeyGroup, Ranked } from "./merge-sorted.ts";
+import { plainRun } from "./plain-run.ts";
 import { sortInTurns } from "./sort-in-turns.ts";
 
 /**
@@ -13,10 +14,12 @@ import { sortInTurns } from "./sort-in-turns.ts";
  * @throws CodedError `failed_precondition` with `details.path` when a path is both file and directory
  */
 export async function normalizeRun(
-  entries: Iterable<Entry>,
+  entries: readonly Entry[],
   source: NodeSource,
   sink: NodeSink,
 ): Promise<Entry[]> {
+  const plain = await plainRun(await sortInTurns(entries, byKey), directoryAt);
+  if (plain !== undefined) return plain;
   const written: Ranked[] = [];
   const turn = new Turn();
   for (const entry of entries) {
@@ -28,6 +31,10 @@ export async function normalizeRun(
   const run: Entry[] = [];
   for await (const entry of foldGroups(grouped(all), "sequence", source, sink)) run.push(entry);
   return run;
+}
+
+function byKey(a: Entry, b: Entry): number {
+  return Buffer.compare(a.key, b.key);
 }
 
 function compare(a: Ranked, b: Ranked): number {

@@ -10,6 +10,7 @@ export async function sortInTurns<T>(
 ): Promise<T[]> {
   if (items.length <= sliceMax) return items.toSorted(compare);
   const turn = new Turn();
+  if (await isSorted(items, compare, turn)) return [...items];
   let runs: T[][] = [];
   for (let at = 0; at < items.length; at += sliceMax) {
     runs.push(items.slice(at, at + sliceMax).sort(compare));
@@ -22,6 +23,18 @@ export async function sortInTurns<T>(
     runs = merged;
   }
   return runs[0] ?? [];
+}
+
+async function isSorted<T>(
+  items: readonly T[],
+  compare: (a: T, b: T) => number,
+  turn: Turn,
+): Promise<boolean> {
+  for (let i = 1; i < items.length; i++) {
+    if (compare(items[i - 1]!, items[i]!) > 0) return false;
+    if (turn.isOver()) await nextTurn();
+  }
+  return true;
 }
 
 async function mergeRuns<T>(

@@ -62,7 +62,7 @@ async function foundIn(
 ): Promise<ChunkRow[]> {
   const here: ChunkRow[] = [];
   for (let at = 0; at < rows.length; at += hashesMax) {
-    const hashes = rows.slice(at, at + hashesMax).map(({ hash }) => hash);
+    const hashes = Buffer.concat(rows.slice(at, at + hashesMax).map(({ hash }) => hash));
     const { found } = await metadata.call("findChunks", { hashes });
     here.push(...found.filter((row) => row.pack === pack.id));
   }

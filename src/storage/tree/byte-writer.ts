@@ -22,7 +22,8 @@ export class ByteWriter {
 
   /** An integer from 0 to 2^53-1 as LEB128: seven bits a byte, lowest first. */
   varint(value: number): void {
-    assert(Number.isSafeInteger(value) && value >= 0, `${value} is not a varint`);
+    // Not in the call: a message put together for each would cost more than the rest.
+    if (!(Number.isSafeInteger(value) && value >= 0)) assert(false, `${value} is not a varint`);
     this.#reserve(8);
     let rest = value;
     while (rest >= 0x80) {
@@ -39,15 +40,17 @@ export class ByteWriter {
     this.#length = this.#buffer.writeBigUInt64BE(BigInt(value), this.#length);
   }
 
-  raw(bytes: Buffer): void {
-    this.#reserve(bytes.length);
-    bytes.copy(this.#buffer, this.#length);
-    this.#length += bytes.length;
+  /** Bytes from `start` on. */
+  raw(bytes: Buffer, start = 0): void {
+    const length = bytes.length - start;
+    this.#reserve(length);
+    bytes.copy(this.#buffer, this.#length, start);
+    this.#length += length;
   }
 
   /** Bytes of a fixed length. */
   fixed(bytes: Buffer, length: number): void {
-    assert(bytes.length === length, `${bytes.length} bytes where ${length} belong`);
+    if (bytes.length !== length) assert(false, `${bytes.length} bytes where ${length} belong`);
     this.raw(bytes);
   }
 

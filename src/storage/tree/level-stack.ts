@@ -34,11 +34,11 @@ export class LevelStack<Leaf, Child> {
     this.#base = base;
   }
 
-  /** Adds an entry; only to a stack that starts at level 0. */
-  async pushLeaf(item: Leaf): Promise<void> {
+  /** Adds an entry; only to a stack that starts at level 0. To be waited for only when it ends a node. */
+  pushLeaf(item: Leaf): Promise<void> | undefined {
     assert(this.#base === 0, "leaves stand at level 0");
     this.#pushed++;
-    await this.#push(0, item);
+    return this.#at(0).writer.add(item) ? this.#sealUp(0) : undefined;
   }
 
   /** Adds a node of the level below; only to a stack that starts above level 0. */
@@ -70,10 +70,14 @@ export class LevelStack<Leaf, Child> {
     }
   }
 
-  async #push(base: number, first: Leaf | Child): Promise<void> {
-    let item = first;
-    for (let level = base; this.#at(level).writer.add(item); level++)
-      item = await this.#seal(level);
+  async #push(level: number, item: Leaf | Child): Promise<void> {
+    if (this.#at(level).writer.add(item)) await this.#sealUp(level);
+  }
+
+  /** Seals a level that is full, and each above that is full with it. */
+  async #sealUp(from: number): Promise<void> {
+    let level = from;
+    while (this.#at(level + 1).writer.add(await this.#seal(level))) level++;
   }
 
   async #seal(level: number): Promise<Child> {

@@ -206,12 +206,13 @@ class KeyWriter {
 
   write(key: Buffer): void {
     const previous = this.#previous;
-    assert(key.length <= pathBytesMax, `a key of ${key.length} bytes is over ${pathBytesMax}`);
+    if (key.length > pathBytesMax)
+      assert(false, `a key of ${key.length} bytes is over ${pathBytesMax}`);
     assert(previous === undefined || Buffer.compare(previous, key) < 0, "keys ascend");
     const shared = previous === undefined ? 0 : sharedLength(previous, key);
     this.#out.varint(shared);
     this.#out.varint(key.length - shared);
-    this.#out.raw(key.subarray(shared));
+    this.#out.raw(key, shared);
     this.#previous = key;
   }
 }

@@ -175,7 +175,7 @@ export class TreeVerifier {
     chunks: readonly { hash: Buffer; bytes?: number }[],
   ): Promise<Map<string, string>> {
     const { found, condemned, inline, lost } = await this.deps.metadata.call("findChunks", {
-      hashes: chunks.map(({ hash }) => hash),
+      hashes: Buffer.concat(chunks.map(({ hash }) => hash)),
     });
     const problems = new Map(chunks.map(({ hash }) => [keyOf(hash), "no pack holds them"]));
     const note = (hash: Buffer, isLost: boolean, problem: string): void => {
