@@ -21,6 +21,7 @@ import { registerRewriteRoutes } from "./rewrite-routes.ts";
 import { RestRoutes } from "./route.ts";
 import { registerRunRoutes } from "./run-routes.ts";
 import { registerStoreRoutes } from "./store-routes.ts";
+import { registerUploadRoutes } from "./upload-routes.ts";
 import { registerWaitRoutes } from "./wait-routes.ts";
 import { registerWorkerRoutes } from "./worker-routes.ts";
 
@@ -73,6 +74,7 @@ function registerRestRoutes(routes: RestRoutes, options: RoutesOptions): void {
   registerRewriteRoutes(routes, pps.pfs);
   registerFileRoutes(routes, pps.pfs);
   registerPutRoutes(routes, pps.pfs, openBucket);
+  registerUploadRoutes(routes, pps.pfs);
   registerBlockRoutes(routes, pps.pfs);
   registerPipelineRoutes(routes, pps);
   registerJobRoutes(routes, pps, streams);
