@@ -9,7 +9,6 @@ export type {
 } from "./commits.ts";
 export type { CallOptions, ServerFacts } from "./connection.ts";
 export type {
-  BranchName,
   Content,
   Fetched,
   FileCalls,
@@ -28,4 +27,13 @@ export type { RunCalls } from "./runs.ts";
 export type { StoreCalls } from "./store.ts";
 export { RemoteWorkerHost } from "./worker-host.ts";
 export type { WorkerCalls } from "./workers.ts";
+export type { BranchName } from "./urls.ts";
+export { largeBytesMin, type SendOptions, type SentFile } from "./send-files.ts";
+export type {
+  AppendOptions,
+  PutAnswer,
+  PutUploadsOptions,
+  UploadCalls,
+  UploadList,
+} from "./uploads.ts";
 export { packTar, unpackTar, type TarFile, type UnpackedFile } from "./tar.ts";

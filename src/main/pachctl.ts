@@ -2,6 +2,7 @@ import * as fileSystem from "node:fs/promises";
 import { systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import { runCli } from "../cli/index.ts";
+import { stateFolder } from "./state-folder.ts";
 import { packageVersion } from "./version.ts";
 
 const interrupted = new AbortController();
@@ -42,6 +43,7 @@ async function main(): Promise<number> {
     openClient: async (options) => (await import("../client/index.ts")).openClient(options),
     fetch,
     fileSystem,
+    stateFolder: stateFolder(process.env),
     mounting: async () => (await import("./mounting.ts")).mounting(process.env),
     machine: async () => (await import("./machine.ts")).thisMachine(process.env),
     signal: interrupted.signal,
