@@ -9,6 +9,14 @@ import type { Client, ClientOptions, ServerFacts } from "../client/index.ts";
 import type { Machine } from "./machine.ts";
 import type { Mounting } from "./mounting.ts";
 
+/** Calls that wait. */
+export interface Disk {
+  /** Writes a whole file, new or in place of what is there. */
+  write(path: string, bytes: Uint8Array): void;
+  /** Makes a folder and those above it; one that is there stays. */
+  makeFolder(path: string): void;
+}
+
 /** Everything the commands touch, so that tests own it; `main` gives the real ones. */
 export interface CliDeps {
   /** Where pachd listens: the value of ADDRESS, when it is set. */
@@ -36,6 +44,8 @@ export interface CliDeps {
   /** For specs and lists given as a URL. */
   readonly fetch: typeof fetch;
   readonly fileSystem: FileSystem;
+  /** For many small files, of which each call costs more than its work. */
+  readonly disk: Disk;
   /** The machine this runs on, loaded by the command that looks at it. */
   readonly machine: () => Promise<Machine>;
   /** Its mounts, loaded by the commands about them. */

@@ -3,7 +3,8 @@ import type { Context } from "./context.ts";
 
 /** How much there is in all. */
 export interface Totals {
-  readonly files: number;
+  /** Undefined when nobody knows. */
+  readonly files?: number | undefined;
   readonly bytes: number;
 }
 
@@ -68,6 +69,13 @@ export class Progress {
     };
   }
 
+  /** Counts what has come. */
+  add(files: number, bytes: number): void {
+    this.files += files;
+    this.bytes += bytes;
+    this.show();
+  }
+
   /** Counts what is there already. */
   keep(files: number, bytes: number): void {
     this.files += files;
@@ -99,7 +107,7 @@ export class Progress {
 
 /** `[#####               ] 25 %  3 of 12 files  2 MiB of 8 MiB  1 MiB/s  6 s left` */
 export function progressText(
-  done: Totals & { readonly keptBytes?: number },
+  done: { readonly files: number; readonly bytes: number; readonly keptBytes?: number },
   totals: Totals | undefined,
   elapsedMs: number,
 ): string {
@@ -109,7 +117,10 @@ export function progressText(
     return `${filesText(done.files)}  ${formatBytes(done.bytes)}  ${rate}`;
   const part = Math.min(1, done.bytes / totals.bytes);
   const bar = "#".repeat(Math.floor(part * barWidth)).padEnd(barWidth);
-  const files = `${done.files} of ${filesText(totals.files)}`;
+  const files =
+    totals.files === undefined
+      ? filesText(done.files)
+      : `${done.files} of ${filesText(totals.files)}`;
   const bytes = `${formatBytes(done.bytes)} of ${formatBytes(totals.bytes)}`;
   const leftSeconds = Math.ceil((totals.bytes - done.bytes) / Math.max(1, perSecond));
   return `[${bar}] ${Math.floor(part * 100)} %  ${files}  ${bytes}  ${rate}  ${leftText(Math.max(0, leftSeconds))} left`;

@@ -52,6 +52,11 @@ export interface GetOptions extends ViewOptions {
   readonly sizeBytes?: number;
 }
 
+export interface GetTarOptions extends ViewOptions {
+  /** Only what comes after this path of the commit. Default: all. */
+  readonly after?: string | undefined;
+}
+
 export interface FileCalls {
   /** Appends to a file of an open commit (or replaces it). One call is one atomic write. */
   put(
@@ -95,8 +100,8 @@ export interface FileCalls {
    * @throws CodedError `not_found`; while reading, `unavailable` when the connection breaks
    */
   get(commit: CommitName, path: string, options?: GetOptions): Promise<AsyncIterable<Buffer>>;
-  /** Everything below a directory as a tar stream. See unpackTar(). */
-  getTar(commit: CommitName, path: string, options?: ViewOptions): Promise<AsyncIterable<Buffer>>;
+  /** Everything below a directory as a tar stream. See unpackTar(), readTarInto(). */
+  getTar(commit: CommitName, path: string, options?: GetTarOptions): Promise<AsyncIterable<Buffer>>;
   /** One file or directory, with the names of its children. */
   inspect(commit: CommitName, path: string, options?: InspectOptions): Promise<FileInfo>;
   /**
@@ -152,7 +157,7 @@ export function fileCalls(connection: Connection): FileCalls {
       connection.bytes({
         method: "GET",
         path: `${commitUrl(commit)}/tar/${rest(path)}`,
-        query: viewQuery(options),
+        query: { ...viewQuery(options), after: options.after },
         signal: options.signal,
       }),
     inspect: (commit, path, options = {}) =>

@@ -14,6 +14,7 @@ export type {
   FileCalls,
   FilePages,
   GetOptions,
+  GetTarOptions,
   InspectOptions,
   ListOptions,
   PutOptions,
@@ -36,4 +37,6 @@ export type {
   UploadCalls,
   UploadList,
 } from "./uploads.ts";
+export { Patience } from "./patience.ts";
+export { readTarInto, type TarSink } from "./tar-reader.ts";
 export { packTar, unpackTar, type TarFile, type UnpackedFile } from "./tar.ts";

@@ -15,6 +15,12 @@ export interface WalkedFile {
   read(signal: AbortSignal): AsyncIterable<Buffer>;
 }
 
+/** Where a walk begins. */
+export interface WalkRequest extends FileRequest {
+  /** Continue after this path, of the commit. Default: all of it. */
+  readonly after?: string | undefined;
+}
+
 /**
  * Everything below a directory, parents before children, or the one file that the path names.
  *
@@ -23,26 +29,28 @@ export interface WalkedFile {
 export async function walkFiles(
   deps: PfsDeps,
   _principal: Principal,
-  request: FileRequest,
+  request: WalkRequest,
 ): Promise<AsyncIterable<WalkedFile>> {
   const path = parsePath(request.path);
   const { view } = await openNamedView(deps, request.commit, request.query);
   const self = path === "" ? undefined : await view.find(path);
   if (path !== "" && self === undefined) throw fileNotFound(request.commit, path);
-  return walk(view, path, self);
+  return walk(view, path, { self, after: request.after });
 }
 
 async function* walk(
   view: View,
   path: string,
-  self: ViewEntry | undefined,
+  { self, after }: { self: ViewEntry | undefined; after: string | undefined },
 ): AsyncGenerator<WalkedFile, void, void> {
   if (self?.entry.type === "file") {
     yield walked(view, self, path.slice(path.lastIndexOf("/") + 1));
     return;
   }
   const prefix = path === "" ? 0 : path.length + 1;
-  for await (const file of view.below(path)) yield walked(view, file, file.path.slice(prefix));
+  const from = after === undefined ? undefined : parsePath(after);
+  for await (const file of view.below(path, from))
+    yield walked(view, file, file.path.slice(prefix));
 }
 
 function walked(view: View, file: ViewEntry, path: string): WalkedFile {
