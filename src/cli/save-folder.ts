@@ -4,7 +4,7 @@ import type { CommitInfo } from "../model/commit.ts";
 import type { FileInfo } from "../model/file.ts";
 import type { Context } from "./context.ts";
 import { explainOutput } from "./explain-output.ts";
-import { FolderLane, type LaneState } from "./folder-lane.ts";
+import { FolderStream, type StreamState } from "./folder-stream.ts";
 import { Progress } from "./progress.ts";
 import { patienceOf, type RemoteFile } from "./save-range.ts";
 import { SavedState } from "./saved-state.ts";
@@ -18,7 +18,7 @@ interface State {
   readonly commit: string;
   readonly path: string;
   readonly view: string;
-  readonly lane: LaneState;
+  readonly stream: StreamState;
 }
 
 /**
@@ -32,16 +32,16 @@ export async function saveFolder(context: Context, remote: RemoteFile, to: strin
   const state = new SavedState<State>(context, stateFile, () => saved);
   const progress = Progress.open(context);
   if (progress !== undefined && info !== undefined) progress.totals = { bytes: info.sizeBytes };
-  const { lane } = saved;
-  progress?.keep(lane.files, lane.bytes + (lane.current?.at ?? 0));
+  const { stream } = saved;
+  progress?.keep(stream.files, stream.bytes + (stream.current?.at ?? 0));
   try {
     await state.save();
     const touch = (): void => {
       state.touch();
     };
     const patience = patienceOf(context);
-    const options = { remote: folder, to, state: lane, patience, progress, touch };
-    await new FolderLane(context, options).run();
+    const options = { remote: folder, to, state: stream, patience, progress, touch };
+    await new FolderStream(context, options).run();
   } catch (error) {
     await state.pause();
     throw explainOutput(error, to);
@@ -73,7 +73,7 @@ async function begin(context: Context, remote: RemoteFile, to: string): Promise<
       );
     context.note(`Going on where the same command was broken off, at ${repo}/${info.id}`);
     const folder = { ...remote, commit: { repo, id: info.id } };
-    await checkSaved(context, folder, to, before.lane);
+    await checkSaved(context, folder, to, before.stream);
     return { folder, info: await inspect(folder), state: before };
   }
   const info: CommitInfo = await client.commits.inspect(commit);
@@ -87,11 +87,11 @@ async function begin(context: Context, remote: RemoteFile, to: string): Promise<
   await context.deps.fileSystem.mkdir(to, { recursive: true }).catch((error: unknown) => {
     throw explainOutput(error, to);
   });
-  const lane = { after: "", files: 0, bytes: 0, isDone: false };
+  const stream = { after: "", files: 0, bytes: 0, isDone: false };
   return {
     folder,
     info: found,
-    state: { repo, uid: info.uid, commit: info.id, path, view: shown, lane },
+    state: { repo, uid: info.uid, commit: info.id, path, view: shown, stream },
   };
 }
 
@@ -106,17 +106,17 @@ async function checkSaved(
   context: Context,
   { client, commit, path, view }: RemoteFile,
   to: string,
-  lane: LaneState,
+  stream: StreamState,
 ): Promise<void> {
-  if (lane.after === "") return;
+  if (stream.after === "") return;
   const entries = client.files.list(commit, path, { ...view, recurse: true, pageEntries: 10_000 });
   for await (const entry of entries) {
     const below = path === "" ? entry.path : entry.path.slice(path.length + 1);
     const local = await context.deps.fileSystem.stat(join(to, below)).catch(() => undefined);
     if (entry.type === "file" && local?.size !== entry.sizeBytes) {
-      Object.assign(lane, { after: "", files: 0, bytes: 0, current: undefined, isDone: false });
+      Object.assign(stream, { after: "", files: 0, bytes: 0, current: undefined, isDone: false });
       return;
     }
-    if (entry.path === lane.after) return;
+    if (entry.path === stream.after) return;
   }
 }

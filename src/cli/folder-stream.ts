@@ -7,8 +7,8 @@ import type { Context } from "./context.ts";
 import type { Progress } from "./progress.ts";
 import { saveRange, type RemoteFile } from "./save-range.ts";
 
-/** How far a lane is. Plain data. */
-export interface LaneState {
+/** How far it is. Plain data. */
+export interface StreamState {
   /** Of the files it has: all up to this one, which is empty at its start. */
   after: string;
   files: number;
@@ -18,44 +18,41 @@ export interface LaneState {
   isDone: boolean;
 }
 
-export interface LaneOptions {
-  /** The folder that is read, and the shard of it. */
+export interface StreamOptions {
+  /** The folder that is read. */
   readonly remote: RemoteFile;
   /** The local folder. */
   readonly to: string;
-  readonly state: LaneState;
+  readonly state: StreamState;
   readonly patience: Patience;
   readonly progress: Progress | undefined;
-  /** Folders that are known to be there. */
-  readonly folders: Set<string>;
   readonly touch: () => void;
 }
 
-/** One of the streams in which a folder arrives, in the order of its files: where it breaks off it is gone on with. */
-export class FolderLane implements TarSink {
+/** The stream in which a folder arrives, in the order of its files: where it breaks off it is gone on with. */
+export class FolderStream implements TarSink {
   private readonly context: Context;
-  private readonly options: LaneOptions;
+  private readonly options: StreamOptions;
+  /** Those that are known to be there. */
+  private readonly folders = new Set<string>();
   private handle: FileHandle | undefined;
 
-  constructor(context: Context, options: LaneOptions) {
+  constructor(context: Context, options: StreamOptions) {
     this.context = context;
     this.options = options;
   }
 
-  async run(signal: AbortSignal): Promise<void> {
+  async run(): Promise<void> {
     const { remote, state, patience } = this.options;
     const { client, commit, path, view } = remote;
     while (!state.isDone) {
       try {
         await this.endCurrent();
         const after = state.after === "" ? undefined : state.after;
-        await readTarInto(
-          await client.files.getTar(commit, path, { ...view, after, signal }),
-          this,
-        );
+        const tar = await client.files.getTar(commit, path, { ...view, after });
+        await readTarInto(tar, this);
         state.isDone = true;
       } catch (error) {
-        signal.throwIfAborted();
         await patience.pause(error);
       } finally {
         await this.handle?.close();
@@ -143,9 +140,8 @@ export class FolderLane implements TarSink {
   }
 
   private makeFolder(folder: string): void {
-    const { folders } = this.options;
-    if (folders.has(folder)) return;
+    if (this.folders.has(folder)) return;
     this.context.deps.disk.makeFolder(folder);
-    folders.add(folder);
+    this.folders.add(folder);
   }
 }
