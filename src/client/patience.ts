@@ -1,5 +1,5 @@
 import type { Clock } from "../base/clock.ts";
-import { CodedError, isCoded } from "../base/errors.ts";
+import { isCoded, type CodedError } from "../base/errors.ts";
 import { collectedPackOf } from "../model/collected-pack.ts";
 
 const pauseMs = 250;

@@ -16,6 +16,13 @@ export interface UploadInfo {
   readonly expiresMicros: number;
 }
 
+/** An upload, and how the stream of its bytes is gone on with. */
+export interface UploadDetail extends UploadInfo {
+  readonly format: string;
+  /** As JSON; empty at its start. */
+  readonly cutPoint: string;
+}
+
 /** What an upload becomes. */
 export interface PlacedUpload {
   readonly id: string;

@@ -1,10 +1,10 @@
 import { CodedError } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
-import type { CommitDetail, NewRun, Sealed, UploadDetail } from "../metadata/index.ts";
+import type { CommitDetail, NewRun, Sealed } from "../metadata/index.ts";
 import { requireOpen, type CommitInfo, type CommitName } from "../model/commit.ts";
 import { keyOfPath, parseEntryPath } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
-import { parseUploadId, type PlacedUpload } from "../model/upload.ts";
+import { parseUploadId, type PlacedUpload, type UploadDetail } from "../model/upload.ts";
 import {
   buildTree,
   decodePieces,

@@ -1,12 +1,20 @@
 import { isCoded } from "../base/errors.ts";
 import type { RecordFormat } from "../chunking/index.ts";
-import { nothingSealed, type UploadDetail } from "../metadata/index.ts";
+import { nothingSealed } from "../metadata/index.ts";
 import { collectedPackOf } from "../model/collected-pack.ts";
+import type { CommitInfo } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
-import { parseUploadId, uploadMoved, type UploadInfo } from "../model/upload.ts";
+import { parseUploadId, uploadMoved, type UploadDetail, type UploadInfo } from "../model/upload.ts";
 import { encodePieces, type CutPoint, type StoredPart } from "../storage/index.ts";
 import { ingestFiles, ingesting, type PutFile } from "./ingest-files.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
+import type { PutAnswer } from "./put-files.ts";
+import {
+  commitUploads,
+  putUploads,
+  type CommitUploadsInput,
+  type PutUploadsInput,
+} from "./put-uploads.ts";
 
 /** Parts on their way to the metadata: the first of them waits for a pack that the others fill. */
 const recordingMax = 4;
@@ -104,6 +112,16 @@ export class Uploads {
   /** @throws CodedError `not_found` */
   async delete(_principal: Principal, id: string): Promise<void> {
     await this.deps.metadata.call("deleteUpload", { id: parseUploadId(id) });
+  }
+
+  /** Puts uploads into an open commit: all of them or nothing. See putUploads(). */
+  async put(principal: Principal, input: PutUploadsInput): Promise<PutAnswer> {
+    return await putUploads(this.deps, principal, input);
+  }
+
+  /** Makes one finished commit of uploads: all of them or nothing. See commitUploads(). */
+  async commit(principal: Principal, input: CommitUploadsInput): Promise<CommitInfo> {
+    return await commitUploads(this.deps, principal, input);
   }
 
   private async find(id: string): Promise<UploadDetail | undefined> {
@@ -207,6 +225,7 @@ class UnbrokenSource {
   }
 }
 
-function infoOf({ format: _, cutPoint: __, ...info }: UploadDetail): UploadInfo {
-  return info;
+function infoOf(detail: UploadDetail): UploadInfo {
+  const { id, kind, bytes, files, complete, createdMicros, expiresMicros } = detail;
+  return { id, kind, bytes, files, complete, createdMicros, expiresMicros };
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { PlacedUpload, UploadInfo } from "../../model/upload.ts";
-import { commitUploads, putUploads, Uploads, type PfsDeps } from "../../pfs/index.ts";
+import { Uploads, type PfsDeps } from "../../pfs/index.ts";
 import { countOr, flag } from "./json-body.ts";
 import { putAnswer, tarFiles, tarQuery } from "./put-routes.ts";
 import { principalOf, signalOf } from "./request-context.ts";
@@ -63,7 +63,7 @@ export function registerUploadRoutes(routes: RestRoutes, pfs: PfsDeps): void {
   const held = new Uploads(pfs);
   registerSending(routes, held);
   registerLooking(routes, held);
-  registerPutting(routes, pfs);
+  registerPutting(routes, held);
 }
 
 function registerSending(routes: RestRoutes, held: Uploads): void {
@@ -166,7 +166,7 @@ function registerLooking(routes: RestRoutes, held: Uploads): void {
   );
 }
 
-function registerPutting(routes: RestRoutes, pfs: PfsDeps): void {
+function registerPutting(routes: RestRoutes, held: Uploads): void {
   const errors = ["not_found", "failed_precondition"] as const;
   routes.add(
     {
@@ -181,7 +181,7 @@ function registerPutting(routes: RestRoutes, pfs: PfsDeps): void {
       isKeyed: true,
     },
     async ({ request, params: { repo, commit: id }, body, key }) =>
-      await putUploads(pfs, principalOf(request), { commit: { repo, id }, ...body, ...key }),
+      await held.put(principalOf(request), { commit: { repo, id }, ...body, ...key }),
   );
   routes.add(
     {
@@ -198,7 +198,7 @@ function registerPutting(routes: RestRoutes, pfs: PfsDeps): void {
     },
     async ({ request, reply, params: { repo, branch }, query, body, key }) => {
       const put = { repo, branch, waitMs: query.waitMs, ...body, ...key, signal: signalOf(reply) };
-      return await commitUploads(pfs, principalOf(request), put);
+      return await held.commit(principalOf(request), put);
     },
   );
 }

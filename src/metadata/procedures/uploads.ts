@@ -1,16 +1,9 @@
 import { CodedError } from "../../base/errors.ts";
-import { uploadKeptMicros, uploadMoved, type UploadInfo } from "../../model/upload.ts";
+import { uploadKeptMicros, uploadMoved, type UploadDetail } from "../../model/upload.ts";
 import type { Procedure, SqlValue, Tx } from "../metadata-store.ts";
 import type { Sealed } from "../sealed.ts";
 import { recordSealed } from "./packs.ts";
 import type { NewRun } from "./staging.ts";
-
-/** An upload, and how the stream of its bytes is gone on with. */
-export interface UploadDetail extends UploadInfo {
-  readonly format: string;
-  /** As JSON; empty at its start. */
-  readonly cutPoint: string;
-}
 
 /** What an upload has so far, in order of `seq`: entries in a row, or a tree of them. */
 export interface UploadPart {
