@@ -10,7 +10,8 @@ import { collect } from "./whole-body.ts";
 /** Up to this length one buffer costs less than a stream. */
 const wholeBytesMax = 64 * KiB;
 
-type OpenFile = Awaited<ReturnType<typeof openFile>>;
+/** A file opened for reading. */
+export type OpenFile = Awaited<ReturnType<typeof openFile>>;
 
 /** Answers with a file, or the range of it that the request asks for. */
 export async function sendFile(
