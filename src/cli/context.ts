@@ -9,6 +9,14 @@ import type { Client, ClientOptions, ServerFacts } from "../client/index.ts";
 import type { Machine } from "./machine.ts";
 import type { Mounting } from "./mounting.ts";
 
+/** Calls that wait. */
+export interface Disk {
+  /** Writes a whole file, new or in place of what is there. */
+  write(path: string, bytes: Uint8Array): void;
+  /** Makes a folder and those above it; one that is there stays. */
+  makeFolder(path: string): void;
+}
+
 /** Everything the commands touch, so that tests own it; `main` gives the real ones. */
 export interface CliDeps {
   /** Where pachd listens: the value of ADDRESS, when it is set. */
@@ -31,9 +39,13 @@ export interface CliDeps {
   readonly random: Random;
   /** May be asynchronous, so that the client is loaded only by commands that call. */
   readonly openClient: (options: ClientOptions) => Client | Promise<Client>;
+  /** Where commands that were broken off are remembered. Default: nowhere. */
+  readonly stateFolder?: string | undefined;
   /** For specs and lists given as a URL. */
   readonly fetch: typeof fetch;
   readonly fileSystem: FileSystem;
+  /** For many small files, of which each call costs more than its work. */
+  readonly disk: Disk;
   /** The machine this runs on, loaded by the command that looks at it. */
   readonly machine: () => Promise<Machine>;
   /** Its mounts, loaded by the commands about them. */

@@ -1,5 +1,5 @@
 export type { Machine } from "./machine.ts";
 export type { MountedPoint, Mounting, MountRequest } from "./mounting.ts";
-export type { CliDeps } from "./context.ts";
+export type { CliDeps, Disk } from "./context.ts";
 export { createProgram, type Program } from "./program.ts";
 export { runCli } from "./run-cli.ts";

@@ -26,7 +26,12 @@ export function explainLocal(error: unknown, path: string): unknown {
 
 /** What a name on the command line is. A pipe or device has no size and can be read once only. */
 export type LocalKind =
-  | { readonly kind: "file"; readonly sizeBytes: number }
+  | {
+      readonly kind: "file";
+      readonly sizeBytes: number;
+      /** Another one when its bytes may be others. */
+      readonly version: string;
+    }
   | { readonly kind: "directory" }
   | { readonly kind: "pipe" };
 
@@ -34,7 +39,8 @@ export type LocalKind =
 export async function kindOf(fileSystem: FileSystem, path: string): Promise<LocalKind> {
   try {
     const stat = await fileSystem.stat(path);
-    if (stat.isFile()) return { kind: "file", sizeBytes: stat.size };
+    if (stat.isFile())
+      return { kind: "file", sizeBytes: stat.size, version: `${stat.mtimeMs} ${stat.ctimeMs}` };
     return { kind: stat.isDirectory() ? "directory" : "pipe" };
   } catch (error) {
     throw explainLocal(error, path);
@@ -44,18 +50,24 @@ export async function kindOf(fileSystem: FileSystem, path: string): Promise<Loca
 /** Files up to this size are read without a stream, which would take longer to make than to read. */
 const atOnceBytesMax = 256 * KiB;
 
-/** A file's bytes in pieces of a MiB; with `bytesMax` no more than that, so that a growing log has an end. */
+/**
+ * A file's bytes from `startBytes` on, in pieces of a MiB; with `bytesMax` up to there at most, so that a growing log
+ * has an end.
+ */
 export async function* readLocal(
   fileSystem: FileSystem,
   path: string,
   bytesMax = Infinity,
+  startBytes = 0,
 ): AsyncGenerator<Uint8Array, void, void> {
   try {
     const file = await fileSystem.open(path, "r");
-    if (bytesMax <= atOnceBytesMax) yield* readAtOnce(file, bytesMax);
+    if (bytesMax <= atOnceBytesMax && startBytes === 0) yield* readAtOnce(file, bytesMax);
+    else if (startBytes >= bytesMax) await file.close();
     else
       yield* file.createReadStream({
         highWaterMark: MiB,
+        start: startBytes,
         end: bytesMax - 1,
       }) as AsyncIterable<Buffer>;
   } catch (error) {
@@ -84,6 +96,8 @@ export interface FoundFile {
   readonly local: string;
   readonly below: string;
   readonly sizeBytes: number;
+  /** Another one when its bytes may be others. */
+  readonly version: string;
 }
 
 /**
@@ -117,8 +131,10 @@ export async function* walk(
         `Cannot put ${local}: its name is not UTF-8. Rename it`,
       );
     const found = await kind;
-    if (found.kind === "file") yield { local, below: path, sizeBytes: found.sizeBytes };
-    else if (found.kind === "directory" && !entry.isSymbolicLink())
+    if (found.kind === "file") {
+      const { sizeBytes, version } = found;
+      yield { local, below: path, sizeBytes, version };
+    } else if (found.kind === "directory" && !entry.isSymbolicLink())
       yield* walk(fileSystem, local, path);
     else {
       const what =

@@ -68,6 +68,14 @@ export class Connection {
     this.options = options;
   }
 
+  get clock(): Clock {
+    return this.options.clock;
+  }
+
+  get random(): Random {
+    return this.options.random;
+  }
+
   /** The header by which a repeated request is recognised: one key for all tries of one call. */
   idempotent(key = randomHex(this.options.random)): {
     headers: OutgoingHttpHeaders;

@@ -5,7 +5,7 @@ import type { FileDifference, FileInfo } from "../model/file.ts";
 import type { Shard } from "../model/shard.ts";
 import type { Body } from "./body.ts";
 import type { CallOptions, Connection, Query } from "./connection.ts";
-import { commitUrl, part, repoUrl, rest } from "./urls.ts";
+import { branchUrl, commitUrl, repoUrl, rest, type BranchName } from "./urls.ts";
 
 /** What a file gets: bytes from here, or bytes the server fetches from an http or https URL. */
 export type Content = Body | Fetched;
@@ -56,10 +56,9 @@ export interface GetOptions extends ViewOptions {
   readonly sizeBytes?: number;
 }
 
-/** Names a branch on which a call makes a commit of its own. */
-export interface BranchName {
-  readonly repo: string;
-  readonly branch: string;
+export interface GetTarOptions extends ViewOptions {
+  /** Only what comes after this path of the commit. Default: all. */
+  readonly after?: string | undefined;
 }
 
 export interface FileCalls {
@@ -114,8 +113,8 @@ export interface FileCalls {
    * @throws CodedError `not_found`; while reading, `unavailable` when the connection breaks
    */
   get(commit: CommitName, path: string, options?: GetOptions): Promise<AsyncIterable<Buffer>>;
-  /** Everything below a directory as a tar stream. See unpackTar(). */
-  getTar(commit: CommitName, path: string, options?: ViewOptions): Promise<AsyncIterable<Buffer>>;
+  /** Everything below a directory as a tar stream. See unpackTar(), readTarInto(). */
+  getTar(commit: CommitName, path: string, options?: GetTarOptions): Promise<AsyncIterable<Buffer>>;
   /** One file or directory, with the names of its children. */
   inspect(commit: CommitName, path: string, options?: InspectOptions): Promise<FileInfo>;
   /**
@@ -179,7 +178,7 @@ export function fileCalls(connection: Connection): FileCalls {
       connection.bytes({
         method: "GET",
         path: `${commitUrl(commit)}/tar/${rest(path)}`,
-        query: viewQuery(options),
+        query: { ...viewQuery(options), after: options.after },
         signal: options.signal,
       }),
     inspect: (commit, path, options = {}) =>
@@ -328,8 +327,4 @@ function rangeHeader({ offsetBytes = 0, sizeBytes }: GetOptions): { range?: stri
   return {
     range: `bytes=${offsetBytes}-${sizeBytes === undefined ? "" : offsetBytes + sizeBytes - 1}`,
   };
-}
-
-function branchUrl({ repo, branch }: BranchName): string {
-  return `${repoUrl(repo)}/branches/${part(branch)}`;
 }

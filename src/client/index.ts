@@ -9,12 +9,12 @@ export type {
 } from "./commits.ts";
 export type { CallOptions, ServerFacts } from "./connection.ts";
 export type {
-  BranchName,
   Content,
   Fetched,
   FileCalls,
   FilePages,
   GetOptions,
+  GetTarOptions,
   InspectOptions,
   ListOptions,
   PutOptions,
@@ -29,4 +29,15 @@ export type { RunCalls } from "./runs.ts";
 export type { StoreCalls } from "./store.ts";
 export { RemoteWorkerHost } from "./worker-host.ts";
 export type { WorkerCalls } from "./workers.ts";
+export type { BranchName } from "./urls.ts";
+export { largeBytesMin, type SendOptions, type SentFile } from "./send-files.ts";
+export type {
+  AppendOptions,
+  PutAnswer,
+  PutUploadsOptions,
+  UploadCalls,
+  UploadList,
+} from "./uploads.ts";
+export { Patience } from "./patience.ts";
+export { readTarInto, type TarSink } from "./tar-reader.ts";
 export { packTar, unpackTar, type TarFile, type UnpackedFile } from "./tar.ts";

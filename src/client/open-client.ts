@@ -11,6 +11,7 @@ import { pipelineCalls, type PipelineCalls } from "./pipelines.ts";
 import { repoCalls, type RepoCalls } from "./repos.ts";
 import { runCalls, type RunCalls } from "./runs.ts";
 import { storeCalls, type StoreCalls } from "./store.ts";
+import { uploadCalls, type UploadCalls } from "./uploads.ts";
 import { workerCalls, type WorkerCalls } from "./workers.ts";
 
 export interface ClientOptions {
@@ -38,6 +39,7 @@ export interface Client {
   readonly repos: RepoCalls;
   readonly commits: CommitCalls;
   readonly files: FileCalls;
+  readonly uploads: UploadCalls;
   readonly pipelines: PipelineCalls;
   readonly jobs: JobCalls;
   readonly runs: RunCalls;
@@ -75,6 +77,7 @@ export function openClient(options: ClientOptions = {}): Client {
     repos: repoCalls(connection),
     commits: commitCalls(connection),
     files: fileCalls(connection),
+    uploads: uploadCalls(connection),
     pipelines: pipelineCalls(connection),
     jobs: jobCalls(connection),
     runs: runCalls(connection),

@@ -2,6 +2,8 @@ import * as fileSystem from "node:fs/promises";
 import { systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import { runCli } from "../cli/index.ts";
+import { stateFolder } from "./state-folder.ts";
+import { disk } from "./disk.ts";
 import { packageVersion } from "./version.ts";
 
 const interrupted = new AbortController();
@@ -42,6 +44,8 @@ async function main(): Promise<number> {
     openClient: async (options) => (await import("../client/index.ts")).openClient(options),
     fetch,
     fileSystem,
+    disk,
+    stateFolder: stateFolder(process.env),
     mounting: async () => (await import("./mounting.ts")).mounting(process.env),
     machine: async () => (await import("./machine.ts")).thisMachine(process.env),
     signal: interrupted.signal,

@@ -4,7 +4,7 @@ export { cancelCommit, inspectCommit, listBranches, listCommits, startCommit } f
 export { deleteFile } from "./delete-file.ts";
 export { WholeStore } from "./whole-store.ts";
 export { diffFiles } from "./diff-files.ts";
-export { inspectFile, listFiles, openFile, type OpenFile } from "./files.ts";
+export { inspectFile, listFiles, openFile } from "./files.ts";
 export { finishCommit, resumeFinishes } from "./finish-commit.ts";
 export { flushCommits } from "./flush-commit.ts";
 export type { PutFile } from "./ingest-files.ts";
@@ -24,6 +24,7 @@ export { stageSquash } from "./squash.ts";
 export { changedEntries, changedShards } from "./view-differences.ts";
 export { verifyStore } from "./verify-store.ts";
 export { openView, type ViewQuery, type ViewSpec } from "./view.ts";
+export { Uploads } from "./uploads.ts";
 export { walkFiles } from "./walk-files.ts";
 export { archiveCommits } from "./archive-commits.ts";
 export { makeDirectory } from "./make-directory.ts";

@@ -4,7 +4,6 @@ import { keyOfPath, parseEntryPath } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
 import {
   buildList,
-  emptyContent,
   piecesOf,
   type Content,
   type Ingest,
@@ -61,18 +60,18 @@ export async function renameFile(
     );
     for await (const { path, entry } of withBelow(view, file)) {
       input.signal.throwIfAborted();
-      run.place((content) => ({
+      run.fill(run.place(), {
         key: keyOfPath(to + path.slice(from.length)),
         type: entry.type,
         reset: entry.type === "file",
         clear: false,
-        content,
+        content: await sameContent(entry.content, view, ingest),
         modifiedMicros: entry.modifiedMicros,
         commit: Buffer.from(stamp.uid, "hex"),
-      }))(await sameContent(entry.content, view, ingest));
+      });
       if (run.isPartFull) await run.endPart();
     }
-    run.place(() => clearedEntry(from, stamp))(emptyContent);
+    run.fill(run.place(), clearedEntry(from, stamp));
     const staged = await run.end();
     const sealed = await ingest.seal();
     const { seq } = await deps.metadata.call("stageRun", {

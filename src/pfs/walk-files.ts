@@ -35,6 +35,11 @@ const smallBytesMax = 128 * KiB;
 /** so many, or of so many bytes, at a time. */
 const batchEntriesMax = 512;
 const batchBytesMax = MiB;
+/** Where a walk begins. */
+export interface WalkRequest extends FileRequest {
+  /** Continue after this path, of the commit. Default: all of it. */
+  readonly after?: string | undefined;
+}
 
 /**
  * Everything below a directory, parents before children, or the one file that the path names.
@@ -44,28 +49,29 @@ const batchBytesMax = MiB;
 export async function walkFiles(
   deps: PfsDeps,
   _principal: Principal,
-  request: FileRequest,
+  request: WalkRequest,
 ): Promise<AsyncIterable<WalkedBatch | WalkedFile>> {
   const path = parsePath(request.path);
   const { view } = await openNamedView(deps, request.commit, request.query);
   const self = path === "" ? undefined : await view.find(path);
   if (path !== "" && self === undefined) throw fileNotFound(request.commit, path);
-  return walk(deps, view, path, self);
+  return walk(deps, view, path, { self, after: request.after });
 }
 
 async function* walk(
   deps: PfsDeps,
   view: View,
   path: string,
-  self: ViewEntry | undefined,
+  { self, after }: { self: ViewEntry | undefined; after: string | undefined },
 ): AsyncGenerator<WalkedBatch | WalkedFile, void, void> {
   if (self?.entry.type === "file") {
     yield walkedFile(view, self, path.slice(path.lastIndexOf("/") + 1));
     return;
   }
   const prefix = path === "" ? 0 : path.length + 1;
+  const from = after === undefined ? undefined : parsePath(after);
   let batch = new Batch(deps);
-  for await (const files of view.runsBelow(path)) {
+  for await (const files of view.runsBelow(path, from)) {
     for (const file of files) {
       const below = file.path.slice(prefix);
       const isSmall = isReadWhole(file);

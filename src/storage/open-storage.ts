@@ -24,6 +24,7 @@ import { IngestBudget } from "./ingest-budget.ts";
 import type { Ingest } from "./ingest.ts";
 import { NodeCache } from "./node-cache.ts";
 import { openIngest } from "./open-ingest.ts";
+import { storeParts, type PartsOptions, type StoredPart } from "./ingest-parts.ts";
 import { PackReader, type PieceRange } from "./pack-reader.ts";
 import { PackWriter } from "./pack-writer.ts";
 import type { WantedChunk } from "./read-batch.ts";
@@ -83,6 +84,8 @@ export interface Storage {
   claimStore(signal: AbortSignal): Promise<void>;
   /** Begins a request's worth of new bytes. */
   openIngest(): Ingest;
+  /** Stores a stream part by part. See storeParts(). */
+  storeParts(source: AsyncIterable<Uint8Array>, options: PartsOptions): AsyncIterable<StoredPart>;
   /** Tree nodes, of ingests still going on too. */
   readonly nodes: NodeSource;
   /**
@@ -177,6 +180,8 @@ export function openStorage(deps: StorageDeps): Storage {
     bulk: bulkWith({ ...garbageDeps, index, reader, openIngest: ingest }),
     verifying: verifyingWith({ ...deps, session, index, reader }),
     openIngest: ingest,
+    storeParts: (source, options) =>
+      storeParts({ ...ingestDeps, clock: deps.clock }, source, options),
     nodes: sources,
     readPieces: (pieces, signal) => reader.readPieces(pieces, signal),
     readChunks: (wanted, into, signal) => reader.readBatch(wanted, into, signal),

@@ -45,6 +45,9 @@ const after = z
   .string()
   .optional()
   .describe("Continues after this path: `next` of the page before.");
+const tarQuery = viewQuery.extend({
+  after: z.string().optional().describe("Continues after this path of the commit."),
+});
 const listQuery = viewQuery.extend({
   recurse: flag.describe("Everything below, instead of the direct children."),
   after,
@@ -110,13 +113,16 @@ function registerFileReads(routes: RestRoutes, pfs: PfsDeps): void {
       path: `${base}/tar/{path}`,
       noun: "files",
       summary: "Reads everything below a directory as a tar.",
-      query: viewQuery,
+      query: tarQuery,
       answer: bytes("application/x-tar", "The tar."),
       errors: ["not_found"],
     },
     async (call) => {
       const { request, reply } = call;
-      const files = await walkFiles(pfs, principalOf(request), fileOf(call));
+      const files = await walkFiles(pfs, principalOf(request), {
+        ...fileOf(call),
+        after: call.query.after,
+      });
       const signal = signalOf(reply);
       const { parts, free } = writeTar(files, signal);
       return await sendParts(reply.type("application/x-tar"), parts, { free, signal });

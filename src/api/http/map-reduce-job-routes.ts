@@ -2,7 +2,7 @@ import { z } from "zod";
 import { CodedError } from "../../base/errors.ts";
 import { wholeFile } from "../../model/claimed-task.ts";
 import { mapReduceStates, type MapReduceJobInfo } from "../../model/map-reduce-status.ts";
-import { openFile, type OpenFile } from "../../pfs/index.ts";
+import { openFile } from "../../pfs/index.ts";
 import {
   createMapReduceJob,
   deleteMapReduceJob,
@@ -14,7 +14,7 @@ import {
 import { countOr } from "./json-body.ts";
 import { principalOf, signalOf } from "./request-context.ts";
 import { bytes, json, jsonBody, nothing, type RestRoutes } from "./route.ts";
-import { sendFile } from "./send-file.ts";
+import { sendFile, type OpenFile } from "./send-file.ts";
 import { sendParts } from "./send-parts.ts";
 
 const waitQuery = z.strictObject({

@@ -73,6 +73,7 @@ const spec = {
 const data = "/repos/data/commits/master%2F0";
 const open = "/repos/data/commits/open%2F0";
 const events = { accept: "text/event-stream" };
+const upload = "/uploads/upload-of-the-walk";
 /** Of "hello\n". */
 const block = `/blocks/${createHash("sha512").update("hello\n").digest("base64").replaceAll("+", "-").replaceAll("/", "_")}`;
 const raw = (text: string): { raw: string | Buffer } => ({ raw: text });
@@ -114,6 +115,7 @@ const stepsBeforeJobs: readonly Step[] = [
   ["GET", `${data}/list/?recurse=true&limit=1`, 200],
   ["GET", `${data}/list/nope`, 404],
   ["GET", `${data}/tar/`, 200],
+  ["GET", `${data}/tar/?after=a`, 200],
   ["POST", "/repos/data/branches/side/files/x?overwrite=1", 201, raw("x")],
   ["PUT", "/repos/data/branches/side/files/x", 201, raw("y")],
   ["POST", "/repos/data/branches/side/files/", 400, raw("y")],
@@ -125,6 +127,21 @@ const stepsBeforeJobs: readonly Step[] = [
   ["POST", "/repos/data/commits/forked%2F0/squash", 204, { from: ["side/0"] }],
   ["POST", "/repos/data/branches/replayed/replay", 201, { from: ["master/0"] }],
   ["POST", "/repos/data/commits", 201, { parent: "open" }],
+  ["PUT", `${upload}?delimiter=json`, 200],
+  ["PUT", upload, 409],
+  ["PUT", "/uploads/short", 400],
+  ["POST", `${upload}/bytes?offset=1`, 409, raw("hello\n")],
+  ["POST", `${open}/uploads`, 409, { uploads: [{ id: "upload-of-the-walk", path: "up" }] }],
+  ["POST", `${upload}/bytes?last=true`, 200, raw("hello\n")],
+  ["GET", upload, 200],
+  ["GET", "/uploads?limit=1", 200],
+  ["POST", `${open}/uploads`, 200, { uploads: [{ id: "upload-of-the-walk", path: "up" }] }],
+  ["POST", `${open}/uploads`, 404, { uploads: [{ id: "upload-of-the-walk", path: "up" }] }],
+  ["GET", upload, 404],
+  ["POST", `${upload}/bytes`, 404, raw("hello\n")],
+  ["DELETE", upload, 404],
+  ["PUT", upload, 200],
+  ["DELETE", upload, 204],
   ["POST", `${open}/cancel`, 200],
   ["POST", `${open}/finish`, 409],
   ["POST", "/archive", 204, { commits: [{ repo: "data", id: "side/0" }] }],
@@ -174,6 +191,8 @@ const stepsIntoNothing: readonly Step[] = [
   ["PUT", "/repos/nope/branches/master/files/a", 404, raw("a")],
   ["POST", "/repos/nope/commits/master/tar", 404, raw("")],
   ["POST", "/repos/nope/branches/master/tar", 404, raw("")],
+  ["POST", "/repos/nope/commits/master/uploads", 404, { uploads: [{ id: "upload-of-the-walk" }] }],
+  ["POST", "/repos/nope/branches/b/uploads", 404, { uploads: [{ id: "upload-of-the-walk" }] }],
   ["POST", "/pipelines", 404, { ...spec, pipeline: { name: "p" }, inputs: [{ repo: "nope" }] }],
   ["GET", "/jobs?inputCommit=nope/master/0", 404],
   ["PUT", "/pipelines/nope", 404, { ...spec, pipeline: { name: "nope" } }],
@@ -300,16 +319,26 @@ test("every route takes what the document allows, refuses what it does not, and 
   let job = "";
   await walk(stepsBeforeJobs);
   const tar = (await askBytes(`/api/v1${data}/tar/a`)) as Buffer<ArrayBuffer>;
-  for (const [path, status] of [
+  for (const [path, status, method = "POST"] of [
     ["/repos/data/branches/tarred/tar?path=in", 201],
     ["/repos/data/commits/open%2F1/tar", 200],
+    ["/uploads/upload-of-one-tar/tar", 200, "PUT"],
   ] as const) {
-    if (status === 200) await walk([["POST", "/repos/data/commits", 201, { parent: "open" }]]);
-    const exchange = await ask("POST", `/api/v1${path}`, { body: tar });
+    if (path.includes("open"))
+      await walk([["POST", "/repos/data/commits", 201, { parent: "open" }]]);
+    const exchange = await ask(method, `/api/v1${path}`, { body: tar });
     assert.equal(exchange.status, status, exchange.received);
     check({ ...exchange, sent: undefined });
   }
-  await walk([["POST", "/repos/data/branches/tarred/tar", 400, raw("this is no tar")]]);
+  await walk([
+    ["POST", "/repos/data/branches/tarred/tar", 400, raw("this is no tar")],
+    [
+      "POST",
+      "/repos/data/branches/tarred/uploads",
+      201,
+      { uploads: [{ id: "upload-of-one-tar" }] },
+    ],
+  ]);
   await daemon.pps.settle();
   job = (await daemon.pps.jobs("copy"))[0]!.id;
   await walk(stepsIntoNothing);

@@ -27,7 +27,7 @@ const fileQuery = z.strictObject({
     .describe("The daemon fetches this (http, https, s3) instead of reading a body."),
   recursive: flag.describe("The url is a prefix of s3: everything below it."),
 });
-const tarQuery = z.strictObject({
+export const tarQuery = z.strictObject({
   overwrite,
   delimiter,
   path: z.string().default("").describe("The folder that the files land in."),
@@ -36,7 +36,7 @@ const tarQuery = z.strictObject({
 type FileQuery = z.infer<typeof fileQuery>;
 type TarQuery = z.infer<typeof tarQuery>;
 
-const putAnswer = z
+export const putAnswer = z
   .strictObject({ files: z.int().nonnegative(), bytes: z.int().nonnegative() })
   .meta({ id: "PutAnswer", examples: [{ files: 1, bytes: 6 }] });
 const fileBody = bytesBody("application/octet-stream", "The bytes; of any Content-Type.");
@@ -160,10 +160,15 @@ async function* bodyOrFetched(
       yield { ...file, ...how };
 }
 
-async function* tarFiles({
+/** The files of a tar that a request brings. */
+export async function* tarFiles({
   request,
   query,
-}: PutCall<TarQuery>): AsyncGenerator<PutFile | PutBatch, void, void> {
+}: Pick<PutCall<TarQuery>, "request" | "query">): AsyncGenerator<
+  PutFile | PutBatch,
+  void,
+  void
+> {
   const how = { overwrite: query.overwrite, ...formatOf(query) };
   for await (const files of readTar(request.raw, query.path)) yield { ...files, ...how };
 }

@@ -24,6 +24,7 @@ import { RestRoutes } from "./route.ts";
 import { registerRunRoutes } from "./run-routes.ts";
 import { registerStorageRoutes } from "./storage-routes.ts";
 import { registerStoreRoutes } from "./store-routes.ts";
+import { registerUploadRoutes } from "./upload-routes.ts";
 import { registerWaitRoutes } from "./wait-routes.ts";
 import { registerWorkerRoutes } from "./worker-routes.ts";
 
@@ -76,6 +77,7 @@ function registerRestRoutes(routes: RestRoutes, options: RoutesOptions): void {
   registerRewriteRoutes(routes, pps.pfs);
   registerFileRoutes(routes, pps.pfs);
   registerPutRoutes(routes, pps.pfs, openBucket);
+  registerUploadRoutes(routes, pps.pfs);
   registerBlockRoutes(routes, pps.pfs);
   registerPipelineRoutes(routes, pps);
   registerJobRoutes(routes, pps, streams);

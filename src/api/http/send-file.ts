@@ -2,12 +2,15 @@ import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { CodedError } from "../../base/errors.ts";
 import { KiB } from "../../base/size.ts";
-import type { OpenFile } from "../../pfs/index.ts";
+import type { openFile } from "../../pfs/index.ts";
 import { signalOf } from "./request-context.ts";
 import { sendParts } from "./send-parts.ts";
 
 /** Up to this length one buffer costs less than a stream. */
 const wholeBytesMax = 64 * KiB;
+
+/** A file opened for reading. */
+export type OpenFile = Awaited<ReturnType<typeof openFile>>;
 
 /** Answers with a file, or the range of it that the request asks for. */
 export async function sendFile(

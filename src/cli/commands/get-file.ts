@@ -1,19 +1,33 @@
+import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { CodedError } from "../../base/errors.ts";
 import type { Client, ViewOptions } from "../../client/index.ts";
 import type { CommitName } from "../../model/commit.ts";
+import { parsePath } from "../../model/paths.ts";
 import { causedCommit } from "../caused-commit.ts";
 import { parseCommitArgument } from "../commit-argument.ts";
 import type { Context } from "../context.ts";
+import { saveFile } from "../save-file.ts";
+import { saveFolder } from "../save-folder.ts";
 import { Progress } from "../progress.ts";
 import { viewOf, viewOptions } from "../options.ts";
 
-type Flags = Parameters<typeof viewOf>[0] & { readonly of?: string };
+type Flags = Parameters<typeof viewOf>[0] & {
+  readonly of?: string;
+  readonly output?: string;
+  readonly recursive?: boolean;
+};
 
 const examples = `
 Examples:
   pachctl get-file data master sales
-  pachctl get-file sum --of data/master/1 apple    what data/master/1 caused in sum`;
+  pachctl get-file data master sales -o sales      saved, over several connections
+  pachctl get-file -r data master / -o data        everything, below the folder data
+  pachctl get-file sum --of data/master/1 apple    what data/master/1 caused in sum
+
+What is saved goes on where it was when the connection breaks, pachd is
+restarted, or the same command is typed again after it was broken off. Until
+then a file is NAME.part, and a folder has a file .pachctl-get.`;
 
 export function getFile(command: Command, context: Context): void {
   viewOptions(
@@ -22,16 +36,26 @@ export function getFile(command: Command, context: Context): void {
       .argument("<commit-id>", "with --of left out")
       .argument("[path]", "a file"),
   )
+    .option("-o, --output <file>", "save it here; a folder gets a file of the same name")
+    .option("-r, --recursive", "with -o: save everything below a directory in a folder")
     .option("--of <repo/commit>", "read the commit of the repo that this commit caused")
     .usage("[options] <repo-name> <commit-id> <path>")
     .addHelpText("after", examples)
     .action(async (repo: string, second: string, third: string | undefined, flags: Flags) => {
+      if (flags.recursive === true && flags.output === undefined)
+        throw new CodedError("usage", "-r needs a folder to save into: give -o <folder>");
       const path = pathOf(second, third, flags);
       const client = await context.client();
       const commit: CommitName =
         flags.of === undefined
           ? { repo, id: second }
           : await causedCommit(client, repo, parseCommitArgument(flags.of));
+      if (flags.output !== undefined) {
+        const remote = { client, commit, view: viewOf(flags), path: parsePath(path) };
+        if (flags.recursive === true) await saveFolder(context, remote, flags.output);
+        else await saveFile(context, remote, await fileIn(flags.output, path, context));
+        return;
+      }
       const bytes = await client.files.get(commit, path, viewOf(flags));
       if (context.deps.isTerminal) await printText(bytes, context, () => binary(commit, path));
       else await save(bytes, { client, context, file: { commit, path, view: viewOf(flags) } });
@@ -73,9 +97,17 @@ async function save(
   }
 }
 
+async function fileIn(output: string, path: string, { deps }: Context): Promise<string> {
+  const isFolder = await deps.fileSystem.stat(output).then(
+    (stat) => stat.isDirectory(),
+    () => false,
+  );
+  return isFolder ? join(output, basename(path)) : output;
+}
+
 /** With --of there is no commit between the repo and the path. */
-function pathOf(second: string, third: string | undefined, { of }: Flags): string {
-  const path = of === undefined ? third : second;
+function pathOf(second: string, third: string | undefined, { of, recursive }: Flags): string {
+  const path = of !== undefined ? second : (third ?? (recursive === true ? "" : undefined));
   if (path !== undefined && (of === undefined || third === undefined)) return path;
   throw new CodedError(
     "usage",

@@ -1,3 +1,4 @@
+import { mkdirSync, writeFileSync } from "node:fs";
 import * as fileSystem from "node:fs/promises";
 import { PassThrough, Readable, Writable } from "node:stream";
 import { seededRandom } from "../../base/random.ts";
@@ -49,6 +50,10 @@ export async function run(
     openClient,
     fetch,
     fileSystem,
+    disk: {
+      write: writeFileSync,
+      makeFolder: (path) => mkdirSync(path, { recursive: true }),
+    },
     machine: () => Promise.resolve(healthyMachine),
     mounting: () => Promise.reject(new Error("this test mounts nothing")),
     signal: new AbortController().signal,

@@ -7,6 +7,7 @@ import { runs } from "./009-runs.ts";
 import { sessionsAndGarbage } from "./002-sessions-and-garbage.ts";
 import { lazyInputs } from "./011-lazy-inputs.ts";
 import { stages } from "./008-stages.ts";
+import { uploads } from "./012-uploads.ts";
 import { workersAndLogs } from "./006-workers-and-logs.ts";
 import { reuse } from "./007-reuse.ts";
 
@@ -30,4 +31,5 @@ export const migrations: readonly Migration[] = [
   runs,
   mapReduceJobs,
   lazyInputs,
+  uploads,
 ];

@@ -102,6 +102,16 @@ import { inspectMapReduceRun, listMapReduceRuns } from "./runs.ts";
 import { jobSplit, stageOutputs, startStage } from "./stages.ts";
 import { listOwnedRefs } from "./owned-refs.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
+import {
+  beginUpload,
+  deleteUpload,
+  extendUpload,
+  findUpload,
+  forgetUploads,
+  listUploadParts,
+  listUploads,
+  storeUpload,
+} from "./uploads.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
 import {
   createRun,
@@ -325,6 +335,14 @@ export const procedures = {
   findBlock,
   listBlocksToVerify,
   storeBlocks,
+  beginUpload,
+  deleteUpload,
+  extendUpload,
+  findUpload,
+  forgetUploads,
+  listUploadParts,
+  listUploads,
+  storeUpload,
 };
 
 export type Procedures = typeof procedures;
@@ -343,6 +361,7 @@ export const relaxed: readonly (keyof Procedures)[] = [
   "endJournalBatch",
   "finishEvent",
   "forgetRequests",
+  "forgetUploads",
   "indexPackSlice",
   "forgetWorker",
   "keepBlockIds",
@@ -372,6 +391,7 @@ export const freeing: readonly (keyof Procedures)[] = [
   "deleteRepo",
   "deleteSomeBlocks",
   "deleteUnknown",
+  "deleteUpload",
   "discardCommit",
   "endOverdueJob",
   "stopJob",

@@ -1,0 +1,147 @@
+import type { FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { CodedError } from "../base/errors.ts";
+import { readTarInto, type Patience, type TarSink } from "../client/index.ts";
+import { joinPath, parseEntryPath, parsePath } from "../model/paths.ts";
+import type { Context } from "./context.ts";
+import type { Progress } from "./progress.ts";
+import { saveRange, type RemoteFile } from "./save-range.ts";
+
+/** How far it is. Plain data. */
+export interface StreamState {
+  /** Of the files it has: all up to this one, which is empty at its start. */
+  after: string;
+  files: number;
+  bytes: number;
+  /** A larger file under way, and how much of it is there. */
+  current?: { readonly path: string; at: number; readonly end: number } | undefined;
+  isDone: boolean;
+}
+
+export interface StreamOptions {
+  /** The folder that is read. */
+  readonly remote: RemoteFile;
+  /** The local folder. */
+  readonly to: string;
+  readonly state: StreamState;
+  readonly patience: Patience;
+  readonly progress: Progress | undefined;
+  readonly touch: () => void;
+}
+
+/** The stream in which a folder arrives, in the order of its files: where it breaks off it is gone on with. */
+export class FolderStream implements TarSink {
+  private readonly context: Context;
+  private readonly options: StreamOptions;
+  /** Those that are known to be there. */
+  private readonly folders = new Set<string>();
+  private handle: FileHandle | undefined;
+
+  constructor(context: Context, options: StreamOptions) {
+    this.context = context;
+    this.options = options;
+  }
+
+  async run(): Promise<void> {
+    const { remote, state, patience } = this.options;
+    const { client, commit, path, view } = remote;
+    while (!state.isDone) {
+      try {
+        await this.endCurrent();
+        const after = state.after === "" ? undefined : state.after;
+        const tar = await client.files.getTar(commit, path, { ...view, after });
+        await readTarInto(tar, this);
+        state.isDone = true;
+      } catch (error) {
+        await patience.pause(error);
+      } finally {
+        await this.handle?.close();
+        this.handle = undefined;
+      }
+    }
+  }
+
+  directory(path: string): void {
+    this.makeFolder(this.localOf(path));
+  }
+
+  whole(path: string, content: Buffer): void {
+    const local = this.localOf(path);
+    this.makeFolder(dirname(local));
+    this.context.deps.disk.write(local, content);
+    this.options.progress?.add(1, content.length);
+    this.ended(path, content.length);
+  }
+
+  async begin(path: string, sizeBytes: number): Promise<void> {
+    const local = this.localOf(path);
+    this.makeFolder(dirname(local));
+    this.handle = await this.context.deps.fileSystem.open(local, "w");
+    this.options.state.current = { path, at: 0, end: sizeBytes };
+  }
+
+  async part(bytes: Buffer): Promise<void> {
+    const { state, progress, touch } = this.options;
+    const current = state.current!;
+    await this.handle!.write(bytes, 0, bytes.length, current.at);
+    current.at += bytes.length;
+    progress?.add(0, bytes.length);
+    touch();
+  }
+
+  async end(): Promise<void> {
+    const { state, progress } = this.options;
+    const { path, end } = state.current!;
+    await this.handle!.close();
+    this.handle = undefined;
+    state.current = undefined;
+    progress?.add(1, 0);
+    this.ended(path, end);
+  }
+
+  /** A larger file in the middle of which it broke off. */
+  private async endCurrent(): Promise<void> {
+    const { state, remote, patience, progress, touch } = this.options;
+    const { current } = state;
+    if (current === undefined) return;
+    try {
+      this.handle = await this.context.deps.fileSystem.open(this.localOf(current.path), "r+");
+    } catch {
+      // It is not there any more: it comes again.
+      state.current = undefined;
+      return;
+    }
+    const path = joinPath(parsePath(remote.path), parseEntryPath(current.path));
+    const onBytes = (bytes: number): void => {
+      progress?.add(0, bytes);
+      touch();
+    };
+    await saveRange({ ...remote, path }, this.handle, current, { patience, onBytes });
+    await this.end();
+  }
+
+  private ended(path: string, bytes: number): void {
+    const { state, remote, patience, touch } = this.options;
+    state.after = joinPath(parsePath(remote.path), parseEntryPath(path));
+    state.files++;
+    state.bytes += bytes;
+    patience.renew();
+    touch();
+  }
+
+  private localOf(path: string): string {
+    try {
+      return join(this.options.to, parseEntryPath(path));
+    } catch (error) {
+      throw new CodedError("invalid_argument", `Cannot save ${path}: it leads out of the folder`, {
+        cause: error,
+      });
+    }
+  }
+
+  private makeFolder(folder: string): void {
+    if (this.folders.has(folder)) return;
+    this.context.deps.disk.makeFolder(folder);
+    this.folders.add(folder);
+  }
+}

@@ -1,0 +1,150 @@
+import type { FileHandle } from "node:fs/promises";
+import { CodedError } from "../base/errors.ts";
+import { MiB } from "../base/size.ts";
+import type { CommitInfo } from "../model/commit.ts";
+import type { FileInfo } from "../model/file.ts";
+import type { Context } from "./context.ts";
+import { explainOutput } from "./explain-output.ts";
+import { Progress } from "./progress.ts";
+import { patienceOf, saveRange, type RemoteFile, type Segment } from "./save-range.ts";
+import { SavedState } from "./saved-state.ts";
+
+/** A file of this size comes over several connections. */
+const dividedBytesMin = 64 * MiB;
+const segmentsMax = 3;
+
+interface State {
+  readonly uid: string;
+  readonly commit: string;
+  readonly digest: string;
+  readonly segments: readonly (Segment & { readonly start: number })[];
+}
+
+/**
+ * Saves a file under a name: as `NAME.part` until it is whole. What has arrived is not fetched again, by this command
+ * or the next one like it.
+ */
+export async function saveFile(context: Context, remote: RemoteFile, to: string): Promise<void> {
+  const { fileSystem } = context.deps;
+  const partFile = `${to}.part`;
+  const stateFile = `${partFile}.state`;
+  const found = await findFile(context, remote, stateFile);
+  const { file, info, segments } = found;
+  const handle = await fileSystem
+    .open(partFile, found.isResumed ? "r+" : "w")
+    .catch((error: unknown) => {
+      throw explainOutput(error, to);
+    });
+  const state = new SavedState<State>(context, stateFile, () => ({
+    uid: found.commit.uid,
+    commit: found.commit.id,
+    digest: info.digest,
+    segments,
+  }));
+  try {
+    await saveSegments(context, { file, handle, segments, sizeBytes: info.sizeBytes }, () => {
+      state.touch();
+    });
+  } catch (error) {
+    await state.pause();
+    throw explainOutput(error, to);
+  } finally {
+    await handle.close();
+  }
+  await state.remove();
+  if (found.commit.state === "open") await requireSame(file, info);
+  await fileSystem.rename(partFile, to);
+}
+
+interface FoundFile {
+  /** Of a commit that does not move. */
+  readonly file: RemoteFile;
+  readonly commit: CommitInfo;
+  readonly info: FileInfo;
+  readonly segments: State["segments"];
+  readonly isResumed: boolean;
+}
+
+/** Which commit is read: that of the command that was broken off, when the file is there as it was then. */
+async function findFile(
+  context: Context,
+  remote: RemoteFile,
+  stateFile: string,
+): Promise<FoundFile> {
+  const { client, view, path } = remote;
+  const { repo } = remote.commit;
+  const state = await SavedState.read<State>(context, stateFile);
+  if (state !== undefined) {
+    const before = { repo, id: state.commit };
+    const commit = await client.commits.inspect(before).catch(() => undefined);
+    const info = await client.files.inspect(before, path, view).catch(() => undefined);
+    if (commit?.uid === state.uid && info?.digest === state.digest) {
+      context.note(`Going on where the same command was broken off, at ${repo}/${commit.id}`);
+      const file = { ...remote, commit: before };
+      return { file, commit, info, segments: state.segments, isResumed: true };
+    }
+  }
+  const commit = await client.commits.inspect(remote.commit);
+  const pinned = { repo, id: commit.id };
+  const info = await client.files.inspect(pinned, path, view);
+  if (info.type === "dir")
+    throw new CodedError(
+      "failed_precondition",
+      `Cannot save /${path}: it is a directory. Add -r to save everything below it`,
+    );
+  const segments = segmentsOf(info.sizeBytes);
+  return { file: { ...remote, commit: pinned }, commit, info, segments, isResumed: false };
+}
+
+function segmentsOf(sizeBytes: number): State["segments"] {
+  const count = sizeBytes < dividedBytesMin ? 1 : segmentsMax;
+  const each = Math.ceil(sizeBytes / count / MiB) * MiB;
+  return Array.from({ length: count }, (_, i) => {
+    const start = Math.min(i * each, sizeBytes);
+    return { start, at: start, end: Math.min(start + each, sizeBytes) };
+  });
+}
+
+async function saveSegments(
+  context: Context,
+  saved: {
+    file: RemoteFile;
+    handle: FileHandle;
+    segments: State["segments"];
+    sizeBytes: number;
+  },
+  touch: () => void,
+): Promise<void> {
+  const { file, handle, segments, sizeBytes } = saved;
+  const progress = Progress.open(context);
+  if (progress !== undefined) progress.totals = { files: 1, bytes: sizeBytes };
+  for (const { start, at } of segments) progress?.keep(0, at - start);
+  const patience = patienceOf(context);
+  const onBytes = (bytes: number): void => {
+    progress?.add(0, bytes);
+    touch();
+  };
+  try {
+    const saving = segments.map((segment) =>
+      saveRange(file, handle, segment, { patience, onBytes }),
+    );
+    // Nobody may write when the file is closed.
+    const ended = await Promise.allSettled(saving);
+    const failed = ended.find(({ status }) => status === "rejected");
+    if (failed?.status === "rejected") throw failed.reason;
+  } finally {
+    progress?.close();
+  }
+}
+
+async function requireSame(
+  { client, commit, path, view }: RemoteFile,
+  info: FileInfo,
+): Promise<void> {
+  const now = await client.files.inspect(commit, path, view);
+  if (now.digest === info.digest) return;
+  throw new CodedError(
+    "aborted",
+    `/${path} of ${commit.repo}/${commit.id} changed while it was read, for the commit is open. Repeat the command`,
+  );
+}

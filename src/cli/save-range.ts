@@ -1,0 +1,52 @@
+import type { FileHandle } from "node:fs/promises";
+import { Patience, type Client, type ViewOptions } from "../client/index.ts";
+import type { CommitName } from "../model/commit.ts";
+import type { Context } from "./context.ts";
+
+/** What is read: a file of a commit that no longer moves. */
+export interface RemoteFile {
+  readonly client: Client;
+  readonly commit: CommitName;
+  readonly view: ViewOptions;
+  readonly path: string;
+}
+
+/** Bytes `[at, end)` of a file; `at` goes forward as they arrive. */
+export interface Segment {
+  at: number;
+  readonly end: number;
+}
+
+/** Waits for a daemon that goes away while something is saved. */
+export function patienceOf(context: Context): Patience {
+  return new Patience({
+    clock: context.deps.clock,
+    signal: context.signal,
+    onWait: () => {
+      context.note("The daemon does not answer: waiting for it");
+    },
+  });
+}
+
+/** Writes a segment of a file to the same place in a local one, going on where a connection breaks. */
+export async function saveRange(
+  { client, commit, view, path }: RemoteFile,
+  handle: FileHandle,
+  segment: Segment,
+  { patience, onBytes }: { patience: Patience; onBytes: (bytes: number) => void },
+): Promise<void> {
+  while (segment.at < segment.end) {
+    try {
+      const sizeBytes = segment.end - segment.at;
+      const range = { ...view, offsetBytes: segment.at, sizeBytes };
+      for await (const bytes of await client.files.get(commit, path, range)) {
+        await handle.write(bytes, 0, bytes.length, segment.at);
+        segment.at += bytes.length;
+        onBytes(bytes.length);
+        patience.renew();
+      }
+    } catch (error) {
+      await patience.pause(error);
+    }
+  }
+}
