@@ -5,7 +5,7 @@ import { CodedError } from "../base/errors.ts";
 import type { FileSystem } from "../base/file-system.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
-import type { Client, ClientOptions, ServerFacts } from "../client/index.ts";
+import type { Client, ClientOptions, LocalMachine, ServerFacts } from "../client/index.ts";
 import type { Machine } from "./machine.ts";
 import type { Mounting } from "./mounting.ts";
 
@@ -38,6 +38,8 @@ export interface CliDeps {
   readonly machine: () => Promise<Machine>;
   /** Its mounts, loaded by the commands about them. */
   readonly mounting: () => Promise<Mounting>;
+  /** What a daemon on this machine has to know to read our files itself; undefined: they are sent. */
+  readonly localMachine?: LocalMachine;
   /** Fires when the user interrupts. */
   readonly signal: AbortSignal;
 }
@@ -120,12 +122,13 @@ export class Context {
   }
 
   private async open(signal: AbortSignal | undefined): Promise<Client> {
-    const { address, token, clock, random, openClient } = this.deps;
+    const { address, token, clock, random, openClient, localMachine } = this.deps;
     return openClient({
       address,
       token,
       clock,
       random,
+      machine: localMachine,
       onServer: (facts) => {
         this.meet(facts);
       },

@@ -2,27 +2,10 @@ import type { Dirent } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { ahead, type Begun } from "../base/ahead.ts";
-import { CodedError, type ErrorCode } from "../base/errors.ts";
+import { CodedError } from "../base/errors.ts";
 import type { FileSystem } from "../base/file-system.ts";
+import { explainLocal } from "../base/local-error.ts";
 import { KiB, MiB } from "../base/size.ts";
-
-const reasons: Readonly<Record<string, { code: ErrorCode; why: string }>> = {
-  ENOENT: { code: "not_found", why: "there is no such file" },
-  ENOTDIR: { code: "not_found", why: "there is no such file" },
-  EACCES: { code: "permission_denied", why: "permission denied" },
-  EPERM: { code: "permission_denied", why: "permission denied" },
-  EISDIR: { code: "invalid_argument", why: "it is a directory" },
-  ELOOP: { code: "invalid_argument", why: "too many symbolic links" },
-};
-
-/** Why a local file cannot be read, in one line; anything else unchanged. */
-export function explainLocal(error: unknown, path: string): unknown {
-  const code =
-    error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
-  if (error instanceof CodedError || code === "" || code === "ABORT_ERR") return error;
-  const reason = reasons[code] ?? { code: "unavailable", why: code };
-  return new CodedError(reason.code, `Cannot read ${path}: ${reason.why}`, { cause: error });
-}
 
 /** What a name on the command line is. A pipe or device has no size and can be read once only. */
 export type LocalKind =
@@ -96,39 +79,72 @@ export async function* walk(
   directory: string,
   below = "",
 ): AsyncGenerator<FoundFile, void, void> {
-  const entries = await fileSystem
-    .readdir(directory, { withFileTypes: true })
-    .catch((error: unknown) => {
-      throw explainLocal(error, directory);
-    });
   const begin = (entry: Dirent): Begun<{ entry: Dirent; kind: Promise<LocalKind> }> => {
     const kind = kindOf(fileSystem, join(directory, entry.name));
     // Thrown when its turn comes.
     kind.catch(() => undefined);
     return { value: { entry, kind }, bytes: 0 };
   };
-  const sorted = entries.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  for await (const { entry, kind } of ahead(sorted, begin, { countMax: 32, bytesMax: 0 })) {
+  const entries = await entriesOf(fileSystem, directory);
+  for await (const { entry, kind } of ahead(entries, begin, { countMax: 32, bytesMax: 0 })) {
     const local = join(directory, entry.name);
     const path = below === "" ? entry.name : `${below}/${entry.name}`;
-    if (entry.name.includes("\uFFFD"))
-      throw new CodedError(
-        "invalid_argument",
-        `Cannot put ${local}: its name is not UTF-8. Rename it`,
-      );
+    refuseUnreadable(entry, local);
     const found = await kind;
     if (found.kind === "file") yield { local, below: path, sizeBytes: found.sizeBytes };
     else if (found.kind === "directory" && !entry.isSymbolicLink())
       yield* walk(fileSystem, local, path);
+    else throw notStorable(local, found.kind);
+  }
+}
+
+/**
+ * The same files without their sizes, which need not be asked for then: only links are looked at.
+ *
+ * @throws CodedError as walk()
+ */
+export async function* walkNames(
+  fileSystem: FileSystem,
+  directory: string,
+  below = "",
+): AsyncGenerator<Omit<FoundFile, "sizeBytes">, void, void> {
+  for (const entry of await entriesOf(fileSystem, directory)) {
+    const local = join(directory, entry.name);
+    const path = below === "" ? entry.name : `${below}/${entry.name}`;
+    refuseUnreadable(entry, local);
+    if (entry.isFile()) yield { local, below: path };
+    else if (entry.isDirectory()) yield* walkNames(fileSystem, local, path);
     else {
-      const what =
-        found.kind === "directory"
-          ? "a symbolic link to a directory"
-          : "neither a file nor a directory";
-      throw new CodedError(
-        "invalid_argument",
-        `Cannot put ${local}: it is ${what}. Put it by itself, or move it out of the directory`,
-      );
+      const { kind } = await kindOf(fileSystem, local);
+      if (kind !== "file") throw notStorable(local, kind);
+      yield { local, below: path };
     }
   }
+}
+
+/** By name. */
+async function entriesOf(fileSystem: FileSystem, directory: string): Promise<Dirent[]> {
+  try {
+    const entries = await fileSystem.readdir(directory, { withFileTypes: true });
+    return entries.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  } catch (error) {
+    throw explainLocal(error, directory);
+  }
+}
+
+function refuseUnreadable({ name }: Dirent, local: string): void {
+  if (name.includes("\uFFFD"))
+    throw new CodedError(
+      "invalid_argument",
+      `Cannot put ${local}: its name is not UTF-8. Rename it`,
+    );
+}
+
+function notStorable(local: string, kind: LocalKind["kind"]): CodedError {
+  const what =
+    kind === "directory" ? "a symbolic link to a directory" : "neither a file nor a directory";
+  return new CodedError(
+    "invalid_argument",
+    `Cannot put ${local}: it is ${what}. Put it by itself, or move it out of the directory`,
+  );
 }

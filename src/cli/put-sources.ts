@@ -1,9 +1,10 @@
+import { resolve } from "node:path";
 import { CodedError } from "../base/errors.ts";
 import { shownUrl } from "../base/shown-url.ts";
-import type { Body, TarFile } from "../client/index.ts";
+import type { Body, LocalFile, TarFile } from "../client/index.ts";
 import { joinPath, parseEntryPath, parsePath, type FilePath } from "../model/paths.ts";
 import type { Context } from "./context.ts";
-import { kindOf, readLocal, walk } from "./local-files.ts";
+import { kindOf, readLocal, walk, walkNames } from "./local-files.ts";
 import type { Progress, Totals } from "./progress.ts";
 import { isUrl } from "./read-text.ts";
 
@@ -174,5 +175,19 @@ export async function* tarFiles(
     for await (const file of walk(deps.fileSystem, source.local)) {
       yield one(joinPath(source.path, parsePath(file.below)), file.local, file.sizeBytes);
     }
+  }
+}
+
+/** Files and directories as names for a daemon that reads them itself. */
+export async function* localNames(
+  sources: readonly PutSource[],
+  { deps }: Context,
+): AsyncGenerator<LocalFile, void, void> {
+  for (const source of sources) {
+    if (source.kind === "file") yield { path: source.path, local: resolve(source.local) };
+    if (source.kind !== "directory") continue;
+    const root = resolve(source.local);
+    for await (const { local, below } of walkNames(deps.fileSystem, root))
+      yield { path: joinPath(source.path, parsePath(below)), local };
   }
 }

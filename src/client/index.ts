@@ -21,6 +21,7 @@ export type {
   ViewOptions,
 } from "./files.ts";
 export type { JobCalls, ListJobsOptions, LogOptions } from "./jobs.ts";
+export type { LocalCalls, LocalFile, LocalMachine, LocalNames } from "./local.ts";
 export { openClient, type Client, type ClientOptions } from "./open-client.ts";
 export type { PipelineCalls } from "./pipelines.ts";
 export type { CommitStatus, RepoCalls } from "./repos.ts";

@@ -6,6 +6,7 @@ import { commitCalls, type CommitCalls } from "./commits.ts";
 import { Connection, type CallOptions, type ServerFacts } from "./connection.ts";
 import { fileCalls, type FileCalls } from "./files.ts";
 import { jobCalls, type JobCalls } from "./jobs.ts";
+import { openLocal, type LocalCalls, type LocalMachine } from "./local.ts";
 import { pipelineCalls, type PipelineCalls } from "./pipelines.ts";
 import { repoCalls, type RepoCalls } from "./repos.ts";
 import { runCalls, type RunCalls } from "./runs.ts";
@@ -21,6 +22,8 @@ export interface ClientOptions {
   readonly signal?: AbortSignal;
   /** Told of every call, at level debug. Default: silent. */
   readonly log?: Log;
+  /** The machine of the client, whose files a daemon on the same one may read itself. Default: unknown. */
+  readonly machine?: LocalMachine | undefined;
   /** Told by every answer which pachd gave it. */
   readonly onServer?: (facts: ServerFacts) => void;
   /** Default: the machine's. */
@@ -42,6 +45,8 @@ export interface Client {
   readonly runs: RunCalls;
   readonly store: StoreCalls;
   readonly workers: WorkerCalls;
+  /** Calls that name local files instead of sending them; undefined where the daemon cannot read them itself. */
+  local(options?: CallOptions): Promise<LocalCalls | undefined>;
   /** The version of the daemon. */
   version(options?: CallOptions): Promise<string>;
   /** Closes idle connections; calls under way fail. */
@@ -78,6 +83,10 @@ export function openClient(options: ClientOptions = {}): Client {
     runs: runCalls(connection),
     store: storeCalls(connection),
     workers: workerCalls(connection),
+    local: async (calls) =>
+      options.machine === undefined
+        ? undefined
+        : await openLocal(connection, options.machine, calls),
     async version({ signal } = {}) {
       const answer = await connection.json<{ version: string }>({
         method: "GET",

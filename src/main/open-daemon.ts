@@ -16,6 +16,7 @@ import { keepSession } from "./keep-session.ts";
 import { runMaintenance } from "./maintenance.ts";
 import { openObjectStore } from "./open-object-store.ts";
 import { openMetadata, type OpenedMetadata } from "./open-metadata.ts";
+import { openLocalDoor } from "./open-local-door.ts";
 import { openLocalWorkers } from "./open-local-workers.ts";
 import { openRunner, type OpenedRunner } from "./open-runner.ts";
 import { readToken } from "./read-token.ts";
@@ -90,6 +91,8 @@ async function openParts(
   opened.push(() => workers.close(closing));
   const { host, port, allowedHosts, tokenFile, curlRepo } = config;
   const token = await readToken(tokenFile);
+  const local = await openLocalDoor(config.root, pfs.random);
+  opened.push(async () => await local?.files.close());
   const http = await openHttpServer({
     pps,
     log,
@@ -99,6 +102,7 @@ async function openParts(
     allowedHosts,
     token,
     curlRepo,
+    local,
     openBucket: async ({ endpoint = config.s3Endpoint, ...address }) =>
       await openBucket({ ...address, endpoint }),
   }).catch((error: unknown) => {

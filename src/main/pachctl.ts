@@ -1,5 +1,6 @@
 import * as fileSystem from "node:fs/promises";
 import { systemClock } from "../base/clock.ts";
+import { fileView } from "../base/file-view.ts";
 import { systemRandom } from "../base/random.ts";
 import { runCli } from "../cli/index.ts";
 import { packageVersion } from "./version.ts";
@@ -44,6 +45,10 @@ async function main(): Promise<number> {
     fileSystem,
     mounting: async () => (await import("./mounting.ts")).mounting(process.env),
     machine: async () => (await import("./machine.ts")).thisMachine(process.env),
+    localMachine: {
+      fileView: async () => await fileView(fileSystem),
+      readText: async (path) => await fileSystem.readFile(path, "utf8").catch(() => undefined),
+    },
     signal: interrupted.signal,
   });
 }

@@ -16,7 +16,7 @@ const delimiter = z
   .enum(["line", "json", "binary"])
   .optional()
   .describe("Where records end. Default: by the suffix of the path.");
-const waitMs = countOr(24 * 3_600_000).describe("How long to wait for an open parent.");
+export const waitMs = countOr(24 * 3_600_000).describe("How long to wait for an open parent.");
 const fileQuery = z.strictObject({
   overwrite,
   delimiter,
@@ -26,7 +26,7 @@ const fileQuery = z.strictObject({
     .describe("The daemon fetches this (http, https, s3) instead of reading a body."),
   recursive: flag.describe("The url is a prefix of s3: everything below it."),
 });
-const tarQuery = z.strictObject({
+export const tarQuery = z.strictObject({
   overwrite,
   delimiter,
   path: z.string().default("").describe("The folder that the files land in."),
@@ -35,7 +35,7 @@ const tarQuery = z.strictObject({
 type FileQuery = z.infer<typeof fileQuery>;
 type TarQuery = z.infer<typeof tarQuery>;
 
-const putAnswer = z
+export const putAnswer = z
   .strictObject({ files: z.int().nonnegative(), bytes: z.int().nonnegative() })
   .meta({ id: "PutAnswer", examples: [{ files: 1, bytes: 6 }] });
 const fileBody = bytesBody("application/octet-stream", "The bytes; of any Content-Type.");
@@ -165,6 +165,7 @@ async function* tarFiles({
   for await (const files of readTar(request.raw, query.path)) yield { ...files, ...how };
 }
 
-function formatOf({ delimiter }: Pick<FileQuery, "delimiter">): Pick<PutFile, "format"> {
+/** The record format that a query names. */
+export function formatOf({ delimiter }: Pick<FileQuery, "delimiter">): Pick<PutFile, "format"> {
   return delimiter === undefined ? {} : { format: delimiter };
 }

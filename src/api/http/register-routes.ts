@@ -14,6 +14,8 @@ import { registerFileRoutes } from "./file-routes.ts";
 import { registerFrontPage } from "./front-page.ts";
 import { registerJobChangeRoutes } from "./job-change-routes.ts";
 import { registerJobRoutes } from "./job-routes.ts";
+import type { LocalDoor } from "./local-door.ts";
+import { registerLocalRoutes } from "./local-routes.ts";
 import { registerPipelineRoutes } from "./pipeline-routes.ts";
 import { registerPutRoutes } from "./put-routes.ts";
 import { registerRepoRoutes } from "./repo-routes.ts";
@@ -30,6 +32,8 @@ export interface RoutesOptions extends DoorOptions {
   readonly version: string;
   /** For sources that the daemon fetches from S3. */
   readonly openBucket: OpenBucket;
+  /** For clients on this machine; undefined: there is no such door. */
+  readonly local?: LocalDoor | undefined;
   /** Fires when the daemon takes no new requests. */
   readonly stopping: AbortSignal;
   readonly limits: Limits;
@@ -73,6 +77,7 @@ function registerRestRoutes(routes: RestRoutes, options: RoutesOptions): void {
   registerRewriteRoutes(routes, pps.pfs);
   registerFileRoutes(routes, pps.pfs);
   registerPutRoutes(routes, pps.pfs, openBucket);
+  registerLocalRoutes(routes, pps.pfs, options.local);
   registerBlockRoutes(routes, pps.pfs);
   registerPipelineRoutes(routes, pps);
   registerJobRoutes(routes, pps, streams);

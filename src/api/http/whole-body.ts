@@ -17,7 +17,9 @@ export async function wholeBody(
  * The slices of a body, each good until the next is asked for: what is copied by then is given back at
  * once, and garbage collection has little to do.
  */
-export async function* freedSlices(body: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array, void, void> {
+export async function* freedSlices(
+  body: AsyncIterable<Buffer>,
+): AsyncGenerator<Uint8Array, void, void> {
   for await (const slice of body) {
     yield slice;
     freeBytes(slice);

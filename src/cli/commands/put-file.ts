@@ -1,6 +1,12 @@
 import type { Command } from "commander";
 import { CodedError } from "../../base/errors.ts";
-import { packTar, type Body, type Client, type Fetched } from "../../client/index.ts";
+import {
+  packTar,
+  type Body,
+  type Client,
+  type Fetched,
+  type LocalCalls,
+} from "../../client/index.ts";
 import type { CommitName } from "../../model/commit.ts";
 import type { Context } from "../context.ts";
 import { collect } from "../options.ts";
@@ -8,6 +14,7 @@ import { Progress } from "../progress.ts";
 import {
   bodyOf,
   listOf,
+  localNames,
   placeSources,
   tarFiles,
   totalsOf,
@@ -119,6 +126,9 @@ function refuseTwice(sources: readonly string[]): void {
 
 async function putInto(put: Put, commit: CommitName, sources: readonly PutSource[]): Promise<void> {
   const { client, context, overwrite, progress } = put;
+  const local = await localFor(put, sources);
+  if (local !== undefined)
+    return void (await local.put(commit, () => localNames(sources, context), { overwrite }));
   if (sources.length > 1 && sources.every(fitsTar)) {
     await client.files.putTar(commit, "", tarOf(sources, put), { overwrite });
     return;
@@ -140,6 +150,9 @@ async function putAsCommit(
 ): Promise<void> {
   const { client, context, overwrite, progress } = put;
   const [first] = sources;
+  const local = await localFor(put, sources);
+  if (local !== undefined)
+    return void (await local.putCommit(branch, () => localNames(sources, context), { overwrite }));
   if (sources.every(fitsTar) && (sources.length > 1 || first?.kind === "directory")) {
     await client.files.putTarCommit(branch, "", tarOf(sources, put), { overwrite });
   } else if (sources.length === 1 && first?.kind === "url") {
@@ -176,6 +189,15 @@ async function putInSteps(
       context.note(message);
     },
   });
+}
+
+/** A daemon on this machine reads them itself; who looks at a terminal wants to see them going. */
+async function localFor(
+  { client, progress }: Put,
+  sources: readonly PutSource[],
+): Promise<LocalCalls | undefined> {
+  if (progress !== undefined || !sources.every(fitsTar)) return undefined;
+  return await client.local();
 }
 
 function fetched({ url, recursive }: PutSource & { readonly kind: "url" }): Fetched {

@@ -1,0 +1,2 @@
+export type { LocalFiles, SmallFiles } from "./local-files.ts";
+export { openLocalFiles } from "./open-local-files.ts";
