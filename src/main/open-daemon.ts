@@ -91,8 +91,7 @@ async function openParts(
   opened.push(() => workers.close(closing));
   const { host, port, allowedHosts, tokenFile, curlRepo } = config;
   const token = await readToken(tokenFile);
-  const local = await openLocalDoor(config.root, pfs.random);
-  opened.push(async () => await local?.files.close());
+  const local = await openLocalDoor(config.root, { random: pfs.random, opened });
   const http = await openHttpServer({
     pps,
     log,
