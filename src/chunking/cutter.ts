@@ -55,6 +55,19 @@ export function initialCutterState(format: RecordFormat): CutterState {
   };
 }
 
+/** The state of one that is fed again from where the open chunk starts: it says what this one would have said. */
+export function atChunkStart(state: CutterState): CutterState {
+  const { chunkStart, json } = state;
+  return {
+    ...state,
+    fed: chunkStart,
+    gearAt: chunkStart + chunkBytesMin,
+    hash: 0,
+    proposed: -1,
+    json: { ...json },
+  };
+}
+
 /**
  * Says where a stream is cut into chunks and where its blocks end. The rules are part of the format:
  * docs/formats/chunks.md. The answers depend on the bytes alone, never on how they were sliced. Holds

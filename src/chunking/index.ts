@@ -1,5 +1,6 @@
 export { BlockEnds } from "./block-ends.ts";
 export {
+  atChunkStart,
   blockBytesMin,
   Cutter,
   initialCutterState,

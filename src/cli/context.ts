@@ -31,6 +31,8 @@ export interface CliDeps {
   readonly random: Random;
   /** May be asynchronous, so that the client is loaded only by commands that call. */
   readonly openClient: (options: ClientOptions) => Client | Promise<Client>;
+  /** Where commands that were broken off are remembered. Default: nowhere. */
+  readonly stateFolder?: string | undefined;
   /** For specs and lists given as a URL. */
   readonly fetch: typeof fetch;
   readonly fileSystem: FileSystem;

@@ -19,6 +19,8 @@ export class Progress {
   totals: Totals | undefined;
   private files = 0;
   private bytes = 0;
+  /** Of them those that were there before: they say nothing about the rate. */
+  private keptBytes = 0;
   private readonly startedMs: number;
   private shownMs = 0;
   private readonly context: Context;
@@ -36,8 +38,13 @@ export class Progress {
     return errorColumns === undefined ? undefined : new Progress(context, errorColumns);
   }
 
-  /** Passes a file's bytes on and counts them; what is read again, for another try, counts once. */
-  counted<T extends Uint8Array>(open: () => AsyncIterable<T>): () => AsyncGenerator<T, void, void> {
+  /**
+   * Passes a file's bytes on and counts them; what is read again, for another try, counts once. Before the offset from
+   * which it is opened all is there already.
+   */
+  counted<T extends Uint8Array>(
+    open: (offsetBytes: number) => AsyncIterable<T>,
+  ): (offsetBytes?: number) => AsyncGenerator<T, void, void> {
     const own = { files: 0, bytes: 0 };
     const add = (files: number, bytes: number): void => {
       own.files += files;
@@ -46,14 +53,32 @@ export class Progress {
       this.bytes += bytes;
       this.show();
     };
-    return async function* () {
-      add(-own.files, -own.bytes);
-      for await (const piece of open()) {
+    const keep = (bytes: number): void => {
+      this.keptBytes += bytes;
+    };
+    return async function* (offsetBytes = 0) {
+      // Of the first look all that is skipped was sent by a command before.
+      if (own.bytes === 0) keep(offsetBytes);
+      add(-own.files, offsetBytes - own.bytes);
+      for await (const piece of open(offsetBytes)) {
         add(0, piece.length);
         yield piece;
       }
       add(1, 0);
     };
+  }
+
+  /** Counts what went without passing through here. */
+  add(files: number, bytes: number): void {
+    this.files += files;
+    this.bytes += bytes;
+    this.show();
+  }
+
+  /** Counts what is there already. */
+  keep(files: number, bytes: number): void {
+    this.keptBytes += bytes;
+    this.add(files, bytes);
   }
 
   /** Takes the line away. */
@@ -67,16 +92,23 @@ export class Progress {
     const elapsedMs = nowMs - this.startedMs;
     if (elapsedMs < silentMs || nowMs - this.shownMs < everyMs) return;
     this.shownMs = nowMs;
-    const done = { files: this.files, bytes: this.bytes };
+    const { files, bytes, keptBytes } = this;
     // A line that is too long would wrap, and could not be taken away.
-    const line = progressText(done, this.totals, elapsedMs).slice(0, this.columns - 1);
+    const line = progressText({ files, bytes, keptBytes }, this.totals, elapsedMs).slice(
+      0,
+      this.columns - 1,
+    );
     this.context.deps.stderr.write(clearLine + line);
   }
 }
 
 /** `[#####               ] 25 %  3 of 12 files  2 MiB of 8 MiB  1 MiB/s  6 s left` */
-export function progressText(done: Totals, totals: Totals | undefined, elapsedMs: number): string {
-  const perSecond = (done.bytes * 1_000) / Math.max(1, elapsedMs);
+export function progressText(
+  done: Totals & { readonly keptBytes?: number },
+  totals: Totals | undefined,
+  elapsedMs: number,
+): string {
+  const perSecond = ((done.bytes - (done.keptBytes ?? 0)) * 1_000) / Math.max(1, elapsedMs);
   const rate = `${formatBytes(Math.round(perSecond))}/s`;
   if (totals === undefined || totals.bytes === 0)
     return `${filesText(done.files)}  ${formatBytes(done.bytes)}  ${rate}`;

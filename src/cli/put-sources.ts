@@ -1,17 +1,21 @@
-import { resolve } from "node:path";
 import { CodedError } from "../base/errors.ts";
 import { shownUrl } from "../base/shown-url.ts";
-import type { Body, LocalFile, TarFile } from "../client/index.ts";
+import type { Body } from "../client/index.ts";
 import { joinPath, parseEntryPath, parsePath, type FilePath } from "../model/paths.ts";
 import type { Context } from "./context.ts";
-import { kindOf, readLocal, walk, walkNames } from "./local-files.ts";
+import { kindOf, readLocal, walk } from "./local-files.ts";
 import type { Progress, Totals } from "./progress.ts";
 import { isUrl } from "./read-text.ts";
 
 /** Something to put, and the path it gets; a directory's files go below the path. */
 export type PutSource = { readonly path: FilePath } & (
   | { readonly kind: "url"; readonly url: string; readonly recursive: boolean }
-  | { readonly kind: "file"; readonly local: string; readonly sizeBytes: number }
+  | {
+      readonly kind: "file";
+      readonly local: string;
+      readonly sizeBytes: number;
+      readonly version: string;
+    }
   | { readonly kind: "pipe"; readonly local: string }
   | { readonly kind: "directory"; readonly local: string }
 );
@@ -130,7 +134,10 @@ export function bodyOf(
   const { fileSystem } = context.deps;
   const counted = (open: () => AsyncIterable<Uint8Array>): (() => AsyncIterable<Uint8Array>) =>
     progress?.counted(open) ?? open;
-  if (source.kind === "file") return counted(() => readLocal(fileSystem, source.local));
+  if (source.kind === "file") {
+    const open = counted(() => readLocal(fileSystem, source.local));
+    return () => open();
+  }
   if (source.local !== "-") return counted(() => readLocal(fileSystem, source.local))();
   const input = context.stdin();
   return progress === undefined ? input : counted(() => input)();
@@ -157,37 +164,4 @@ export async function totalsOf(
       }
   }
   return { files, bytes };
-}
-
-/** Files and directories as the files of one tar, with whole paths. */
-export async function* tarFiles(
-  sources: readonly PutSource[],
-  { deps }: Context,
-  progress?: Progress,
-): AsyncGenerator<TarFile, void, void> {
-  const one = (path: string, local: string, sizeBytes: number): TarFile => {
-    const open = (): AsyncIterable<Uint8Array> => readLocal(deps.fileSystem, local, sizeBytes);
-    return { path, sizeBytes, open: progress?.counted(open) ?? open };
-  };
-  for (const source of sources) {
-    if (source.kind === "file") yield one(source.path, source.local, source.sizeBytes);
-    if (source.kind !== "directory") continue;
-    for await (const file of walk(deps.fileSystem, source.local)) {
-      yield one(joinPath(source.path, parsePath(file.below)), file.local, file.sizeBytes);
-    }
-  }
-}
-
-/** Files and directories as names for a daemon that reads them itself. */
-export async function* localNames(
-  sources: readonly PutSource[],
-  { deps }: Context,
-): AsyncGenerator<LocalFile, void, void> {
-  for (const source of sources) {
-    if (source.kind === "file") yield { path: source.path, local: resolve(source.local) };
-    if (source.kind !== "directory") continue;
-    const root = resolve(source.local);
-    for await (const { local, below } of walkNames(deps.fileSystem, root))
-      yield { path: joinPath(source.path, parsePath(below)), local };
-  }
 }

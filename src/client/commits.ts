@@ -2,8 +2,7 @@ import { CodedError } from "../base/errors.ts";
 import type { CommitInfo, CommitName } from "../model/commit.ts";
 import type { CallOptions, Connection } from "./connection.ts";
 import type { CommitStatus } from "./repos.ts";
-import type { BranchName } from "./files.ts";
-import { commitText, commitUrl, part, repoUrl } from "./urls.ts";
+import { commitText, commitUrl, part, repoUrl, type BranchName } from "./urls.ts";
 
 /** A commit, or with `id` left out all commits of a repo. */
 export interface CommitRange {

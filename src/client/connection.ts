@@ -73,9 +73,20 @@ export class Connection {
     return /^(127(\.\d+){3}|::1|localhost)$/.test(this.options.address.host);
   }
 
+  get clock(): Clock {
+    return this.options.clock;
+  }
+
+  get random(): Random {
+    return this.options.random;
+  }
+
   /** The header by which a repeated request is recognised: one key for all tries of one call. */
-  idempotent(): { headers: OutgoingHttpHeaders; repeatable: true } {
-    return { headers: { "idempotency-key": randomHex(this.options.random) }, repeatable: true };
+  idempotent(key = randomHex(this.options.random)): {
+    headers: OutgoingHttpHeaders;
+    repeatable: true;
+  } {
+    return { headers: { "idempotency-key": key }, repeatable: true };
   }
 
   /** Sends a call and reads its JSON answer; undefined for an empty one. */

@@ -5,7 +5,7 @@ import type { FileDifference, FileInfo } from "../model/file.ts";
 import type { Shard } from "../model/shard.ts";
 import type { Body } from "./body.ts";
 import type { CallOptions, Connection, Query } from "./connection.ts";
-import { commitUrl, part, repoUrl, rest } from "./urls.ts";
+import { branchUrl, commitUrl, repoUrl, rest, type BranchName } from "./urls.ts";
 
 /** What a file gets: bytes from here, or bytes the server fetches from an http or https URL. */
 export type Content = Body | Fetched;
@@ -50,12 +50,6 @@ export interface GetOptions extends ViewOptions {
   readonly offsetBytes?: number;
   /** How many bytes are wanted at most: with 0 none, and the call only finds out whether it could read. Default: to the end. */
   readonly sizeBytes?: number;
-}
-
-/** Names a branch on which a call makes a commit of its own. */
-export interface BranchName {
-  readonly repo: string;
-  readonly branch: string;
 }
 
 export interface FileCalls {
@@ -307,8 +301,4 @@ function rangeHeader({ offsetBytes = 0, sizeBytes }: GetOptions): { range?: stri
   return {
     range: `bytes=${offsetBytes}-${sizeBytes === undefined ? "" : offsetBytes + sizeBytes - 1}`,
   };
-}
-
-function branchUrl({ repo, branch }: BranchName): string {
-  return `${repoUrl(repo)}/branches/${part(branch)}`;
 }

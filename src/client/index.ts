@@ -9,7 +9,6 @@ export type {
 } from "./commits.ts";
 export type { CallOptions, ServerFacts } from "./connection.ts";
 export type {
-  BranchName,
   Content,
   Fetched,
   FileCalls,
@@ -21,7 +20,7 @@ export type {
   ViewOptions,
 } from "./files.ts";
 export type { JobCalls, ListJobsOptions, LogOptions } from "./jobs.ts";
-export type { LocalCalls, LocalFile, LocalMachine, LocalNames } from "./local.ts";
+export type { LocalMachine } from "./local-pass.ts";
 export { openClient, type Client, type ClientOptions } from "./open-client.ts";
 export type { PipelineCalls } from "./pipelines.ts";
 export type { CommitStatus, RepoCalls } from "./repos.ts";
@@ -29,4 +28,13 @@ export type { RunCalls } from "./runs.ts";
 export type { StoreCalls } from "./store.ts";
 export { RemoteWorkerHost } from "./worker-host.ts";
 export type { WorkerCalls } from "./workers.ts";
+export type { BranchName } from "./urls.ts";
+export { largeBytesMin, type SendOptions, type SentFile } from "./send-files.ts";
+export type {
+  AppendOptions,
+  PutAnswer,
+  PutUploadsOptions,
+  UploadCalls,
+  UploadList,
+} from "./uploads.ts";
 export { packTar, unpackTar, type TarFile, type UnpackedFile } from "./tar.ts";

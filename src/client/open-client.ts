@@ -6,11 +6,12 @@ import { commitCalls, type CommitCalls } from "./commits.ts";
 import { Connection, type CallOptions, type ServerFacts } from "./connection.ts";
 import { fileCalls, type FileCalls } from "./files.ts";
 import { jobCalls, type JobCalls } from "./jobs.ts";
-import { openLocal, type LocalCalls, type LocalMachine } from "./local.ts";
+import type { LocalMachine } from "./local-pass.ts";
 import { pipelineCalls, type PipelineCalls } from "./pipelines.ts";
 import { repoCalls, type RepoCalls } from "./repos.ts";
 import { runCalls, type RunCalls } from "./runs.ts";
 import { storeCalls, type StoreCalls } from "./store.ts";
+import { uploadCalls, type UploadCalls } from "./uploads.ts";
 import { workerCalls, type WorkerCalls } from "./workers.ts";
 
 export interface ClientOptions {
@@ -40,13 +41,12 @@ export interface Client {
   readonly repos: RepoCalls;
   readonly commits: CommitCalls;
   readonly files: FileCalls;
+  readonly uploads: UploadCalls;
   readonly pipelines: PipelineCalls;
   readonly jobs: JobCalls;
   readonly runs: RunCalls;
   readonly store: StoreCalls;
   readonly workers: WorkerCalls;
-  /** Calls that name local files instead of sending them; undefined where the daemon cannot read them itself. */
-  local(options?: CallOptions): Promise<LocalCalls | undefined>;
   /** The version of the daemon. */
   version(options?: CallOptions): Promise<string>;
   /** Closes idle connections; calls under way fail. */
@@ -78,15 +78,12 @@ export function openClient(options: ClientOptions = {}): Client {
     repos: repoCalls(connection),
     commits: commitCalls(connection),
     files: fileCalls(connection),
+    uploads: uploadCalls(connection, options.machine),
     pipelines: pipelineCalls(connection),
     jobs: jobCalls(connection),
     runs: runCalls(connection),
     store: storeCalls(connection),
     workers: workerCalls(connection),
-    local: async (calls) =>
-      options.machine === undefined
-        ? undefined
-        : await openLocal(connection, options.machine, calls),
     async version({ signal } = {}) {
       const answer = await connection.json<{ version: string }>({
         method: "GET",

@@ -6,6 +6,12 @@ export function part(value: string): string {
   return encodeURIComponent(value.toWellFormed());
 }
 
+/** Names a branch on which a call makes a commit of its own. */
+export interface BranchName {
+  readonly repo: string;
+  readonly branch: string;
+}
+
 /** `/repos/:repo` */
 export function repoUrl(repo: string): string {
   return `/repos/${part(repo)}`;
@@ -14,6 +20,11 @@ export function repoUrl(repo: string): string {
 /** `/repos/:repo/commits/:commit` */
 export function commitUrl(commit: CommitName): string {
   return `${repoUrl(commit.repo)}/commits/${part(commit.id)}`;
+}
+
+/** `/repos/:repo/branches/:branch` */
+export function branchUrl({ repo, branch }: BranchName): string {
+  return `${repoUrl(repo)}/branches/${part(branch)}`;
 }
 
 /** A file's path at the end of a URL: slashes stay, all else is encoded. */

@@ -4,6 +4,8 @@ import { resumeFinishes, type PfsDeps } from "../pfs/index.ts";
 const everyMs = 2_000;
 const journalEveryMs = 10_000;
 const forgetEveryMs = 3_600_000;
+/** In an hour. */
+const uploadsForgottenMax = 10_000;
 const trimEveryMs = 120_000;
 
 /**
@@ -32,6 +34,7 @@ export async function runMaintenance(
       }
       if (pfs.clock.monotonicMs() >= forgetAtMs) {
         await pfs.metadata.call("forgetRequests", {});
+        await pfs.metadata.call("forgetUploads", { limit: uploadsForgottenMax });
         forgetAtMs = pfs.clock.monotonicMs() + forgetEveryMs;
       }
       if (pfs.clock.monotonicMs() >= trimAtMs) {

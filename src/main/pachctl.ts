@@ -3,6 +3,7 @@ import { systemClock } from "../base/clock.ts";
 import { fileView } from "../base/file-view.ts";
 import { systemRandom } from "../base/random.ts";
 import { runCli } from "../cli/index.ts";
+import { stateFolder } from "./state-folder.ts";
 import { packageVersion } from "./version.ts";
 
 const interrupted = new AbortController();
@@ -43,6 +44,7 @@ async function main(): Promise<number> {
     openClient: async (options) => (await import("../client/index.ts")).openClient(options),
     fetch,
     fileSystem,
+    stateFolder: stateFolder(process.env),
     mounting: async () => (await import("./mounting.ts")).mounting(process.env),
     machine: async () => (await import("./machine.ts")).thisMachine(process.env),
     localMachine: {

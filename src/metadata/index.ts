@@ -14,6 +14,7 @@ export type { PipelineDetail } from "./procedures/pipelines.ts";
 export type { NewBlock } from "./procedures/put-blocks.ts";
 export type { NewRun, StagedRun } from "./procedures/staging.ts";
 export type { CommitToVerify, IndexCheck, StagedToVerify } from "./procedures/verify.ts";
+export type { UploadDetail, UploadPart } from "./procedures/uploads.ts";
 export type { LogPiece } from "./procedures/task-logs.ts";
 export type { TaskClaim } from "./procedures/tasks.ts";
 export type { JournalRecord } from "./journal-record.ts";

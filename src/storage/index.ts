@@ -6,6 +6,9 @@ export { stampDelta } from "./delta/stamp-delta.ts";
 export { recoverMetadata, type RecoverReport } from "./journal/recover-metadata.ts";
 export type { Ingest } from "./ingest.ts";
 export { openStorage, type Storage } from "./open-storage.ts";
+export { wholeContent } from "./open-ingest.ts";
+export type { CutPoint } from "./ingest-cuts.ts";
+export type { StoredPart } from "./ingest-parts.ts";
 export type { PieceRange } from "./pack-reader.ts";
 export type { SessionFacts } from "./session.ts";
 export { aggregate } from "./tree/aggregate.ts";
@@ -25,6 +28,7 @@ export {
 export { find, finder } from "./tree/find.ts";
 export { listChildren } from "./tree/list-children.ts";
 export { openMemNodes, overlayNodes, type MemNodes } from "./tree/mem-nodes.ts";
+export { decodePieces, encodePieces } from "./tree/pieces-format.ts";
 export { piecesOf } from "./tree/pieces-of.ts";
 export { decodeRun, encodeRun } from "./tree/run-format.ts";
 export { updateTree, type Change } from "./tree/update.ts";

@@ -107,9 +107,10 @@ export class IngestChunks {
     }
   }
 
-  /** Makes durable what was put. */
-  async seal(): Promise<Omit<Sealed, "epoch">> {
+  /** Makes durable what was put; its packs may fill of themselves until `hurry` resolves. Default: at once. */
+  async seal(hurry?: Promise<unknown>): Promise<Omit<Sealed, "epoch">> {
     await Promise.all(this.placing);
+    if (hurry !== undefined) await Promise.race([hurry, this.sealedInPassing()]);
     this.throwIfFailed();
     if (!this.isSpilled) return { packs: [], kept: [], inline: await this.inlineChunks() };
     const { writers } = this.deps;
@@ -119,6 +120,10 @@ export class IngestChunks {
     ]);
     this.throwIfFailed();
     return { packs: [...this.packs.values()], kept: [...this.kept], inline: [] };
+  }
+
+  private async sealedInPassing(): Promise<void> {
+    await Promise.allSettled([...this.wanted.data].map((frame) => frame.sealed));
   }
 
   /** Lets go of what is held. */

@@ -1,4 +1,9 @@
-import { initialCutterState, type CutterState, type RecordFormat } from "../chunking/index.ts";
+import {
+  atChunkStart,
+  initialCutterState,
+  type CutterState,
+  type RecordFormat,
+} from "../chunking/index.ts";
 import type { BytesRange, Compute } from "./compute.ts";
 import type { IngestBudget } from "./ingest-budget.ts";
 import { slicesOf } from "./ingest-source.ts";
@@ -9,6 +14,17 @@ export interface CutStreamOptions {
   readonly compute: Compute;
   readonly budget: IngestBudget;
   readonly signal: AbortSignal;
+  /** Goes on with a stream: its source begins at this point. Default: the stream begins. */
+  readonly from?: CutPoint | undefined;
+  /** Asked when the source ends: whether the stream does. If not, its open chunk is left out. Default: it does. */
+  readonly isWhole?: (() => boolean) | undefined;
+}
+
+/** The start of a chunk, where a stream may be gone on with. Plain data. */
+export interface CutPoint {
+  readonly state: CutterState;
+  /** Of blocks that end in chunks to come, as offsets in the stream. */
+  readonly blockEnds: readonly number[];
 }
 
 /** A whole chunk in its window's buffer. */
@@ -21,6 +37,8 @@ export interface CutChunk extends BytesRange {
 export interface CutWindow {
   readonly window: IngestWindow;
   readonly chunks: readonly CutChunk[];
+  /** Behind the last of them. */
+  readonly after: CutPoint;
 }
 
 /**
@@ -31,7 +49,7 @@ export async function* cutStream(
   source: AsyncIterable<Uint8Array>,
   options: CutStreamOptions,
 ): AsyncGenerator<CutWindow, void, void> {
-  const { budget, signal } = options;
+  const { budget, signal, isWhole = () => true } = options;
   const cutter = new StreamCutter(options);
   const filler = new WindowFiller(source, signal);
   let window: IngestWindow | undefined = IngestWindow.first(budget.open());
@@ -39,7 +57,7 @@ export async function* cutStream(
   try {
     let isFull = await filler.fill(window);
     while (window !== undefined && window.bytes > 0) {
-      const cutting = cutter.cut(window, !isFull);
+      const cutting = cutter.cut(window, !isFull && isWhole());
       // Thrown when it is its turn; so below.
       cutting.catch(() => undefined);
       next = isFull ? await IngestWindow.behind(window, signal) : undefined;
@@ -97,11 +115,13 @@ class StreamCutter {
   private readonly options: CutStreamOptions;
   private state: CutterState;
   /** Block ends in chunks not yet whole, as offsets in the stream. */
-  private blockEnds: number[] = [];
+  private blockEnds: number[];
 
   constructor(options: CutStreamOptions) {
+    const { from, format } = options;
     this.options = options;
-    this.state = initialCutterState(options.format);
+    this.state = from === undefined ? initialCutterState(format) : { ...from.state };
+    this.blockEnds = [...(from?.blockEnds ?? [])];
   }
 
   /** Scans a window for its whole chunks. */
@@ -115,7 +135,8 @@ class StreamCutter {
     this.blockEnds.push(...blockEnds);
     const cut = chunks.map((chunk) => withBlockEnds(chunk, base - start, this.blockEnds));
     this.blockEnds = this.blockEnds.filter((offset) => offset > state.chunkStart);
-    return { window, chunks: cut };
+    const after = { state: atChunkStart(state), blockEnds: [...this.blockEnds] };
+    return { window, chunks: cut, after };
   }
 }
 

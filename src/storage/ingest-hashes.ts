@@ -1,5 +1,5 @@
 import type { BytesRange, Compute } from "./compute.ts";
-import type { CutWindow } from "./ingest-cuts.ts";
+import type { CutPoint, CutWindow } from "./ingest-cuts.ts";
 import type { IngestWindow } from "./ingest-window.ts";
 import type { Piece } from "./tree/entry.ts";
 
@@ -13,6 +13,8 @@ export interface HashedWindow {
   readonly chunks: readonly HashedChunk[];
   /** The same chunks as pieces of the stream. */
   readonly pieces: readonly Piece[];
+  /** Behind the last of them. */
+  readonly after: CutPoint;
 }
 
 /** Windows hashed at a time. */
@@ -76,7 +78,10 @@ function freeWhenItComes(coming: Promise<{ readonly window: IngestWindow } | und
 }
 
 /** Frees the window when that fails. */
-async function hashWindow({ window, chunks }: CutWindow, compute: Compute): Promise<HashedWindow> {
+async function hashWindow(
+  { window, chunks, after }: CutWindow,
+  compute: Compute,
+): Promise<HashedWindow> {
   const { buffer, hashes } = await compute
     .hash({ buffer: window.buffer, ranges: chunks })
     .catch((error: unknown) => {
@@ -90,5 +95,5 @@ async function hashWindow({ window, chunks }: CutWindow, compute: Compute): Prom
     bytes: end - start,
     blockEnds,
   }));
-  return { window, chunks: hashed, pieces };
+  return { window, chunks: hashed, pieces, after };
 }

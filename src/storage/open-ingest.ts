@@ -45,7 +45,7 @@ class OpenIngest implements Ingest {
     format: RecordFormat,
     signal: AbortSignal,
   ): Promise<Content> {
-    return await buildList(this.store(source, format, signal), this.nodes);
+    return await wholeContent(this.store(source, format, signal), this.nodes);
   }
 
   async putBytes(bytes: Buffer, format: RecordFormat): Promise<Content> {
@@ -102,7 +102,6 @@ class OpenIngest implements Ingest {
   ): AsyncGenerator<Piece, void, void> {
     const { compute, budget } = this.deps;
     let storing: Promise<void> = Promise.resolve();
-    let held: Piece | undefined;
     const cuts = cutStream(source, { format, compute, budget, signal });
     for await (const hashed of hashWindows(cuts, compute)) {
       await storing.catch((error: unknown) => {
@@ -112,13 +111,9 @@ class OpenIngest implements Ingest {
       storing = this.chunks.putWindow(hashed);
       // Thrown by the next turn; not when the source fails first.
       storing.catch(() => undefined);
-      for (const piece of hashed.pieces) {
-        if (held !== undefined) yield held;
-        held = piece;
-      }
+      yield* hashed.pieces;
     }
     await storing;
-    if (held !== undefined) yield endingABlock(held);
   }
 
   private async putNode(node: Buffer): Promise<Buffer> {
@@ -127,6 +122,25 @@ class OpenIngest implements Ingest {
     await this.chunks.put({ class: "node", hash, bytes: node, onKept });
     return hash;
   }
+}
+
+/** The content of a stream of these pieces, to be told at its end where that was cut. */
+export async function wholeContent(
+  pieces: AsyncIterable<Piece> | Iterable<Piece>,
+  sink: NodeSink,
+): Promise<Content> {
+  return await buildList(withLastBlock(pieces), sink);
+}
+
+async function* withLastBlock(
+  pieces: AsyncIterable<Piece> | Iterable<Piece>,
+): AsyncGenerator<Piece, void, void> {
+  let held: Piece | undefined;
+  for await (const piece of pieces) {
+    if (held !== undefined) yield held;
+    held = piece;
+  }
+  if (held !== undefined) yield endingABlock(held);
 }
 
 /** The stream's end is a block end, wherever its last chunk was cut. */

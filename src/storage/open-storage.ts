@@ -21,6 +21,7 @@ import { IngestBudget } from "./ingest-budget.ts";
 import type { Ingest } from "./ingest.ts";
 import { NodeCache } from "./node-cache.ts";
 import { openIngest } from "./open-ingest.ts";
+import { storeParts, type PartsOptions, type StoredPart } from "./ingest-parts.ts";
 import { PackReader, type PieceRange } from "./pack-reader.ts";
 import { PackWriter } from "./pack-writer.ts";
 import { SessionChunks } from "./session-chunks.ts";
@@ -67,6 +68,8 @@ export interface Storage {
   claimStore(signal: AbortSignal): Promise<void>;
   /** Begins a request's worth of new bytes. */
   openIngest(): Ingest;
+  /** Stores a stream part by part. See storeParts(). */
+  storeParts(source: AsyncIterable<Uint8Array>, options: PartsOptions): AsyncIterable<StoredPart>;
   /** Tree nodes, of ingests still going on too. */
   readonly nodes: NodeSource;
   /**
@@ -150,6 +153,8 @@ export function openStorage(deps: StorageDeps): Storage {
   return {
     verifying: verifyingWith({ ...deps, session, index, reader }),
     openIngest: () => openIngest(ingestDeps),
+    storeParts: (source, options) =>
+      storeParts({ ...ingestDeps, clock: deps.clock }, source, options),
     nodes: sources,
     readPieces: (pieces, signal) => reader.readPieces(pieces, signal),
     freePiece: (part) => reader.free(part),

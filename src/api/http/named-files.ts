@@ -1,9 +1,15 @@
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
+import type { FastifyRequest } from "fastify";
 import { CodedError } from "../../base/errors.ts";
 import type { LocalFiles } from "../../localfiles/index.ts";
 import { joinPath, parseEntryPath, parsePath, type FilePath } from "../../model/paths.ts";
 import type { TarBatch, TarFile } from "./tar-in.ts";
+
+/** Whether a request names files instead of bringing them. */
+export function isNamed(request: FastifyRequest): boolean {
+  return request.headers["content-type"] === "application/vnd.mammoth.names";
+}
 
 /** A file as a client names it. */
 interface NamedFile {
@@ -48,6 +54,39 @@ export async function* readNamedFiles(
   } finally {
     await groups.return();
   }
+}
+
+/**
+ * Bytes of the one file that a body names.
+ *
+ * @throws CodedError `aborted` while reading, when there are not so many
+ */
+export async function readNamedBytes(
+  body: Readable,
+  range: { readonly offset: number; readonly bytes: number },
+  files: LocalFiles,
+): Promise<AsyncIterable<Uint8Array>> {
+  let named: NamedFile | undefined;
+  for await (const line of linesOf(body)) named = nameOf(line);
+  if (named === undefined) throw noName("");
+  return exactly(files.read(named.local, { ...range, bytesMax: range.bytes }), named.local, range);
+}
+
+async function* exactly(
+  source: AsyncIterable<Uint8Array>,
+  local: string,
+  { bytes }: { readonly bytes: number },
+): AsyncGenerator<Uint8Array, void, void> {
+  let left = bytes;
+  for await (const piece of source) {
+    left -= piece.length;
+    yield piece;
+  }
+  if (left === 0) return;
+  throw new CodedError(
+    "aborted",
+    `Cannot read ${local}: it became shorter while it was read. Repeat the command when nothing writes to it`,
+  );
 }
 
 interface Group {

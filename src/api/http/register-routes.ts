@@ -15,7 +15,7 @@ import { registerFrontPage } from "./front-page.ts";
 import { registerJobChangeRoutes } from "./job-change-routes.ts";
 import { registerJobRoutes } from "./job-routes.ts";
 import type { LocalDoor } from "./local-door.ts";
-import { registerLocalRoutes } from "./local-routes.ts";
+import { registerLocalRoute } from "./local-route.ts";
 import { registerPipelineRoutes } from "./pipeline-routes.ts";
 import { registerPutRoutes } from "./put-routes.ts";
 import { registerRepoRoutes } from "./repo-routes.ts";
@@ -23,6 +23,7 @@ import { registerRewriteRoutes } from "./rewrite-routes.ts";
 import { RestRoutes } from "./route.ts";
 import { registerRunRoutes } from "./run-routes.ts";
 import { registerStoreRoutes } from "./store-routes.ts";
+import { registerUploadRoutes } from "./upload-routes.ts";
 import { registerWaitRoutes } from "./wait-routes.ts";
 import { registerWorkerRoutes } from "./worker-routes.ts";
 
@@ -64,7 +65,7 @@ export async function registerRoutes(
 }
 
 function registerRestRoutes(routes: RestRoutes, options: RoutesOptions): void {
-  const { pps, openBucket, version, log, stopping, limits } = options;
+  const { pps, openBucket, local, version, log, stopping, limits } = options;
   const streams = new EventStreams({
     clock: pps.pfs.clock,
     log,
@@ -76,8 +77,9 @@ function registerRestRoutes(routes: RestRoutes, options: RoutesOptions): void {
   registerWaitRoutes(routes, pps.pfs, streams);
   registerRewriteRoutes(routes, pps.pfs);
   registerFileRoutes(routes, pps.pfs);
-  registerPutRoutes(routes, pps.pfs, openBucket);
-  registerLocalRoutes(routes, pps.pfs, options.local);
+  registerPutRoutes(routes, pps.pfs, { openBucket, local });
+  registerUploadRoutes(routes, pps.pfs, local);
+  registerLocalRoute(routes, local);
   registerBlockRoutes(routes, pps.pfs);
   registerPipelineRoutes(routes, pps);
   registerJobRoutes(routes, pps, streams);

@@ -9,6 +9,7 @@ export const nouns = [
   "repos",
   "commits",
   "files",
+  "uploads",
   "blocks",
   "pipelines",
   "jobs",

@@ -1,26 +1,13 @@
 import type { Command } from "commander";
 import { CodedError } from "../../base/errors.ts";
-import {
-  packTar,
-  type Body,
-  type Client,
-  type Fetched,
-  type LocalCalls,
-} from "../../client/index.ts";
+import { largeBytesMin, type Fetched } from "../../client/index.ts";
 import type { CommitName } from "../../model/commit.ts";
 import type { Context } from "../context.ts";
 import { collect } from "../options.ts";
 import { Progress } from "../progress.ts";
-import {
-  bodyOf,
-  listOf,
-  localNames,
-  placeSources,
-  tarFiles,
-  totalsOf,
-  type PutSource,
-} from "../put-sources.ts";
+import { bodyOf, listOf, placeSources, totalsOf, type PutSource } from "../put-sources.ts";
 import { readText } from "../read-text.ts";
+import { sendAsCommit, sendInto, type LocalSource, type Sending } from "../send-sources.ts";
 
 interface Flags {
   readonly file?: readonly string[];
@@ -28,13 +15,6 @@ interface Flags {
   readonly recursive?: boolean;
   readonly commit?: boolean;
   readonly overwrite?: boolean;
-}
-
-interface Put {
-  readonly client: Client;
-  readonly context: Context;
-  readonly overwrite: boolean;
-  readonly progress: Progress | undefined;
 }
 
 const examples = `
@@ -73,7 +53,7 @@ export function putFile(command: Command, context: Context): void {
         { path, recursive: flags.recursive === true },
         context,
       );
-      const put: Put = {
+      const put: Sending = {
         client: await context.client(),
         context,
         overwrite: flags.overwrite === true,
@@ -124,37 +104,34 @@ function refuseTwice(sources: readonly string[]): void {
   }
 }
 
-async function putInto(put: Put, commit: CommitName, sources: readonly PutSource[]): Promise<void> {
+async function putInto(
+  put: Sending,
+  commit: CommitName,
+  sources: readonly PutSource[],
+): Promise<void> {
   const { client, context, overwrite, progress } = put;
-  const local = await localFor(put, sources);
-  if (local !== undefined)
-    return void (await local.put(commit, () => localNames(sources, context), { overwrite }));
-  if (sources.length > 1 && sources.every(fitsTar)) {
-    await client.files.putTar(commit, "", tarOf(sources, put), { overwrite });
+  if (sources.length > 1 && sources.every(isLocal)) {
+    await sendInto(put, commit, sources);
     return;
   }
   for (const source of sources) {
     if (source.kind === "url")
       await client.files.put(commit, source.path, fetched(source), { overwrite });
-    else if (source.kind === "directory")
-      await client.files.putTar(commit, "", tarOf([source], put), { overwrite });
+    else if (isSent(source)) await sendInto(put, commit, [source]);
     else
       await client.files.put(commit, source.path, bodyOf(source, context, progress), { overwrite });
   }
 }
 
 async function putAsCommit(
-  put: Put,
+  put: Sending,
   branch: { repo: string; branch: string },
   sources: readonly PutSource[],
 ): Promise<void> {
   const { client, context, overwrite, progress } = put;
   const [first] = sources;
-  const local = await localFor(put, sources);
-  if (local !== undefined)
-    return void (await local.putCommit(branch, () => localNames(sources, context), { overwrite }));
-  if (sources.every(fitsTar) && (sources.length > 1 || first?.kind === "directory")) {
-    await client.files.putTarCommit(branch, "", tarOf(sources, put), { overwrite });
+  if (sources.every(isLocal) && (sources.length > 1 || (first !== undefined && isSent(first)))) {
+    await sendAsCommit(put, branch, sources);
   } else if (sources.length === 1 && first?.kind === "url") {
     await client.files.putCommit(branch, first.path, fetched(first), { overwrite });
   } else if (sources.length === 1 && (first?.kind === "file" || first?.kind === "pipe")) {
@@ -168,7 +145,7 @@ async function putAsCommit(
 
 /** URLs and pipes among several sources: no single request holds them, so the commit is cancelled on failure. */
 async function putInSteps(
-  put: Put,
+  put: Sending,
   { repo, branch }: { repo: string; branch: string },
   sources: readonly PutSource[],
 ): Promise<void> {
@@ -191,23 +168,17 @@ async function putInSteps(
   });
 }
 
-/** A daemon on this machine reads them itself; who looks at a terminal wants to see them going. */
-async function localFor(
-  { client, progress }: Put,
-  sources: readonly PutSource[],
-): Promise<LocalCalls | undefined> {
-  if (progress !== undefined || !sources.every(fitsTar)) return undefined;
-  return await client.local();
-}
-
 function fetched({ url, recursive }: PutSource & { readonly kind: "url" }): Fetched {
   return recursive ? { url, recursive } : { url };
 }
 
-function fitsTar({ kind }: PutSource): boolean {
-  return kind === "file" || kind === "directory";
+function isLocal(source: PutSource): source is LocalSource {
+  return source.kind === "file" || source.kind === "directory";
 }
 
-function tarOf(sources: readonly PutSource[], { context, progress }: Put): Body {
-  return () => packTar(tarFiles(sources, context, progress));
+/** A single small file goes as it is, however long it proves to be. */
+function isSent(source: PutSource): source is LocalSource {
+  return (
+    source.kind === "directory" || (source.kind === "file" && source.sizeBytes >= largeBytesMin)
+  );
 }

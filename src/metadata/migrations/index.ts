@@ -5,6 +5,7 @@ import { jobVerbs } from "./005-job-verbs.ts";
 import { runs } from "./009-runs.ts";
 import { sessionsAndGarbage } from "./002-sessions-and-garbage.ts";
 import { stages } from "./008-stages.ts";
+import { uploads } from "./010-uploads.ts";
 import { workersAndLogs } from "./006-workers-and-logs.ts";
 import { reuse } from "./007-reuse.ts";
 
@@ -26,4 +27,5 @@ export const migrations: readonly Migration[] = [
   reuse,
   stages,
   runs,
+  uploads,
 ];

@@ -73,9 +73,20 @@ export interface RefsPage {
 }
 
 /** The tables that refer to chunks, in the order references move through them, and what was deleted. */
-export type RefsTable = "attempts" | "staged_runs" | "commits" | "put_blocks" | "trash";
+export type RefsTable =
+  | "upload_parts"
+  | "attempts"
+  | "staged_runs"
+  | "commits"
+  | "put_blocks"
+  | "trash";
 
 const refsQueries: Record<RefsTable, { key: readonly string[]; from: string }> = {
+  upload_parts: {
+    key: ["upload_id", "seq"],
+    from: `SELECT upload_id, seq, entries, root, NULL AS delta, '' AS repo FROM upload_parts
+      WHERE (upload_id, seq) > (?, ?) ORDER BY upload_id, seq LIMIT ?`,
+  },
   attempts: {
     key: ["job_id", "task", "attempt"],
     from: `SELECT job_id, task, attempt, entries, root, NULL AS delta, '' AS repo FROM attempts
@@ -101,6 +112,7 @@ const refsQueries: Record<RefsTable, { key: readonly string[]; from: string }> =
 };
 
 const firstKey: Record<RefsTable, (string | number)[]> = {
+  upload_parts: ["", -1],
   attempts: ["", -1, -1],
   staged_runs: ["", -1],
   commits: [""],

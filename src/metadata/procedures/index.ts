@@ -94,6 +94,16 @@ import { notePipelineError, setPipelineRunning, updatePipeline } from "./pipelin
 import { inspectMapReduceRun, listMapReduceRuns } from "./runs.ts";
 import { jobSplit, stageOutputs, startStage } from "./stages.ts";
 import { createRepo, deleteRepo, inspectRepo, listRepos } from "./repos.ts";
+import {
+  beginUpload,
+  deleteUpload,
+  extendUpload,
+  findUpload,
+  forgetUploads,
+  listUploadParts,
+  listUploads,
+  storeUpload,
+} from "./uploads.ts";
 import { findRequest, forgetRequests } from "./requests.ts";
 import {
   createRun,
@@ -299,6 +309,14 @@ export const procedures = {
   findBlock,
   listBlocksToVerify,
   storeBlocks,
+  beginUpload,
+  deleteUpload,
+  extendUpload,
+  findUpload,
+  forgetUploads,
+  listUploadParts,
+  listUploads,
+  storeUpload,
 };
 
 export type Procedures = typeof procedures;
@@ -317,6 +335,7 @@ export const relaxed: readonly (keyof Procedures)[] = [
   "endJournalBatch",
   "finishEvent",
   "forgetRequests",
+  "forgetUploads",
   "indexPackSlice",
   "forgetWorker",
   "keepBlockIds",
@@ -346,6 +365,7 @@ export const freeing: readonly (keyof Procedures)[] = [
   "deleteRepo",
   "deleteSomeBlocks",
   "deleteUnknown",
+  "deleteUpload",
   "discardCommit",
   "endOverdueJob",
   "stopJob",

@@ -7,6 +7,7 @@ import { insertCommit, type NewCommit } from "./commits.ts";
 import { recordSealed } from "./packs.ts";
 import { findAnswer, keepAnswer } from "./requests.ts";
 import { together } from "./together.ts";
+import { takeUploads } from "./uploads.ts";
 
 /** The writes of one request: a small one's entries as they are, a large one's as a tree. */
 export interface NewRun {
@@ -39,6 +40,8 @@ export const stageRun: Procedure<
     isReused?: boolean;
     /** Commits (by uid) whose provenance takes the place of its own. */
     provenanceOf?: string[];
+    /** What the run refers to was held by these. */
+    uploads?: readonly string[];
   },
   { seq?: number }
 > = async (tx, input) => {
@@ -52,6 +55,7 @@ export const stageRun: Procedure<
     appendRun(tx, row, input.run, input.isStanding),
     keepAnswer(tx, input.key, JSON.parse(input.answer)),
   ]);
+  if (input.uploads !== undefined) await takeUploads(tx, input.uploads);
   if (input.provenanceOf !== undefined) await inheritProvenance(tx, input.uid, input.provenanceOf);
   return { seq: row.next_seq };
 };
@@ -113,7 +117,14 @@ async function appendRun(
  * @throws CodedError `aborted` when the parent would not be the expected one
  */
 export const startClosing: Procedure<
-  NewCommit & { run: NewRun; sealed: Sealed; key?: string; expectedParent?: string },
+  NewCommit & {
+    run: NewRun;
+    sealed: Sealed;
+    key?: string;
+    expectedParent?: string;
+    /** What the run refers to was held by these. */
+    uploads?: readonly string[];
+  },
   CommitInfo
 > = async (tx, input) => {
   const answered = await findAnswer<CommitInfo>(tx, input.key);
@@ -126,6 +137,7 @@ export const startClosing: Procedure<
     appendRun(tx, row, input.run),
     tx.run(`UPDATE commits SET state = 'closing', whole = 1 WHERE uid = ?`, row.uid),
   ]);
+  if (input.uploads !== undefined) await takeUploads(tx, input.uploads);
   await keepAnswer(tx, input.key, info);
   return info;
 };

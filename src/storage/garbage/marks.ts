@@ -11,10 +11,16 @@ const rowsMax = 64;
 /** Nodes remembered: 128 MiB at most. */
 const visitedMax = 2 ** 21;
 /**
- * References move from attempts to staged runs to commits, and a row goes only after what moved has
+ * References move from uploads and attempts to staged runs to commits, and a row goes only after what moved has
  * come: who looks in this order misses nothing that is there all the while. Those of blocks stay.
  */
-const roots: readonly RefsTable[] = ["attempts", "staged_runs", "commits", "put_blocks"];
+const roots: readonly RefsTable[] = [
+  "upload_parts",
+  "attempts",
+  "staged_runs",
+  "commits",
+  "put_blocks",
+];
 
 export interface MarksDeps {
   readonly metadata: Pick<MetadataStore, "call">;

@@ -1,0 +1,97 @@
+import { resolve } from "node:path";
+import type { Client, SendOptions, SentFile } from "../client/index.ts";
+import type { CommitInfo, CommitName } from "../model/commit.ts";
+import { joinPath, parsePath } from "../model/paths.ts";
+import type { Context } from "./context.ts";
+import { readLocal, walk } from "./local-files.ts";
+import type { Progress } from "./progress.ts";
+import type { PutSource } from "./put-sources.ts";
+import { TransferState } from "./transfer-state.ts";
+
+/** A file or a folder. */
+export type LocalSource = PutSource & { readonly kind: "file" | "directory" };
+
+export interface Sending {
+  readonly client: Client;
+  readonly context: Context;
+  readonly overwrite: boolean;
+  readonly progress: Progress | undefined;
+}
+
+/** Sends files and folders into an open commit: all of them or none. */
+export async function sendInto(
+  sending: Sending,
+  commit: CommitName,
+  sources: readonly LocalSource[],
+): Promise<void> {
+  const { uploads } = sending.client;
+  await sendAs(sending, ["commit", commit.repo, commit.id], sources, (files, options) =>
+    uploads.sendFiles(commit, files, options),
+  );
+}
+
+/** Sends files and folders as one finished commit. */
+export async function sendAsCommit(
+  sending: Sending,
+  branch: { repo: string; branch: string },
+  sources: readonly LocalSource[],
+): Promise<CommitInfo> {
+  const { uploads } = sending.client;
+  return await sendAs(sending, ["branch", branch.repo, branch.branch], sources, (files, options) =>
+    uploads.sendFilesCommit(branch, files, options),
+  );
+}
+
+async function sendAs<T>(
+  { context, overwrite, progress }: Sending,
+  target: readonly string[],
+  sources: readonly LocalSource[],
+  send: (files: AsyncIterable<SentFile>, options: SendOptions) => Promise<T>,
+): Promise<T> {
+  const typed = sources.map(({ local, path }) => [resolve(local), path]);
+  const state = await TransferState.open(context, [...target, overwrite, ...typed]);
+  const answer = await send(filesOf(sources, context, progress), {
+    overwrite,
+    transfer: state.transfer,
+    isResumed: state.isResumed,
+    onBegin: async () => {
+      if (state.isResumed) context.note("Going on where the same command was broken off");
+      await state.begin();
+    },
+    onKept: (files, bytes) => progress?.keep(files, bytes),
+    onRead: (files, bytes) => progress?.add(files, bytes),
+    onWait: () => {
+      context.note("The daemon does not answer: waiting for it");
+    },
+  });
+  await state.end();
+  return answer;
+}
+
+async function* filesOf(
+  sources: readonly LocalSource[],
+  { deps }: Context,
+  progress: Progress | undefined,
+): AsyncGenerator<SentFile, void, void> {
+  const one = (
+    path: string,
+    local: string,
+    { sizeBytes, version }: { sizeBytes: number; version: string },
+  ): SentFile => {
+    const open = (offsetBytes: number): AsyncIterable<Uint8Array> =>
+      readLocal(deps.fileSystem, local, sizeBytes, offsetBytes);
+    return {
+      path,
+      sizeBytes,
+      version,
+      local: resolve(local),
+      open: progress?.counted(open) ?? open,
+    };
+  };
+  for (const source of sources) {
+    if (source.kind === "file") yield one(source.path, source.local, source);
+    else
+      for await (const file of walk(deps.fileSystem, source.local))
+        yield one(joinPath(source.path, parsePath(file.below)), file.local, file);
+  }
+}

@@ -1,0 +1,154 @@
+import type { RecordFormat } from "../chunking/index.ts";
+import type { CommitInfo, CommitName } from "../model/commit.ts";
+import type { PlacedUpload, UploadInfo } from "../model/upload.ts";
+import type { Body } from "./body.ts";
+import type { CallOptions, Connection } from "./connection.ts";
+import type { PutOptions } from "./files.ts";
+import { openLocalPass, type LocalMachine, type PassHeaders } from "./local-pass.ts";
+import { sendFiles, type SendOptions, type SentFile } from "./send-files.ts";
+import { branchUrl, commitUrl, part, type BranchName } from "./urls.ts";
+
+export interface AppendOptions extends CallOptions {
+  /** Where in the upload the body begins: what it has. */
+  readonly offsetBytes: number;
+  /** The upload ends with the body. Default: false. */
+  readonly last?: boolean;
+  /** The body names a file, of which the daemon reads so many bytes: see openLocalPass(). */
+  readonly named?: { readonly pass: PassHeaders; readonly bytes: number };
+}
+
+export interface PutUploadsOptions extends CallOptions {
+  /** A call repeated with the same key happens once. Default: random. */
+  readonly key?: string | undefined;
+}
+
+export interface PutTarOptions extends PutOptions {
+  /** The body names files instead of bringing them: see openLocalPass(). */
+  readonly pass?: PassHeaders | undefined;
+}
+
+export interface UploadList {
+  readonly uploads: readonly UploadInfo[];
+  readonly next?: string;
+}
+
+/** What was written. */
+export interface PutAnswer {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** Sending first and putting then, so that a connection that breaks costs little. See sendFiles() for all of it at once. */
+export interface UploadCalls {
+  /** Begins an upload of one file's bytes, or tells how far it is. The id: 16 to 64 letters and digits, at random. */
+  begin(id: string, format: RecordFormat, options?: CallOptions): Promise<UploadInfo>;
+  /**
+   * Adds bytes; they are durable as they come. Never sent twice: after a failure begin() tells from where.
+   *
+   * @throws CodedError `aborted` when the upload does not end at the offset
+   */
+  append(id: string, body: Body, options: AppendOptions): Promise<UploadInfo>;
+  /** Uploads every file of a tar below a folder: all of them or none; nothing happens when it is there already. */
+  putTar(id: string, prefix: string, tar: Body, options?: PutTarOptions): Promise<UploadInfo>;
+  /** @throws CodedError `not_found` */
+  inspect(id: string, options?: CallOptions): Promise<UploadInfo>;
+  /** A page of those that were not put yet. */
+  list(options?: CallOptions & { readonly after?: string }): Promise<UploadList>;
+  /** @throws CodedError `not_found` */
+  delete(id: string, options?: CallOptions): Promise<void>;
+  /** Writes what was uploaded into an open commit: all of it or nothing. The uploads are gone then. */
+  put(
+    commit: CommitName,
+    uploads: readonly PlacedUpload[],
+    options?: PutUploadsOptions,
+  ): Promise<PutAnswer>;
+  /** put() as one new finished commit on a branch. */
+  putCommit(
+    branch: BranchName,
+    uploads: readonly PlacedUpload[],
+    options?: PutUploadsOptions,
+  ): Promise<CommitInfo>;
+  /**
+   * Writes files into an open commit, all of them or none, in as many requests as it takes: what the daemon has
+   * of them is not sent again when a connection breaks, it is restarted, or the call is made again under the same name.
+   */
+  sendFiles(
+    commit: CommitName,
+    files: AsyncIterable<SentFile> | Iterable<SentFile>,
+    options?: SendOptions,
+  ): Promise<PutAnswer>;
+  /** sendFiles() as one new finished commit on a branch. */
+  sendFilesCommit(
+    branch: BranchName,
+    files: AsyncIterable<SentFile> | Iterable<SentFile>,
+    options?: SendOptions,
+  ): Promise<CommitInfo>;
+}
+
+export function uploadCalls(connection: Connection, machine?: LocalMachine): UploadCalls {
+  const openPass = async ({ signal }: CallOptions): Promise<PassHeaders | undefined> =>
+    await openLocalPass(connection, machine, { signal });
+  const url = (id: string): string => `/uploads/${part(id)}`;
+  const putAt = <T>(
+    path: string,
+    uploads: readonly PlacedUpload[],
+    { key, signal }: PutUploadsOptions = {},
+  ): Promise<T> =>
+    connection.json<T>({
+      method: "POST",
+      path: `${path}/uploads`,
+      json: { uploads },
+      ...connection.idempotent(key),
+      signal,
+    });
+  const calls: UploadCalls = {
+    begin: (id, delimiter, { signal } = {}) =>
+      connection.json({
+        method: "PUT",
+        path: url(id),
+        query: { delimiter },
+        repeatable: true,
+        signal,
+      }),
+    append: (id, body, { offsetBytes: offset, last, named, signal }) =>
+      connection.json({
+        method: "POST",
+        path: `${url(id)}/bytes`,
+        query: { offset, last, named: named?.bytes },
+        body,
+        ...(named === undefined ? {} : { headers: named.pass }),
+        signal,
+      }),
+    putTar: (id, path, body, { overwrite, delimiter, pass, signal } = {}) =>
+      connection.json({
+        method: "PUT",
+        path: `${url(id)}/tar`,
+        query: { path, overwrite, delimiter },
+        body,
+        headers: { "content-type": "application/x-tar", ...pass },
+        repeatable: true,
+        signal,
+      }),
+    inspect: (id, { signal } = {}) => connection.json({ method: "GET", path: url(id), signal }),
+    list: ({ after, signal } = {}) =>
+      connection.json({ method: "GET", path: "/uploads", query: { after }, signal }),
+    delete: (id, { signal } = {}) => connection.json({ method: "DELETE", path: url(id), signal }),
+    put: (commit, uploads, options) => putAt<PutAnswer>(commitUrl(commit), uploads, options),
+    putCommit: (branch, uploads, options) => putAt<CommitInfo>(branchUrl(branch), uploads, options),
+    sendFiles: (commit, files, options) =>
+      sendFiles(connection, files, options, {
+        uploads: calls,
+        openPass,
+        putTar: `${commitUrl(commit)}/tar`,
+        put: (placed, putOptions) => calls.put(commit, placed, putOptions),
+      }),
+    sendFilesCommit: (branch, files, options) =>
+      sendFiles(connection, files, options, {
+        uploads: calls,
+        openPass,
+        putTar: `${branchUrl(branch)}/tar`,
+        put: (placed, putOptions) => calls.putCommit(branch, placed, putOptions),
+      }),
+  };
+  return calls;
+}
