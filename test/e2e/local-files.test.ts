@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import * as fs from "node:fs/promises";
 import { mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileView } from "../../src/base/file-view.ts";
 import { localProof } from "../../src/base/local-proof.ts";
+import { openClient } from "../../src/client/index.ts";
 import { openTestDaemon, testFolder } from "./testing/daemon.ts";
 import { seededBytes } from "./testing/seeded-bytes.ts";
 
@@ -12,7 +15,7 @@ function writeTree(folder: string): Map<string, Buffer> {
     ["empty", Buffer.alloc(0)],
     ['a "quoted"\nname', Buffer.from("apple 4\n")],
     ["d/e/f/deep", Buffer.from("pear 1")],
-    ["large.bin", seededBytes("large", 9 << 20)],
+    ["large.bin", seededBytes("large", 17 << 20)],
     ["text/log", Buffer.from("a line of a log\n".repeat(40_000))],
   ]);
   for (let i = 0; i < 300; i++)
@@ -27,7 +30,10 @@ function writeTree(folder: string): Map<string, Buffer> {
 }
 
 async function post(url: string, body: string, proof?: string): Promise<[number, string]> {
-  const headers = proof === undefined ? {} : { "mammoth-local-proof": proof };
+  const headers = {
+    "content-type": "application/vnd.mammoth.names",
+    ...(proof === undefined ? {} : { "mammoth-local-proof": proof }),
+  };
   const answer = await fetch(url, { method: "POST", body, headers });
   return [answer.status, await answer.text()];
 }
@@ -41,25 +47,10 @@ test("pachctl put-file has a daemon of its machine and user read the files itsel
   const api = `http://${daemon.address}/api/v1`;
   const { secretFile } = (await (await fetch(`${api}/local`)).json()) as { secretFile: string };
   assert.equal(statSync(secretFile).mode & 0o777, 0o600);
-  for (const [branch, way] of [
-    ["named", "local"],
-    ["sent", "tar"],
-  ] as const) {
+  for (const branch of ["named", "sent"]) {
     // What another user sees of it.
-    if (way === "tar") rmSync(secretFile);
-    const put = await daemon.pachctl([
-      "put-file",
-      "data",
-      branch,
-      "in",
-      "-c",
-      "-r",
-      "-f",
-      folder,
-      "-v",
-    ]);
-    assert.equal(put.code, 0, put.stderr);
-    assert.match(put.stderr, new RegExp(`POST /repos/data/branches/${branch}/${way} 201`));
+    if (branch === "sent") rmSync(secretFile);
+    await daemon.ok(["put-file", "data", branch, "in", "-c", "-r", "-f", folder]);
     for (const [path, content] of files) {
       const below = path.split("/").map(encodeURIComponent).join("/");
       const answer = await fetch(`${api}/repos/data/commits/${branch}/files/in/${below}`);
@@ -70,11 +61,57 @@ test("pachctl put-file has a daemon of its machine and user read the files itsel
   assert.match(differences, /^0 added, 0 changed, 0 deleted$/m);
 });
 
-test("POST …/local is for those who prove that they may read what the daemon may", async (t) => {
+test("sendFiles() has the daemon read files, which need not be readable here", async (t) => {
+  const daemon = await openTestDaemon(t);
+  await daemon.ok(["create-repo", "data"]);
+  const folder = testFolder(t);
+  const sizes = [10, 20 << 20, 3_000, 200_000];
+  for (const [i, size] of sizes.entries())
+    writeFileSync(join(folder, String(i)), seededBytes(String(i), size));
+  const files = sizes.map((sizeBytes, i) => ({
+    path: `f${i}`,
+    sizeBytes,
+    version: "",
+    local: join(folder, String(i)),
+    open: () => {
+      throw new Error("not read here");
+    },
+  }));
+  const machine = {
+    fileView: async () => await fileView(fs),
+    readText: async (path: string) => await fs.readFile(path, "utf8"),
+  };
+  const { address } = daemon;
+  const [near, far] = [openClient({ address, machine }), openClient({ address })];
+  t.after(() => {
+    near.close();
+    far.close();
+  });
+  const master = { repo: "data", branch: "master" };
+  await assert.rejects(far.uploads.sendFilesCommit(master, files), /not read here/);
+  let read = 0;
+  const onRead = (_: number, bytes: number): void => {
+    read += bytes;
+  };
+  await near.uploads.sendFilesCommit(master, files, { onRead });
+  assert.equal(
+    read,
+    sizes.reduce((sum, size) => sum + size),
+  );
+  for (const [i, size] of sizes.entries()) {
+    const answer = await daemon.fetch(`/repos/data/commits/master/files/f${i}`);
+    assert.ok(Buffer.from(await answer.arrayBuffer()).equals(seededBytes(String(i), size)));
+  }
+  // A file that has become shorter since it was looked at.
+  writeFileSync(join(folder, "1"), "short");
+  await assert.rejects(near.uploads.sendFilesCommit(master, files), /became shorter/);
+});
+
+test("names are taken from those who prove that they may read what the daemon may", async (t) => {
   const daemon = await openTestDaemon(t);
   await daemon.ok(["create-repo", "data"]);
   const api = `http://${daemon.address}/api/v1`;
-  const url = `${api}/repos/data/branches/master/local`;
+  const url = `${api}/repos/data/branches/master/tar`;
   const door = (await (await fetch(`${api}/local`)).json()) as { secretFile: string };
   const secret = readFileSync(door.secretFile, "utf8");
   const [address, port] = daemon.address.split(":");
