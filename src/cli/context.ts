@@ -6,6 +6,7 @@ import type { FileSystem } from "../base/file-system.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { Client, ClientOptions, LocalMachine, ServerFacts } from "../client/index.ts";
+import type { LocalDigests } from "./local-digests.ts";
 import type { Machine } from "./machine.ts";
 import type { Mounting } from "./mounting.ts";
 
@@ -40,6 +41,10 @@ export interface CliDeps {
   readonly machine: () => Promise<Machine>;
   /** Its mounts, loaded by the commands about them. */
   readonly mounting: () => Promise<Mounting>;
+  /** Where what saves time is remembered; undefined: nowhere. */
+  readonly cacheFolder?: string;
+  /** Digests of local files, loaded by the command that compares them. */
+  readonly localDigests: () => Promise<LocalDigests>;
   /** What a daemon on this machine has to know to read our files itself; undefined: they are sent. */
   readonly localMachine?: LocalMachine;
   /** Fires when the user interrupts. */

@@ -3,7 +3,7 @@ import { systemClock } from "../base/clock.ts";
 import { fileView } from "../base/file-view.ts";
 import { systemRandom } from "../base/random.ts";
 import { runCli } from "../cli/index.ts";
-import { stateFolder } from "./state-folder.ts";
+import { cacheFolder, stateFolder } from "./state-folder.ts";
 import { packageVersion } from "./version.ts";
 
 const interrupted = new AbortController();
@@ -45,8 +45,10 @@ async function main(): Promise<number> {
     fetch,
     fileSystem,
     stateFolder: stateFolder(process.env),
+    cacheFolder: cacheFolder(process.env),
     mounting: async () => (await import("./mounting.ts")).mounting(process.env),
     machine: async () => (await import("./machine.ts")).thisMachine(process.env),
+    localDigests: async () => (await import("./local-digests.ts")).openLocalDigests(),
     localMachine: {
       fileView: async () => await fileView(fileSystem),
       readText: async (path) => await fileSystem.readFile(path, "utf8").catch(() => undefined),

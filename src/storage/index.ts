@@ -4,6 +4,7 @@ export { foldDeltas } from "./delta/fold-deltas.ts";
 export { normalizeRun } from "./delta/normalize-run.ts";
 export { stampDelta } from "./delta/stamp-delta.ts";
 export { recoverMetadata, type RecoverReport } from "./journal/recover-metadata.ts";
+export { ContentDigests } from "./content-digests.ts";
 export type { Ingest } from "./ingest.ts";
 export { openStorage, type Storage } from "./open-storage.ts";
 export { wholeContent } from "./open-ingest.ts";
