@@ -12,7 +12,7 @@ export type { CutPoint } from "./ingest-cuts.ts";
 export type { StoredPart } from "./ingest-parts.ts";
 export type { PieceRange } from "./pack-reader.ts";
 export type { SessionFacts } from "./session.ts";
-export { aggregate } from "./tree/aggregate.ts";
+export { aggregate, digestBelow } from "./tree/aggregate.ts";
 export { buildTree } from "./tree/build.ts";
 export { contentDigest } from "./tree/content-format.ts";
 export { diff, type Difference } from "./tree/diff.ts";

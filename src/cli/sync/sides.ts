@@ -50,11 +50,12 @@ export async function compareSides(there: There, here: Here): Promise<Compared> 
   return { rootDigest, remote: new Set(digests.keys()), ...(await compareFiles(here, digests)) };
 }
 
-/** The digest of a folder of a commit; undefined when there is none. */
+/** The digest of a folder of a commit: undefined when there is none, "" of the whole commit, where nobody tells. */
 export async function folderDigest({ client, commit, path }: There): Promise<string | undefined> {
+  if (path === "") return "";
   try {
     const { digest, type } = await client.files.inspect(commit, path, { bare: true });
-    return type === "dir" ? digest : undefined;
+    return type === "dir" ? digest : "";
   } catch (error) {
     if (isCoded(error, "not_found")) return undefined;
     throw error;
@@ -67,7 +68,8 @@ async function asRemembered(
   { memory, scanned, isExact }: Here,
   rootDigest: string,
 ): Promise<Map<string, string> | undefined> {
-  if (memory?.rootDigest !== rootDigest || (isExact && !memory.isExact)) return undefined;
+  if (rootDigest === "" || memory?.rootDigest !== rootDigest || (isExact && !memory.isExact))
+    return undefined;
   const digests = new Map([...memory.files].map(([below, { digest }]) => [below, digest]));
   const asked = [...scanned].filter(([below, { stamp }]) => {
     const file = memory.files.get(below);
