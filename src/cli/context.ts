@@ -5,7 +5,8 @@ import { CodedError } from "../base/errors.ts";
 import type { FileSystem } from "../base/file-system.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
-import type { Client, ClientOptions, ServerFacts } from "../client/index.ts";
+import type { Client, ClientOptions, LocalMachine, ServerFacts } from "../client/index.ts";
+import type { LocalDigests } from "./local-digests.ts";
 import type { Machine } from "./machine.ts";
 import type { Mounting } from "./mounting.ts";
 
@@ -50,6 +51,12 @@ export interface CliDeps {
   readonly machine: () => Promise<Machine>;
   /** Its mounts, loaded by the commands about them. */
   readonly mounting: () => Promise<Mounting>;
+  /** Where what saves time is remembered; undefined: nowhere. */
+  readonly cacheFolder?: string;
+  /** Digests of local files, loaded by the command that compares them. */
+  readonly localDigests: () => Promise<LocalDigests>;
+  /** What a daemon on this machine has to know to read our files itself; undefined: they are sent. */
+  readonly localMachine?: LocalMachine;
   /** Fires when the user interrupts. */
   readonly signal: AbortSignal;
 }
@@ -132,12 +139,13 @@ export class Context {
   }
 
   private async open(signal: AbortSignal | undefined): Promise<Client> {
-    const { address, token, clock, random, openClient } = this.deps;
+    const { address, token, clock, random, openClient, localMachine } = this.deps;
     return openClient({
       address,
       token,
       clock,
       random,
+      machine: localMachine,
       onServer: (facts) => {
         this.meet(facts);
       },

@@ -2,27 +2,10 @@ import type { Dirent } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { ahead, type Begun } from "../base/ahead.ts";
-import { CodedError, type ErrorCode } from "../base/errors.ts";
+import { CodedError } from "../base/errors.ts";
 import type { FileSystem } from "../base/file-system.ts";
+import { explainLocal } from "../base/local-error.ts";
 import { KiB, MiB } from "../base/size.ts";
-
-const reasons: Readonly<Record<string, { code: ErrorCode; why: string }>> = {
-  ENOENT: { code: "not_found", why: "there is no such file" },
-  ENOTDIR: { code: "not_found", why: "there is no such file" },
-  EACCES: { code: "permission_denied", why: "permission denied" },
-  EPERM: { code: "permission_denied", why: "permission denied" },
-  EISDIR: { code: "invalid_argument", why: "it is a directory" },
-  ELOOP: { code: "invalid_argument", why: "too many symbolic links" },
-};
-
-/** Why a local file cannot be read, in one line; anything else unchanged. */
-export function explainLocal(error: unknown, path: string): unknown {
-  const code =
-    error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
-  if (error instanceof CodedError || code === "" || code === "ABORT_ERR") return error;
-  const reason = reasons[code] ?? { code: "unavailable", why: code };
-  return new CodedError(reason.code, `Cannot read ${path}: ${reason.why}`, { cause: error });
-}
 
 /** What a name on the command line is. A pipe or device has no size and can be read once only. */
 export type LocalKind =

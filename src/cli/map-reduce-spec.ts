@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { CodedError } from "../base/errors.ts";
-import { explainLocal } from "./local-files.ts";
+import { explainLocal } from "../base/local-error.ts";
 import type { Context } from "./context.ts";
 
 /** The options of `mapreduce`, as they were typed. */

@@ -69,7 +69,7 @@ export class Progress {
     };
   }
 
-  /** Counts what has come. */
+  /** Counts what went without passing through here. */
   add(files: number, bytes: number): void {
     this.files += files;
     this.bytes += bytes;
@@ -78,10 +78,8 @@ export class Progress {
 
   /** Counts what is there already. */
   keep(files: number, bytes: number): void {
-    this.files += files;
-    this.bytes += bytes;
     this.keptBytes += bytes;
-    this.show();
+    this.add(files, bytes);
   }
 
   /** Takes the line away. */

@@ -1,9 +1,9 @@
 import { text as textOf } from "node:stream/consumers";
 import { takeBasicAuth } from "../base/basic-auth.ts";
 import { CodedError } from "../base/errors.ts";
+import { explainLocal } from "../base/local-error.ts";
 import { shownUrl } from "../base/shown-url.ts";
 import type { Context } from "./context.ts";
-import { explainLocal } from "./local-files.ts";
 
 /** True for what is fetched rather than opened. */
 export function isUrl(source: string): boolean {

@@ -43,14 +43,49 @@ export async function sendAsCommit(
 }
 
 async function sendAs<T>(
-  { context, overwrite, progress }: Sending,
+  sending: Sending,
   target: readonly string[],
   sources: readonly LocalSource[],
-  send: (files: AsyncIterable<SentFile>, options: SendOptions) => Promise<T>,
+  send: SendCall<T>,
 ): Promise<T> {
+  const { context, overwrite, progress } = sending;
   const typed = sources.map(({ local, path }) => [resolve(local), path]);
-  const state = await TransferState.open(context, [...target, overwrite, ...typed]);
-  const answer = await send(filesOf(sources, context, progress), {
+  const files = filesOf(sources, context, progress);
+  return await sendFilesAs(sending, [...target, overwrite, ...typed], files, send);
+}
+
+/** Sends files to where they go. */
+export type SendCall<T> = (
+  files: AsyncIterable<SentFile> | Iterable<SentFile>,
+  options: SendOptions,
+) => Promise<T>;
+
+/** Does what makes a commit whole; when it fails, the commit is cancelled. */
+export async function orCancelled<T>(
+  { context }: Sending,
+  commit: CommitName,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const cleaner = await context.openForCleanup();
+    // The first failure is the one to report; the commit is left open at worst.
+    await cleaner.commits.cancel(commit).catch(() => undefined);
+    cleaner.close();
+    throw error;
+  }
+}
+
+/** Sends files so that the same command, typed again, goes on: the facts say which is the same. */
+export async function sendFilesAs<T>(
+  { context, overwrite, progress }: Sending,
+  facts: readonly unknown[],
+  files: AsyncIterable<SentFile> | Iterable<SentFile>,
+  send: SendCall<T>,
+): Promise<T> {
+  const state = await TransferState.open(context, facts);
+  const answer = await send(files, {
     overwrite,
     transfer: state.transfer,
     isResumed: state.isResumed,
@@ -59,6 +94,7 @@ async function sendAs<T>(
       await state.begin();
     },
     onKept: (files, bytes) => progress?.keep(files, bytes),
+    onRead: (files, bytes) => progress?.add(files, bytes),
     onWait: () => {
       context.note("The daemon does not answer: waiting for it");
     },
@@ -79,7 +115,13 @@ async function* filesOf(
   ): SentFile => {
     const open = (offsetBytes: number): AsyncIterable<Uint8Array> =>
       readLocal(deps.fileSystem, local, sizeBytes, offsetBytes);
-    return { path, sizeBytes, version, open: progress?.counted(open) ?? open };
+    return {
+      path,
+      sizeBytes,
+      version,
+      local: resolve(local),
+      open: progress?.counted(open) ?? open,
+    };
   };
   for (const source of sources) {
     if (source.kind === "file") yield one(source.path, source.local, source);

@@ -68,6 +68,11 @@ export class Connection {
     this.options = options;
   }
 
+  /** Whether the daemon is asked for on this machine. */
+  get isLoopback(): boolean {
+    return /^(127(\.\d+){3}|::1|localhost)$/.test(this.options.address.host);
+  }
+
   get clock(): Clock {
     return this.options.clock;
   }
@@ -86,19 +91,18 @@ export class Connection {
 
   /** Sends a call and reads its JSON answer; undefined for an empty one. */
   async json<T>(call: Call): Promise<T> {
+    return (await this.jsonFrom<T>(call)).value;
+  }
+
+  /** json(), and the address and port that it was asked of. */
+  async jsonFrom<T>(
+    call: Call,
+  ): Promise<{ value: T; address: string | undefined; port: number | undefined }> {
+    const answer = await this.send(call);
+    const { remoteAddress: address, remotePort: port } = answer.socket;
     const parts: Buffer[] = [];
-    for await (const part of await this.bytes(call)) parts.push(part);
-    const text = Buffer.concat(parts).toString("utf8");
-    if (text === "") return undefined as T;
-    try {
-      return JSON.parse(text) as T;
-    } catch (error) {
-      throw new CodedError(
-        "internal",
-        `Cannot read the answer to ${call.method} ${call.path}: it is not JSON. Check that ADDRESS names a pachd`,
-        { cause: error },
-      );
-    }
+    for await (const part of this.read(answer)) parts.push(part);
+    return { value: parsed<T>(call, parts), address, port };
   }
 
   /** Sends a call; its answer's bytes must be read to the end or the iteration left. */
@@ -186,6 +190,20 @@ export class Connection {
     } catch (error) {
       throw codedErrorFrom(explainConnection(error, this.options.address));
     }
+  }
+}
+
+function parsed<T>({ method, path }: Call, parts: readonly Buffer[]): T {
+  const text = Buffer.concat(parts).toString("utf8");
+  if (text === "") return undefined as T;
+  try {
+    return JSON.parse(text) as T;
+  } catch (error) {
+    throw new CodedError(
+      "internal",
+      `Cannot read the answer to ${method} ${path}: it is not JSON. Check that ADDRESS names a pachd`,
+      { cause: error },
+    );
   }
 }
 

@@ -36,7 +36,7 @@ export interface ViewOptions extends CallOptions {
 }
 
 export interface InspectOptions extends ViewOptions {
-  /** Of a directory without the names of its children, of which there may be many. */
+  /** Of a directory without the names of its children, of which there may be many, and with a digest of all below it. */
   readonly bare?: boolean;
 }
 

@@ -6,6 +6,7 @@ import { commitCalls, type CommitCalls } from "./commits.ts";
 import { Connection, type CallOptions, type ServerFacts } from "./connection.ts";
 import { fileCalls, type FileCalls } from "./files.ts";
 import { jobCalls, type JobCalls } from "./jobs.ts";
+import type { LocalMachine } from "./local-pass.ts";
 import { mapReduceJobCalls, type MapReduceJobCalls } from "./map-reduce-jobs.ts";
 import { pipelineCalls, type PipelineCalls } from "./pipelines.ts";
 import { repoCalls, type RepoCalls } from "./repos.ts";
@@ -23,6 +24,8 @@ export interface ClientOptions {
   readonly signal?: AbortSignal;
   /** Told of every call, at level debug. Default: silent. */
   readonly log?: Log;
+  /** The machine of the client, whose files a daemon on the same one may read itself. Default: unknown. */
+  readonly machine?: LocalMachine | undefined;
   /** Told by every answer which pachd gave it. */
   readonly onServer?: (facts: ServerFacts) => void;
   /** Default: the machine's. */
@@ -77,7 +80,7 @@ export function openClient(options: ClientOptions = {}): Client {
     repos: repoCalls(connection),
     commits: commitCalls(connection),
     files: fileCalls(connection),
-    uploads: uploadCalls(connection),
+    uploads: uploadCalls(connection, options.machine),
     pipelines: pipelineCalls(connection),
     jobs: jobCalls(connection),
     runs: runCalls(connection),

@@ -1,5 +1,5 @@
 import { assert } from "../base/assert.ts";
-import { CodedError, isCoded } from "../base/errors.ts";
+import { CodedError, isCoded, type ErrorCode } from "../base/errors.ts";
 import { sha256Hex } from "../base/hash.ts";
 import { randomHex } from "../base/random.ts";
 import { Semaphore } from "../base/semaphore.ts";
@@ -7,6 +7,7 @@ import { MiB } from "../base/size.ts";
 import { recordFormatOf } from "../chunking/index.ts";
 import type { PlacedUpload } from "../model/upload.ts";
 import type { CallOptions, Connection } from "./connection.ts";
+import { namesOf, type PassHeaders } from "./local-pass.ts";
 import { Patience } from "./patience.ts";
 import { packTar } from "./tar.ts";
 import type { PutUploadsOptions, UploadCalls } from "./uploads.ts";
@@ -16,6 +17,8 @@ export const largeBytesMin = 16 * MiB;
 /** Smaller ones go together: so many at most, and of so many bytes. */
 const batchFilesMax = 8_192;
 const batchBytesMax = 64 * MiB;
+/** Of a file that the daemon reads itself, so that one hears of it in between. */
+const stepBytes = 256 * MiB;
 /** Uploads on their way at a time. */
 const sendingMax = 3;
 
@@ -25,6 +28,8 @@ export interface SentFile {
   readonly sizeBytes: number;
   /** Another one when its bytes may be others: such as the time of its last change. */
   readonly version: string;
+  /** Where it is on this machine: an absolute path, for a daemon that can read it itself. */
+  readonly local?: string | undefined;
   /** Its bytes from an offset on: as many as it said. */
   readonly open: (offsetBytes: number) => AsyncIterable<Uint8Array>;
 }
@@ -40,6 +45,8 @@ export interface SendOptions extends CallOptions {
   readonly onBegin?: (() => Promise<void>) | undefined;
   /** Told of what the daemon has already. */
   readonly onKept?: ((files: number, bytes: number) => void) | undefined;
+  /** Told of what the daemon has read itself. */
+  readonly onRead?: ((files: number, bytes: number) => void) | undefined;
   /** Told when the daemon is away and is waited for. */
   readonly onWait?: ((error: CodedError) => void) | undefined;
   /** For how long nothing may come of it. Default: a minute. */
@@ -49,6 +56,7 @@ export interface SendOptions extends CallOptions {
 /** Where files are sent. */
 interface Destination<T> {
   readonly uploads: UploadCalls;
+  readonly openPass: (options: CallOptions) => Promise<PassHeaders | undefined>;
   /** The URL that takes one tar for all of it. */
   readonly putTar: string;
   put(placed: readonly PlacedUpload[], options: PutUploadsOptions): Promise<T>;
@@ -73,37 +81,80 @@ export async function sendFiles<T>(
   const { transfer = randomHex(connection.random), overwrite, signal } = options;
   const units = unitsOf(files);
   const first = await units.next();
+  const pass = new Pass(destination, options);
   if (first.done === true || first.value.isAll) {
-    return await connection.json<T>({
-      method: "POST",
-      path: destination.putTar,
-      query: { overwrite },
-      body: tarOf(first.done === true ? [] : first.value.files),
-      ...connection.idempotent(),
-      signal,
-    });
+    const { headers, repeatable } = connection.idempotent();
+    const unit = first.value ?? emptyUnit;
+    return await pass.byNameOr(
+      unit,
+      async (named) =>
+        await connection.json<T>({
+          method: "POST",
+          path: destination.putTar,
+          query: { overwrite },
+          body: named === undefined ? tarOf(unit.files) : namesIn(unit),
+          headers: { ...headers, ...named },
+          repeatable,
+          signal,
+        }),
+    );
   }
   await options.onBegin?.();
-  const sender = new Sender(connection, destination.uploads, { ...options, transfer });
+  const sender = new Sender(connection, { ...destination, pass }, { ...options, transfer });
   const placed = await sender.sendAll(following(first.value, units));
   const key = sha256Hex(Buffer.from(JSON.stringify([transfer, placed])));
   return await sender.patience.ask(() => destination.put(placed, { key, signal }));
 }
 
+const emptyUnit: Unit = { files: [], bytes: 0, isLarge: false, isAll: true };
+
+/** Leave to name files instead of sending them, as long as the daemon honours it. */
+class Pass {
+  private readonly opening: Promise<PassHeaders | undefined>;
+  private readonly options: SendOptions;
+  private isRefused = false;
+
+  constructor({ openPass }: Pick<Destination<unknown>, "openPass">, options: SendOptions) {
+    this.options = options;
+    // A daemon that does not answer now is met again by what is sent.
+    this.opening = openPass(options).catch(() => undefined);
+  }
+
+  /** Makes a request by naming the files; where that is refused, for whatever reason, by sending them. */
+  async byNameOr<T>(unit: Unit, ask: (pass: PassHeaders | undefined) => Promise<T>): Promise<T> {
+    const pass = await this.opening;
+    const canName = unit.files.every(({ local }) => local !== undefined);
+    if (pass === undefined || this.isRefused || !canName) return await ask(undefined);
+    try {
+      const answer = await ask(pass);
+      this.options.onRead?.(unit.files.length, unit.isLarge ? 0 : unit.bytes);
+      return answer;
+    } catch (error) {
+      if (!(error instanceof CodedError && refusals.includes(error.code))) throw error;
+      this.isRefused = true;
+      return await ask(undefined);
+    }
+  }
+}
+
+/** What a daemon may say to names that it would not say to bytes, or as well then. */
+const refusals: readonly ErrorCode[] = ["permission_denied", "not_found", "invalid_argument"];
+
 class Sender {
   readonly patience: Patience;
   private readonly uploads: UploadCalls;
+  private readonly pass: Pass;
   private readonly options: SendOptions & { readonly transfer: string };
   private readonly failed = new AbortController();
   private readonly signal: AbortSignal;
 
   constructor(
-    connection: Connection,
-    uploads: UploadCalls,
+    { clock }: Connection,
+    { uploads, pass }: { readonly uploads: UploadCalls; readonly pass: Pass },
     options: SendOptions & { readonly transfer: string },
   ) {
-    const { clock } = connection;
     this.uploads = uploads;
+    this.pass = pass;
     this.options = options;
     this.patience = new Patience({ ...options, clock });
     this.signal =
@@ -182,20 +233,46 @@ class Sender {
     const { bytes: offsetBytes, complete } = await uploads.begin(id, recordFormatOf(file.path), {
       signal,
     });
-    if (complete) this.tellKept(unit, local);
-    else {
-      // It got further than where it was asked for last.
-      if (offsetBytes > local.reachedBytes) this.patience.renew();
-      local.reachedBytes = offsetBytes;
-      const body = (): AsyncIterable<Uint8Array> => local.noted(checkedFrom(file, offsetBytes));
-      await uploads.append(id, body, { offsetBytes, last: true, signal });
+    if (complete) return this.tellKept(unit, local);
+    // It got further than where it was asked for last.
+    if (offsetBytes > local.reachedBytes) this.patience.renew();
+    local.reachedBytes = offsetBytes;
+    await this.pass.byNameOr(unit, async (pass) => {
+      if (pass !== undefined) return await this.nameBytes(unit, id, { pass, local });
+      const from = local.reachedBytes;
+      const body = (): AsyncIterable<Uint8Array> => local.noted(checkedFrom(file, from));
+      await uploads.append(id, body, { offsetBytes: from, last: true, signal });
+    });
+  }
+
+  /** Has the daemon read a file from where the upload is, a step at a time. */
+  private async nameBytes(
+    unit: Unit,
+    id: string,
+    { pass, local }: { readonly pass: PassHeaders; readonly local: LocalReads },
+  ): Promise<void> {
+    local.hasBegun = true;
+    for (let isOver = false; !isOver;) {
+      const offsetBytes = local.reachedBytes;
+      const bytes = Math.min(stepBytes, unit.bytes - offsetBytes);
+      const last = offsetBytes + bytes === unit.bytes;
+      const asked = { offsetBytes, last, named: { pass, bytes }, signal: this.signal };
+      const info = await this.uploads.append(id, namesIn(unit), asked);
+      this.options.onRead?.(0, info.bytes - offsetBytes);
+      local.reachedBytes = info.bytes;
+      this.patience.renew();
+      isOver = info.complete;
     }
   }
 
-  private async sendTar({ files }: Unit, id: string, local: LocalReads): Promise<void> {
-    const { overwrite } = this.options;
-    const body = (): AsyncIterable<Uint8Array> => local.noted(tarOf(files)());
-    await this.uploads.putTar(id, "", body, { overwrite: overwrite === true, signal: this.signal });
+  private async sendTar(unit: Unit, id: string, local: LocalReads): Promise<void> {
+    const overwrite = this.options.overwrite === true;
+    const { signal, uploads } = this;
+    await this.pass.byNameOr(unit, async (pass) => {
+      const tar = (): AsyncIterable<Uint8Array> => local.noted(tarOf(unit.files)());
+      const body = pass === undefined ? tar : namesIn(unit);
+      await uploads.putTar(id, "", body, { overwrite, pass, signal });
+    });
   }
 
   /** What was read here is counted already. */
@@ -232,6 +309,10 @@ class LocalReads {
   throwIfAny(): void {
     if (this.failure !== undefined) throw this.failure.error;
   }
+}
+
+function namesIn({ files }: Unit): Buffer {
+  return namesOf(files.map(({ path, local = "" }) => [path, local]));
 }
 
 function tarOf(files: readonly SentFile[]): () => AsyncIterable<Uint8Array> {

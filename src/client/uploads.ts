@@ -4,6 +4,7 @@ import type { PlacedUpload, UploadInfo } from "../model/upload.ts";
 import type { Body } from "./body.ts";
 import type { CallOptions, Connection } from "./connection.ts";
 import type { PutOptions } from "./files.ts";
+import { openLocalPass, type LocalMachine, type PassHeaders } from "./local-pass.ts";
 import { sendFiles, type SendOptions, type SentFile } from "./send-files.ts";
 import { branchUrl, commitUrl, part, type BranchName } from "./urls.ts";
 
@@ -12,11 +13,18 @@ export interface AppendOptions extends CallOptions {
   readonly offsetBytes: number;
   /** The upload ends with the body. Default: false. */
   readonly last?: boolean;
+  /** The body names a file, of which the daemon reads so many bytes: see openLocalPass(). */
+  readonly named?: { readonly pass: PassHeaders; readonly bytes: number };
 }
 
 export interface PutUploadsOptions extends CallOptions {
   /** A call repeated with the same key happens once. Default: random. */
   readonly key?: string | undefined;
+}
+
+export interface PutTarOptions extends PutOptions {
+  /** The body names files instead of bringing them: see openLocalPass(). */
+  readonly pass?: PassHeaders | undefined;
 }
 
 export interface UploadList {
@@ -41,7 +49,7 @@ export interface UploadCalls {
    */
   append(id: string, body: Body, options: AppendOptions): Promise<UploadInfo>;
   /** Uploads every file of a tar below a folder: all of them or none; nothing happens when it is there already. */
-  putTar(id: string, prefix: string, tar: Body, options?: PutOptions): Promise<UploadInfo>;
+  putTar(id: string, prefix: string, tar: Body, options?: PutTarOptions): Promise<UploadInfo>;
   /** @throws CodedError `not_found` */
   inspect(id: string, options?: CallOptions): Promise<UploadInfo>;
   /** A page of those that were not put yet. */
@@ -77,7 +85,9 @@ export interface UploadCalls {
   ): Promise<CommitInfo>;
 }
 
-export function uploadCalls(connection: Connection): UploadCalls {
+export function uploadCalls(connection: Connection, machine?: LocalMachine): UploadCalls {
+  const openPass = async ({ signal }: CallOptions): Promise<PassHeaders | undefined> =>
+    await openLocalPass(connection, machine, { signal });
   const url = (id: string): string => `/uploads/${part(id)}`;
   const putAt = <T>(
     path: string,
@@ -100,21 +110,22 @@ export function uploadCalls(connection: Connection): UploadCalls {
         repeatable: true,
         signal,
       }),
-    append: (id, body, { offsetBytes: offset, last, signal }) =>
+    append: (id, body, { offsetBytes: offset, last, named, signal }) =>
       connection.json({
         method: "POST",
         path: `${url(id)}/bytes`,
-        query: { offset, last },
+        query: { offset, last, named: named?.bytes },
         body,
+        ...(named === undefined ? {} : { headers: named.pass }),
         signal,
       }),
-    putTar: (id, path, body, { overwrite, delimiter, signal } = {}) =>
+    putTar: (id, path, body, { overwrite, delimiter, pass, signal } = {}) =>
       connection.json({
         method: "PUT",
         path: `${url(id)}/tar`,
         query: { path, overwrite, delimiter },
         body,
-        headers: { "content-type": "application/x-tar" },
+        headers: { "content-type": "application/x-tar", ...pass },
         repeatable: true,
         signal,
       }),
@@ -127,12 +138,14 @@ export function uploadCalls(connection: Connection): UploadCalls {
     sendFiles: (commit, files, options) =>
       sendFiles(connection, files, options, {
         uploads: calls,
+        openPass,
         putTar: `${commitUrl(commit)}/tar`,
         put: (placed, putOptions) => calls.put(commit, placed, putOptions),
       }),
     sendFilesCommit: (branch, files, options) =>
       sendFiles(connection, files, options, {
         uploads: calls,
+        openPass,
         putTar: `${branchUrl(branch)}/tar`,
         put: (placed, putOptions) => calls.putCommit(branch, placed, putOptions),
       }),

@@ -16,6 +16,7 @@ import { keepSession } from "./keep-session.ts";
 import { runMaintenance } from "./maintenance.ts";
 import { openObjectStore } from "./open-object-store.ts";
 import { openMetadata, type OpenedMetadata } from "./open-metadata.ts";
+import { openLocalDoor } from "./open-local-door.ts";
 import { openLocalWorkers } from "./open-local-workers.ts";
 import { openRunner, type OpenedRunner } from "./open-runner.ts";
 import { readToken } from "./read-token.ts";
@@ -99,6 +100,7 @@ async function openParts(
     allowedHosts,
     token: await readToken(tokenFile),
     curlRepo,
+    local: await openLocalDoor(config.root, { random: pfs.random, opened }),
     openBucket,
   }).catch((error: unknown) => {
     throw portError(error, config);

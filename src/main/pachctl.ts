@@ -1,9 +1,10 @@
 import * as fileSystem from "node:fs/promises";
 import { systemClock } from "../base/clock.ts";
+import { fileView } from "../base/file-view.ts";
 import { systemRandom } from "../base/random.ts";
 import { runCli } from "../cli/index.ts";
-import { stateFolder } from "./state-folder.ts";
 import { disk } from "./disk.ts";
+import { cacheFolder, stateFolder } from "./state-folder.ts";
 import { packageVersion } from "./version.ts";
 
 const interrupted = new AbortController();
@@ -46,8 +47,14 @@ async function main(): Promise<number> {
     fileSystem,
     disk,
     stateFolder: stateFolder(process.env),
+    cacheFolder: cacheFolder(process.env),
     mounting: async () => (await import("./mounting.ts")).mounting(process.env),
     machine: async () => (await import("./machine.ts")).thisMachine(process.env),
+    localDigests: async () => (await import("./local-digests.ts")).openLocalDigests(),
+    localMachine: {
+      fileView: async () => await fileView(fileSystem),
+      readText: async (path) => await fileSystem.readFile(path, "utf8").catch(() => undefined),
+    },
     signal: interrupted.signal,
   });
 }

@@ -29,6 +29,9 @@ export interface FileInfo {
   readonly commitModified: CommitName;
   /** Names of the direct children, sorted; only where the call says so. */
   readonly children?: readonly string[];
-  /** Hex digest of the content: equal digests, equal bytes written in equal pieces. */
+  /**
+   * Hex digest of the content: equal digests, equal bytes written in equal pieces. Of a directory, where the call
+   * says so, of all below it; empty otherwise.
+   */
   readonly digest: string;
 }

@@ -92,7 +92,7 @@ async function unchanged(
   return file?.entry.type === "file" ? { ...file, bytes: 0, ranges: [] } : undefined;
 }
 
-/** One file or directory; unless `bare`, with the names of a directory's direct children. */
+/** One file or directory: with the names of a directory's direct children, or when `bare` with its digest. */
 export async function inspectFile(
   deps: PfsDeps,
   _principal: Principal,
@@ -104,7 +104,8 @@ export async function inspectFile(
   const file = path === "" ? undefined : await view.find(path);
   if (file === undefined) throw fileNotFound(name, path);
   const [info] = await describe(deps, view, name, [file]);
-  if (file.entry.type === "file" || request.bare === true) return info!;
+  if (file.entry.type === "file") return info!;
+  if (request.bare === true) return { ...info!, digest: await view.digestBelow(path) };
   const children: string[] = [];
   for await (const child of view.children(path, undefined))
     children.push(child.path.slice(path.length + 1));

@@ -2,13 +2,7 @@ import { CodedError } from "../base/errors.ts";
 import { requireOpen, type CommitName } from "../model/commit.ts";
 import { keyOfPath, parseEntryPath } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
-import {
-  buildList,
-  piecesOf,
-  type Content,
-  type Ingest,
-  type Piece,
-} from "../storage/index.ts";
+import { buildList, piecesOf, type Content, type Ingest, type Piece } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
 import { clearedEntry } from "./delete-file.ts";
 import { refuseTypeConflicts } from "./file-conflicts.ts";

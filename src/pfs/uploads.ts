@@ -74,7 +74,11 @@ export class Uploads {
    */
   async putFiles(
     _principal: Principal,
-    { id, files, signal }: { id: string; files: AsyncIterable<PutFile | PutBatch>; signal: AbortSignal },
+    {
+      id,
+      files,
+      signal,
+    }: { id: string; files: AsyncIterable<PutFile | PutBatch>; signal: AbortSignal },
   ): Promise<UploadInfo> {
     const { storage, metadata } = this.deps;
     const known = await this.find(id);

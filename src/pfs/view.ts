@@ -7,6 +7,7 @@ import { wholeShard, type Shard } from "../model/shard.ts";
 import type { CommitDetail } from "../metadata/index.ts";
 import {
   contentDigest,
+  digestBelow,
   find,
   listChildren,
   scan,
@@ -154,6 +155,15 @@ export class View {
       bytes,
       digest: this.digestOf(file),
     };
+  }
+
+  /** Names all below a directory, in hex: equal digests, equal files. Empty where the view does not show all of it. */
+  async digestBelow(dir: FilePath): Promise<string> {
+    const { fileModulus, blockModulus } = this.shard;
+    const isWhole = fileModulus <= 1 && blockModulus <= 1;
+    if (!isWhole || this.tops !== undefined || this.top !== undefined) return "";
+    const key = dir === "" ? Buffer.alloc(0) : keyOfPath(dir);
+    return (await digestBelow(this.tree, key, this.nodes)).toString("hex");
   }
 
   /** Names the content: equal digests, equal files. */

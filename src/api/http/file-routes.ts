@@ -29,7 +29,9 @@ const viewQuery = z.strictObject({
   blockModulus: countOr(1).describe("Into how many shards blocks are divided."),
 });
 const infoQuery = viewQuery.extend({
-  bare: flag.describe("Of a directory without the names of its children."),
+  bare: flag.describe(
+    "Of a directory without the names of its children, and with a digest of all below it.",
+  ),
 });
 const renameBody = z
   .strictObject({

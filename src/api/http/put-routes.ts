@@ -6,10 +6,12 @@ import { putCommit, putFiles, type PfsDeps, type PutFile } from "../../pfs/index
 import type { OpenBucket } from "../../model/source-bucket.ts";
 import { fetchSource } from "./fetch-source.ts";
 import { countOr, flag } from "./json-body.ts";
+import { requireProof, type LocalDoor } from "./local-door.ts";
+import { isNamed, readNamedFiles } from "./named-files.ts";
 import { principalOf, signalOf } from "./request-context.ts";
 import { bytesBody, json, type RestRoutes } from "./route.ts";
 import { commitInfo } from "./shapes.ts";
-import { readTar, type TarBatch } from "./tar-in.ts";
+import { readTar, type TarBatch, type TarFile } from "./tar-in.ts";
 import { wholeBody } from "./whole-body.ts";
 
 const overwrite = flag.describe("Replaces what is there; otherwise the bytes are appended.");
@@ -40,11 +42,25 @@ export const putAnswer = z
   .strictObject({ files: z.int().nonnegative(), bytes: z.int().nonnegative() })
   .meta({ id: "PutAnswer", examples: [{ files: 1, bytes: 6 }] });
 const fileBody = bytesBody("application/octet-stream", "The bytes; of any Content-Type.");
-const tarBody = bytesBody("application/x-tar", "Regular files, and directories.");
+/** What brings many files. */
+export const tarBody = bytesBody(
+  "application/x-tar",
+  'Regular files, and directories. Of a client that proves to be of the daemon\'s user on its machine (`GET /local`) also `application/vnd.mammoth.names`: a line `["path","/local/path"]` for each file, which the daemon reads.',
+);
 const errors = ["not_found", "failed_precondition"] as const;
 
+/** Where bytes may come from besides the body of a request. */
+interface Sources {
+  readonly openBucket: OpenBucket;
+  readonly local: LocalDoor | undefined;
+}
+
 /** Writing files: into an open commit, or as one commit of their own on a branch. */
-export function registerPutRoutes(routes: RestRoutes, pfs: PfsDeps, openBucket: OpenBucket): void {
+export function registerPutRoutes(
+  routes: RestRoutes,
+  pfs: PfsDeps,
+  { openBucket, local }: Sources,
+): void {
   for (const method of ["POST", "PUT"] as const) {
     const replace = method === "PUT";
     const how = replace ? "Replaces" : "Appends to";
@@ -79,10 +95,10 @@ export function registerPutRoutes(routes: RestRoutes, pfs: PfsDeps, openBucket: 
       async (call) => await asCommit(pfs, call, filesOf(call)),
     );
   }
-  registerTarRoutes(routes, pfs);
+  registerTarRoutes(routes, pfs, local);
 }
 
-function registerTarRoutes(routes: RestRoutes, pfs: PfsDeps): void {
+function registerTarRoutes(routes: RestRoutes, pfs: PfsDeps, local: LocalDoor | undefined): void {
   routes.add(
     {
       method: "POST",
@@ -95,7 +111,7 @@ function registerTarRoutes(routes: RestRoutes, pfs: PfsDeps): void {
       errors,
       isKeyed: true,
     },
-    async (call) => await intoCommit(pfs, call, tarFiles(call)),
+    async (call) => await intoCommit(pfs, call, tarFiles(call, local)),
   );
   routes.add(
     {
@@ -109,7 +125,7 @@ function registerTarRoutes(routes: RestRoutes, pfs: PfsDeps): void {
       errors,
       isKeyed: true,
     },
-    async (call) => await asCommit(pfs, call, tarFiles(call)),
+    async (call) => await asCommit(pfs, call, tarFiles(call, local)),
   );
 }
 
@@ -160,17 +176,26 @@ async function* bodyOrFetched(
       yield { ...file, ...how };
 }
 
-/** The files of a tar that a request brings. */
-export async function* tarFiles({
-  request,
-  query,
-}: Pick<PutCall<TarQuery>, "request" | "query">): AsyncGenerator<
-  PutFile | PutBatch,
-  void,
-  void
-> {
-  const how = { overwrite: query.overwrite, ...formatOf(query) };
-  for await (const files of readTar(request.raw, query.path)) yield { ...files, ...how };
+/**
+ * The files of a tar that a request brings, or those that it names.
+ *
+ * @throws CodedError `permission_denied` for names without proof
+ */
+export function tarFiles(
+  { request, query }: Pick<PutCall<TarQuery>, "request" | "query">,
+  local: LocalDoor | undefined,
+): AsyncGenerator<PutFile | PutBatch, void, void> {
+  const files = isNamed(request)
+    ? readNamedFiles(request.raw, query.path, requireProof(request, local).files)
+    : readTar(request.raw, query.path);
+  return storedAs(files, { overwrite: query.overwrite, ...formatOf(query) });
+}
+
+async function* storedAs(
+  files: AsyncIterable<TarFile | TarBatch>,
+  how: Pick<PutFile, "overwrite" | "format">,
+): AsyncGenerator<PutFile | PutBatch, void, void> {
+  for await (const one of files) yield { ...one, ...how };
 }
 
 function formatOf({ delimiter }: Pick<FileQuery, "delimiter">): Pick<PutFile, "format"> {

@@ -15,6 +15,8 @@ import { registerFileRoutes } from "./file-routes.ts";
 import { registerFrontPage } from "./front-page.ts";
 import { registerJobChangeRoutes } from "./job-change-routes.ts";
 import { registerJobRoutes } from "./job-routes.ts";
+import type { LocalDoor } from "./local-door.ts";
+import { registerLocalRoute } from "./local-route.ts";
 import { registerMapReduceJobRoutes } from "./map-reduce-job-routes.ts";
 import { registerPipelineRoutes } from "./pipeline-routes.ts";
 import { registerPutRoutes } from "./put-routes.ts";
@@ -34,6 +36,8 @@ export interface RoutesOptions extends DoorOptions {
   readonly version: string;
   /** For sources that the daemon fetches from S3. */
   readonly openBucket: OpenBucket;
+  /** For clients on this machine; undefined: there is no such door. */
+  readonly local?: LocalDoor | undefined;
   /** Fires when the daemon takes no new requests. */
   readonly stopping: AbortSignal;
   readonly limits: Limits;
@@ -64,7 +68,7 @@ export async function registerRoutes(
 }
 
 function registerRestRoutes(routes: RestRoutes, options: RoutesOptions): void {
-  const { pps, openBucket, version, log, stopping, limits } = options;
+  const { pps, openBucket, local, version, log, stopping, limits } = options;
   const streams = new EventStreams({
     clock: pps.pfs.clock,
     log,
@@ -76,8 +80,9 @@ function registerRestRoutes(routes: RestRoutes, options: RoutesOptions): void {
   registerWaitRoutes(routes, pps.pfs, streams);
   registerRewriteRoutes(routes, pps.pfs);
   registerFileRoutes(routes, pps.pfs);
-  registerPutRoutes(routes, pps.pfs, openBucket);
-  registerUploadRoutes(routes, pps.pfs);
+  registerPutRoutes(routes, pps.pfs, { openBucket, local });
+  registerUploadRoutes(routes, pps.pfs, local);
+  registerLocalRoute(routes, local);
   registerBlockRoutes(routes, pps.pfs);
   registerPipelineRoutes(routes, pps);
   registerJobRoutes(routes, pps, streams);

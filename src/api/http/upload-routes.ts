@@ -1,8 +1,11 @@
+import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { PlacedUpload, UploadInfo } from "../../model/upload.ts";
 import { Uploads, type PfsDeps } from "../../pfs/index.ts";
 import { countOr, flag } from "./json-body.ts";
-import { putAnswer, tarFiles, tarQuery } from "./put-routes.ts";
+import { requireProof, type LocalDoor } from "./local-door.ts";
+import { isNamed, readNamedBytes } from "./named-files.ts";
+import { putAnswer, tarBody, tarFiles, tarQuery } from "./put-routes.ts";
 import { principalOf, signalOf } from "./request-context.ts";
 import { bytesBody, json, jsonBody, nothing, type RestRoutes } from "./route.ts";
 import { commitInfo, count, micros } from "./shapes.ts";
@@ -41,6 +44,12 @@ const delimiter = z
 const appendQuery = z.strictObject({
   offset: countOr(0).describe("Where in the upload the body begins: `bytes` of the last answer."),
   last: flag.describe("The upload ends with the body."),
+  named: z.coerce
+    .number()
+    .int()
+    .nonnegative()
+    .optional()
+    .describe("How many bytes are read, from `offset` on, of the file that the body names."),
 });
 const pageMax = 1_000;
 const listQuery = z.strictObject({
@@ -59,14 +68,18 @@ const waitMs = countOr(24 * 3_600_000).describe("How long to wait for an open pa
 const uploadsBody = jsonBody(uploads, "Which, in the order of their writes.");
 
 /** Sending what is large, or much, so that a connection that breaks costs little: first the bytes, then the put. */
-export function registerUploadRoutes(routes: RestRoutes, pfs: PfsDeps): void {
+export function registerUploadRoutes(
+  routes: RestRoutes,
+  pfs: PfsDeps,
+  local: LocalDoor | undefined,
+): void {
   const held = new Uploads(pfs);
-  registerSending(routes, held);
+  registerSending(routes, held, local);
   registerLooking(routes, held);
   registerPutting(routes, held);
 }
 
-function registerSending(routes: RestRoutes, held: Uploads): void {
+function registerSending(routes: RestRoutes, held: Uploads, local: LocalDoor | undefined): void {
   routes.add(
     {
       method: "PUT",
@@ -89,13 +102,18 @@ function registerSending(routes: RestRoutes, held: Uploads): void {
       summary: "Adds bytes to an upload.",
       text: "They are durable as they come: after a connection that broke, `GET` says from where to send again. A body that is not the last is taken up to a place of the daemon's choice, which may be none.",
       query: appendQuery,
-      body: bytesBody("application/octet-stream", "The bytes; of any Content-Type."),
+      body: bytesBody(
+        "application/octet-stream",
+        'The bytes; of any Content-Type but `application/vnd.mammoth.names`, which is a line `["","/local/path"]` as for a tar.',
+      ),
       answer: json(uploadInfo, "How far it is: from `bytes` on the rest is to be sent."),
       errors: ["not_found", "aborted"],
     },
-    async ({ request, params, query }) => {
-      const body = await wholeBody(request);
-      const content = Buffer.isBuffer(body) ? once(body) : body;
+    async ({ request, params, query: { named = 0, ...query } }) => {
+      const range = { offset: query.offset, bytes: named };
+      const content = isNamed(request)
+        ? await readNamedBytes(request.raw, range, requireProof(request, local).files)
+        : await streamOf(request);
       return await held.append(principalOf(request), { id: params.upload, ...query, content });
     },
   );
@@ -107,12 +125,12 @@ function registerSending(routes: RestRoutes, held: Uploads): void {
       summary: "Uploads every file of a tar, all or none.",
       text: "When the upload is there already, it is left as it is and the body is not read.",
       query: tarQuery,
-      body: bytesBody("application/x-tar", "Regular files, and directories."),
+      body: tarBody,
       answer: json(uploadInfo, "The upload: it is complete."),
     },
     async (call) => {
       const { request, reply, params } = call;
-      const files = { id: params.upload, files: tarFiles(call), signal: signalOf(reply) };
+      const files = { id: params.upload, files: tarFiles(call, local), signal: signalOf(reply) };
       return await held.putFiles(principalOf(request), files);
     },
   );
@@ -201,6 +219,11 @@ function registerPutting(routes: RestRoutes, held: Uploads): void {
       return await held.commit(principalOf(request), put);
     },
   );
+}
+
+async function streamOf(request: FastifyRequest): Promise<AsyncIterable<Uint8Array>> {
+  const body = await wholeBody(request);
+  return Buffer.isBuffer(body) ? once(body) : body;
 }
 
 async function* once(body: Buffer): AsyncGenerator<Buffer, void, void> {

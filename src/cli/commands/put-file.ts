@@ -7,7 +7,14 @@ import { collect } from "../options.ts";
 import { Progress } from "../progress.ts";
 import { bodyOf, listOf, placeSources, totalsOf, type PutSource } from "../put-sources.ts";
 import { readText } from "../read-text.ts";
-import { sendAsCommit, sendInto, type LocalSource, type Sending } from "../send-sources.ts";
+import {
+  orCancelled,
+  sendAsCommit,
+  sendInto,
+  type LocalSource,
+  type Sending,
+} from "../send-sources.ts";
+import { syncFolder } from "../sync/sync-folder.ts";
 
 interface Flags {
   readonly file?: readonly string[];
@@ -15,6 +22,8 @@ interface Flags {
   readonly recursive?: boolean;
   readonly commit?: boolean;
   readonly overwrite?: boolean;
+  readonly sync?: boolean;
+  readonly delete?: boolean;
 }
 
 const examples = `
@@ -26,6 +35,9 @@ Examples:
   pachctl put-file data master -c -r -f s3://bucket/2016 each object below its key, as pachd's AWS
                                                          credentials may read it; ?endpoint=… names
                                                          a service that is not Amazon's
+  pachctl put-file data master logs -c -r --sync --delete -f logs
+                                                         the directory as it is now: nothing is
+                                                         sent or committed when it is there so
   generate | pachctl put-file data master/0 numbers      from standard input
 
 One source gets PATH as its path, several go below it; without PATH each is
@@ -45,8 +57,11 @@ export function putFile(command: Command, context: Context): void {
     .option("-r, --recursive", "put everything below a directory or an s3 prefix")
     .option("-c, --commit", "start a commit, put, and finish it, all or nothing")
     .option("--overwrite", "replace what the files have, instead of appending")
+    .option("--sync", "make PATH like a directory: put what differs, replacing, and skip the rest")
+    .option("--delete", "with --sync: delete what the directory does not have")
     .addHelpText("after", examples)
     .action(async (repo: string, commit: string, path: string | undefined, flags: Flags) => {
+      refuseFlags(flags);
       const typed = await typedSources(flags, context);
       const sources = await placeSources(
         typed,
@@ -57,15 +72,43 @@ export function putFile(command: Command, context: Context): void {
         client: await context.client(),
         context,
         overwrite: flags.overwrite === true,
-        progress: openProgress(sources, context),
+        progress: flags.sync === true ? Progress.open(context) : openProgress(sources, context),
       };
       try {
-        if (flags.commit === true) await putAsCommit(put, { repo, branch: commit }, sources);
+        if (flags.sync === true) await sync(put, { repo, target: commit, sources, flags });
+        else if (flags.commit === true) await putAsCommit(put, { repo, branch: commit }, sources);
         else await putInto(put, { repo, id: commit }, sources);
       } finally {
         put.progress?.close();
       }
     });
+}
+
+function refuseFlags({ sync, delete: deletes, overwrite }: Flags): void {
+  if (deletes === true && sync !== true)
+    throw new CodedError("usage", "--delete goes with --sync only");
+  if (sync === true && overwrite === true)
+    throw new CodedError("usage", "Give --sync or --overwrite: --sync replaces what differs");
+}
+
+/** With --sync one directory is the source. */
+async function sync(
+  put: Sending,
+  to: {
+    readonly repo: string;
+    readonly target: string;
+    readonly sources: readonly PutSource[];
+    readonly flags: Flags;
+  },
+): Promise<void> {
+  const [source] = to.sources;
+  if (to.sources.length !== 1 || source?.kind !== "directory")
+    throw new CodedError("usage", "--sync takes one directory: -r -f DIRECTORY");
+  const { repo, target, flags } = to;
+  const asCommit = flags.commit === true;
+  const deletes = flags.delete === true;
+  const { local: folder, path } = source;
+  await syncFolder(put, { folder, repo, target, asCommit, path, deletes });
 }
 
 /** The totals come when they are known: counting a large directory takes a while. */
@@ -151,16 +194,10 @@ async function putInSteps(
 ): Promise<void> {
   const { client, context } = put;
   const commit = await client.commits.start(repo, branch);
-  try {
+  await orCancelled(put, commit, async () => {
     await putInto(put, commit, sources);
-  } catch (error) {
-    const cleaner = await context.openForCleanup();
-    // The first failure is the one to report; the commit is left open at worst.
-    await cleaner.commits.cancel(commit).catch(() => undefined);
-    cleaner.close();
-    throw error;
-  }
-  put.progress?.close();
+    put.progress?.close();
+  });
   await client.commits.finish(commit, {
     onWait: (message) => {
       context.note(message);

@@ -56,6 +56,7 @@ export async function run(
     },
     machine: () => Promise.resolve(healthyMachine),
     mounting: () => Promise.reject(new Error("this test mounts nothing")),
+    localDigests: () => Promise.reject(new Error("this test compares no files")),
     signal: new AbortController().signal,
     ...deps,
   });

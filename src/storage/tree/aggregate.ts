@@ -1,4 +1,6 @@
-import { emptyTree, type Newest, type NodeSource, type TreeRef } from "./entry.ts";
+import { createHash } from "node:crypto";
+import { contentDigest } from "./content-format.ts";
+import { emptyTree, type Entry, type Newest, type NodeSource, type TreeRef } from "./entry.ts";
 import { isBefore, subtreeEnd, type KeyEnd } from "./key-range.ts";
 import type { Child } from "./node-format.ts";
 import { readNode } from "./tree-reader.ts";
@@ -16,13 +18,34 @@ export interface Aggregate {
 /** Sums up a directory (the empty key: the whole tree). Reads at most two nodes a level. */
 export async function aggregate(ref: TreeRef, key: Buffer, source: NodeSource): Promise<Aggregate> {
   const sum = new Sum();
-  if (ref.count > 0)
-    await addNode(
-      sum,
-      { address: ref.address, level: ref.level },
-      { from: key, end: subtreeEnd(key), source },
-    );
+  await addAll(sum, ref, { from: key, end: subtreeEnd(key), source });
   return { count: sum.count, bytes: sum.bytes, newest: sum.newest };
+}
+
+/**
+ * Names what is below a directory (the empty key: in the whole tree), whenever it was written: equal digests,
+ * equal paths and contents. The other way round that holds only in trees that are alike around the directory
+ * too, for nodes count as a whole. Reads at most two nodes a level.
+ */
+export async function digestBelow(ref: TreeRef, key: Buffer, source: NodeSource): Promise<Buffer> {
+  const hash = createHash("sha256");
+  const sum = {
+    addChild: ({ digest }: Child) => hash.update("n").update(digest),
+    addEntry: ({ key: { length }, key: path, type, content }: Entry) =>
+      hash.update(`e${length} ${type} ${contentDigest({ content })}`).update(path),
+  };
+  await addAll(sum, ref, { from: key, end: subtreeEnd(key), source });
+  return hash.digest();
+}
+
+/** What all below is added to, in order: whole nodes, and entries of nodes that are only partly in it. */
+interface Adder {
+  addChild(child: Child): unknown;
+  addEntry(entry: Entry): unknown;
+}
+
+async function addAll(sum: Adder, { count, address, level }: TreeRef, range: Range): Promise<void> {
+  if (count > 0) await addNode(sum, { address, level }, range);
 }
 
 interface Range {
@@ -32,16 +55,15 @@ interface Range {
 }
 
 async function addNode(
-  sum: Sum,
+  sum: Adder,
   at: { address: Buffer; level: number },
   range: Range,
 ): Promise<void> {
   const node = await readNode(at.address, at.level, range.source);
   if (node.kind === "leaf") {
     for (const entry of node.items) {
-      const { modifiedMicros, commit } = entry;
       if (Buffer.compare(entry.key, range.from) < 0 || !isBefore(entry.key, range.end)) continue;
-      sum.add({ count: 1, bytes: entry.content.bytes, newest: { modifiedMicros, commit } });
+      sum.addEntry(entry);
     }
     return;
   }
@@ -51,7 +73,7 @@ async function addNode(
     const mayOverlap =
       Buffer.compare(child.key, range.from) >= 0 &&
       (previous === undefined || isBefore(previous.key, range.end));
-    if (isWithin) sum.add(child);
+    if (isWithin) sum.addChild(child);
     else if (mayOverlap)
       await addNode(sum, { address: child.address, level: node.level - 1 }, range);
     previous = child;
@@ -68,7 +90,11 @@ class Sum {
   bytes = 0;
   newest = emptyTree.newest;
 
-  add(part: Aggregate): void {
+  addEntry({ content, modifiedMicros, commit }: Entry): void {
+    this.addChild({ count: 1, bytes: content.bytes, newest: { modifiedMicros, commit } });
+  }
+
+  addChild(part: Aggregate): void {
     this.count += part.count;
     this.bytes += part.bytes;
     this.newest = newerOf(this.newest, part.newest);

@@ -1,0 +1,24 @@
+import { errnoOf } from "./errno.ts";
+import { CodedError, type ErrorCode } from "./errors.ts";
+
+const reasons: Readonly<Record<string, { code: ErrorCode; why: string }>> = {
+  ENOENT: { code: "not_found", why: "there is no such file" },
+  ENOTDIR: { code: "not_found", why: "there is no such file" },
+  EACCES: { code: "permission_denied", why: "permission denied" },
+  EPERM: { code: "permission_denied", why: "permission denied" },
+  EISDIR: { code: "invalid_argument", why: "it is a directory" },
+  ELOOP: { code: "invalid_argument", why: "too many symbolic links" },
+};
+
+/** Why a local file cannot be read, in one line; anything else unchanged. */
+export function explainLocal(error: unknown, path: string): unknown {
+  const code = errnoOf(error);
+  if (error instanceof CodedError || code === "" || code === "ABORT_ERR") return error;
+  return new CodedError(...localError(code, path), { cause: error });
+}
+
+/** Code and message of what the operating system calls `errno`. */
+export function localError(errno: string, path: string): [ErrorCode, string] {
+  const reason = reasons[errno] ?? { code: "unavailable", why: errno };
+  return [reason.code, `Cannot read ${path}: ${reason.why}`];
+}

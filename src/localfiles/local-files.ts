@@ -1,0 +1,31 @@
+/** Small files, read together. */
+export interface SmallFiles {
+  /** Their contents, one after the other. */
+  readonly contents: Buffer;
+  /**
+   * Bytes of each of the first files that were asked for, as many as fit; undefined for a file that is no
+   * small one and has nothing in `contents`.
+   */
+  readonly sizes: readonly (number | undefined)[];
+}
+
+/** Files of this machine, named by absolute paths, for whoever may read what we may. */
+export interface LocalFiles {
+  /**
+   * Reads files up to 128 KiB whole: at least the first, and as many as fit into 1 MiB.
+   *
+   * @throws CodedError `not_found`, `permission_denied`, or `invalid_argument` for what is no file
+   */
+  readSmall(paths: readonly string[]): Promise<SmallFiles>;
+  /**
+   * Bytes of a file from an offset on, to its end or `bytesMax` of them: pieces of 1 MiB, each good until
+   * the next is asked for.
+   *
+   * @throws CodedError as above
+   */
+  read(
+    path: string,
+    range: { readonly offset: number; readonly bytesMax: number },
+  ): AsyncIterable<Uint8Array>;
+  close(): Promise<void>;
+}
