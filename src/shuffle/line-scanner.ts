@@ -1,0 +1,142 @@
+import { KeyFinder } from "./key-finder.ts";
+import type { KeyRules } from "./key-rules.ts";
+import { newline } from "./key-rules.ts";
+import { lineEnd } from "./lines.ts";
+
+/** Of a key, so many bytes are hashed. */
+const hashedMax = 32;
+
+/** A table of so many places, each for a line, stays near the processor. */
+const placeBits = 17;
+/** So many of them are looked at for a line; then it takes the place of another. */
+const looksMax = 8;
+
+const placesMask = 2 * 2 ** placeBits - 1;
+
+/** So many lines tell whether it is worth to look for those that came before. */
+const trialLines = 65_536;
+/** At least this share of them must have come before. */
+const shareMin = 0.25;
+/** After some failed trials there is one for so many batches. */
+const batchesATrialMax = 16;
+
+/** Records of a batch, by number. */
+export interface RecordTable {
+  readonly starts: Uint32Array;
+  readonly keyEnds: Uint32Array;
+  /** How often the line comes. */
+  readonly counts: Uint32Array;
+}
+
+/** What was found. */
+export interface Scanned {
+  readonly records: number;
+  /** Where the next batch begins. */
+  readonly end: number;
+}
+
+/**
+ * Finds the records of a batch of lines, those that are the same only once. Lines with equal keys must keep their
+ * order, so only neighbours among these become one: for each hash of a key it remembers the last line alone. A line that
+ * was forgotten is merely a record again.
+ */
+export class LineScanner {
+  private readonly rules: KeyRules;
+  private readonly finder: KeyFinder;
+  private readonly separator: number;
+  /** From where the hash of its key points to: that hash, and the number of a record and one more. A hash is there once. */
+  private readonly places = new Int32Array(2 * 2 ** placeBits);
+  private bytes: Buffer = Buffer.alloc(0);
+  private failed = 0;
+  private batchesToTrial = 0;
+
+  constructor(rules: KeyRules) {
+    this.rules = rules;
+    this.finder = new KeyFinder(rules);
+    this.separator = rules.keyFields === 1 ? rules.separator[0]! : -1;
+  }
+
+  /** What comes is in this buffer, which holds nothing but whole lines. */
+  begin(bytes: Buffer): void {
+    this.bytes = bytes;
+  }
+
+  /** Fills a table from `start` on; undefined when hardly any line comes twice. */
+  scan(start: number, recordsMax: number, table: RecordTable): Scanned | undefined {
+    if (this.batchesToTrial > 0) {
+      this.batchesToTrial--;
+      return undefined;
+    }
+    const scanned = this.fill(start, recordsMax, table);
+    this.failed = scanned === undefined ? this.failed + 1 : 0;
+    if (scanned === undefined) this.batchesToTrial = Math.min(batchesATrialMax, 2 ** this.failed);
+    return scanned;
+  }
+
+  private fill(start: number, recordsMax: number, table: RecordTable): Scanned | undefined {
+    const { bytes, places, finder } = this;
+    const { starts, keyEnds, counts } = table;
+    const byteAfter = bytes.length;
+    places.fill(0);
+    finder.begin(bytes);
+    const isPlain = this.rules.keyFields <= 1 && this.rules.separator.length === 1;
+    const { separator } = this;
+    let records = 0;
+    let lines = 0;
+    let at = start;
+    while (at < byteAfter) {
+      if (++lines === trialLines && records > trialLines * (1 - shareMin)) return undefined;
+      let hash = 0x811c9dc5 | 0;
+      let keyEnd = at;
+      if (isPlain) {
+        const near = at + hashedMax;
+        for (let byte = bytes[keyEnd]!; byte !== newline && byte !== separator;) {
+          hash = Math.imul(hash ^ byte, 0x01000193);
+          if (++keyEnd === near) break;
+          byte = bytes[keyEnd]!;
+        }
+        if (keyEnd === near) keyEnd = finder.keyEnd(at, lineEnd(bytes, at));
+      } else {
+        keyEnd = finder.keyEnd(at, lineEnd(bytes, at));
+        const hashedEnd = Math.min(keyEnd, at + hashedMax);
+        for (let i = at; i < hashedEnd; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+      }
+      const end = bytes[keyEnd] === newline ? keyEnd : lineEnd(bytes, keyEnd);
+      const place = this.placeOf(hash);
+      const before = places[place] === hash ? places[place + 1]! - 1 : -1;
+      if (before >= 0 && isSame(bytes, starts[before]!, at, end + 1)) counts[before]!++;
+      else {
+        if (records === recordsMax) break;
+        starts[records] = at;
+        keyEnds[records] = keyEnd;
+        counts[records] = 1;
+        places[place] = hash;
+        places[place + 1] = ++records;
+      }
+      at = end + 1;
+    }
+    return { records, end: at };
+  }
+
+  /** Where a hash is, or where it goes. */
+  private placeOf(hash: number): number {
+    const { places } = this;
+    const first = 2 * (Math.imul(hash ^ (hash >>> 15), 0x85ebca6b) >>> (32 - placeBits));
+    for (let i = 0, place = first; i < looksMax; i++, place = (place + 2) & placesMask)
+      if (places[place] === hash || places[place + 1] === 0) return place;
+    return first;
+  }
+}
+
+/** So many bytes are compared here: a call into the runtime takes longer. */
+const nearBytes = 48;
+
+/** Whether the bytes from `other` on are those of `[start, end)`. */
+function isSame(bytes: Buffer, other: number, start: number, end: number): boolean {
+  const length = end - start;
+  const near = length < nearBytes ? length : nearBytes;
+  for (let i = 0; i < near; i++) if (bytes[other + i] !== bytes[start + i]) return false;
+  if (length === near) return true;
+  const from = other + near;
+  return bytes.compare(bytes, start + near, end, from, from + length - near) === 0;
+}
