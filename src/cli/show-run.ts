@@ -36,6 +36,7 @@ export function runText(run: RunInfo, context: Context): string {
     ...(mapReduce.combiner === undefined ? [] : [`Combiner: ${mapReduce.combiner}`]),
     ...(mapReduce.reducer === undefined ? [] : [`Reducer: ${mapReduce.reducer}`]),
     `Output: ${outputOf(run)}`,
+    ...keptOf(run),
     "",
     formatTable([
       ["STAGE", "TASKS", "DURATION", "READ", "WRITTEN", "RECORDS"],
@@ -45,6 +46,12 @@ export function runText(run: RunInfo, context: Context): string {
         ? ""
         : `\n${formatTable([["GROUP", "COUNTER", "VALUE"], ...counters])}`),
   ].join("\n");
+}
+
+/** What mappers printed and is still there. */
+function keptOf({ finishedMicros, stages: [map, ...others] }: RunInfo): string[] {
+  if (finishedMicros === undefined || map === undefined || others.length === 0) return [];
+  return map.keptBytes === 0 ? [] : [`Kept for later runs: ${formatBytes(map.keptBytes)}`];
 }
 
 /** `map 3/8 tasks, 12 MiB read`, of the stage that goes on. */

@@ -79,7 +79,7 @@ export class BatchSorter {
     this.partitions = new Uint16Array(options.partitions > 1 ? this.recordsMax : 0);
     this.partitionStarts = new Uint32Array(options.partitions + 1);
     this.counts = new Uint32Array(options.rules.numeric ? 0 : this.recordsMax);
-    if (!options.rules.numeric) this.scanner = new LineScanner(options.rules);
+    if (!options.rules.numeric) this.scanner = new LineScanner(options.rules, this.recordsMax);
     if (options.rules.numeric) this.numbers = newNumericKeys(this.recordsMax, this.recordsMax * 12);
   }
 
@@ -138,8 +138,8 @@ export class BatchSorter {
 
   /** Finds records, those that are the same once; undefined where there are hardly any. */
   private scanCounted(arena: Buffer): number | undefined {
-    const { starts, keyEnds, counts, partitions, scanner, recordsMax } = this;
-    const found = scanner?.scan(this.sortedEnd, recordsMax, { starts, keyEnds, counts });
+    const { starts, keyEnds, counts, partitions, scanner } = this;
+    const found = scanner?.scan(this.sortedEnd, { starts, keyEnds, counts });
     this.isCounted = found !== undefined;
     if (found === undefined) return undefined;
     this.sortedEnd = found.end;

@@ -6,12 +6,12 @@ import { lineEnd } from "./lines.ts";
 /** Of a key, so many bytes are hashed. */
 const hashedMax = 32;
 
-/** A table of so many places, each for a line, stays near the processor. */
-const placeBits = 17;
+/** So many places, each for a line, stay near the processor: two to the power of this. */
+const placeBitsMax = 17;
 /** So many of them are looked at for a line; then it takes the place of another. */
 const looksMax = 8;
-
-const placesMask = 2 * 2 ** placeBits - 1;
+/** The hash of a key, the number of a record and one more, where its line begins, and how often it came. */
+const placeFields = 4;
 
 /** So many lines tell whether it is worth to look for those that came before. */
 const trialLines = 65_536;
@@ -44,13 +44,21 @@ export class LineScanner {
   private readonly rules: KeyRules;
   private readonly finder: KeyFinder;
   private readonly separator: number;
-  /** From where the hash of its key points to: that hash, and the number of a record and one more. A hash is there once. */
-  private readonly places = new Int32Array(2 * 2 ** placeBits);
+  private readonly recordsMax: number;
+  /** What each place holds, from where the hash points to; each hash is there once. All in one for the processor's cache. */
+  private readonly places: Int32Array;
+  /** Of the bits of a hash, so many are left out to find its place. */
+  private readonly shift: number;
   private bytes: Buffer = Buffer.alloc(0);
   private failed = 0;
   private batchesToTrial = 0;
 
-  constructor(rules: KeyRules) {
+  /** @param recordsMax that the tables have room for */
+  constructor(rules: KeyRules, recordsMax: number) {
+    const placeBits = Math.min(placeBitsMax, 32 - Math.clz32(recordsMax));
+    this.recordsMax = recordsMax;
+    this.places = new Int32Array(placeFields * 2 ** placeBits);
+    this.shift = 32 - placeBits;
     this.rules = rules;
     this.finder = new KeyFinder(rules);
     this.separator = rules.keyFields === 1 ? rules.separator[0]! : -1;
@@ -62,19 +70,19 @@ export class LineScanner {
   }
 
   /** Fills a table from `start` on; undefined when hardly any line comes twice. */
-  scan(start: number, recordsMax: number, table: RecordTable): Scanned | undefined {
+  scan(start: number, table: RecordTable): Scanned | undefined {
     if (this.batchesToTrial > 0) {
       this.batchesToTrial--;
       return undefined;
     }
-    const scanned = this.fill(start, recordsMax, table);
+    const scanned = this.fill(start, table);
     this.failed = scanned === undefined ? this.failed + 1 : 0;
     if (scanned === undefined) this.batchesToTrial = Math.min(batchesATrialMax, 2 ** this.failed);
     return scanned;
   }
 
-  private fill(start: number, recordsMax: number, table: RecordTable): Scanned | undefined {
-    const { bytes, places, finder } = this;
+  private fill(start: number, table: RecordTable): Scanned | undefined {
+    const { bytes, places, finder, recordsMax } = this;
     const { starts, keyEnds, counts } = table;
     const byteAfter = bytes.length;
     places.fill(0);
@@ -103,17 +111,24 @@ export class LineScanner {
       }
       const end = bytes[keyEnd] === newline ? keyEnd : lineEnd(bytes, keyEnd);
       const place = this.placeOf(hash);
-      const before = places[place] === hash ? places[place + 1]! - 1 : -1;
-      if (before >= 0 && isSame(bytes, starts[before]!, at, end + 1)) counts[before]!++;
+      const isKnown = places[place] === hash && places[place + 1] !== 0;
+      if (isKnown && isSame(bytes, places[place + 2]!, at, end + 1)) places[place + 3]!++;
       else {
         if (records === recordsMax) break;
         starts[records] = at;
         keyEnds[records] = keyEnd;
-        counts[records] = 1;
+        const before = places[place + 1]!;
+        if (before !== 0) counts[before - 1] = places[place + 3]!;
         places[place] = hash;
         places[place + 1] = ++records;
+        places[place + 2] = at;
+        places[place + 3] = 1;
       }
       at = end + 1;
+    }
+    for (let place = 0; place < places.length; place += placeFields) {
+      const record = places[place + 1]!;
+      if (record !== 0) counts[record - 1] = places[place + 3]!;
     }
     return { records, end: at };
   }
@@ -121,9 +136,11 @@ export class LineScanner {
   /** Where a hash is, or where it goes. */
   private placeOf(hash: number): number {
     const { places } = this;
-    const first = 2 * (Math.imul(hash ^ (hash >>> 15), 0x85ebca6b) >>> (32 - placeBits));
-    for (let i = 0, place = first; i < looksMax; i++, place = (place + 2) & placesMask)
+    const first = placeFields * (Math.imul(hash ^ (hash >>> 15), 0x85ebca6b) >>> this.shift);
+    for (let i = 0, place = first; i < looksMax; i++) {
       if (places[place] === hash || places[place + 1] === 0) return place;
+      place = (place + placeFields) & (places.length - 1);
+    }
     return first;
   }
 }
