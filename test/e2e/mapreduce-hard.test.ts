@@ -149,9 +149,8 @@ describe("mapreduce of hard cases", () => {
         taskTimeout: "1s",
         retries: 0,
       };
-      const id = (
-        await daemon.ok(["create-job", "-f", "-"], { stdin: JSON.stringify(spec) })
-      ).trim();
+      const said = await daemon.ok(["create-job", "-f", "-"], { stdin: JSON.stringify(spec) });
+      const id = said.trim().split("\n").at(-1)!;
       await daemon.ok(["inspect-job", "--block", id]);
       assert.match(await daemon.ok(["inspect-run", id]), error);
     }
