@@ -6,6 +6,7 @@ import { type LineBlock, LineCounts } from "./line-block.ts";
 import { LineScanner } from "./line-scanner.ts";
 import { lineEnd } from "./lines.ts";
 import { encodeNumber, numberBytesMax } from "./numeric-key.ts";
+import { freeMemory } from "./own-memory.ts";
 import { partitionOf, type Partitioner, type PartitionOf } from "./partitioners.ts";
 import { type KeyTable, PrefixSorter, recordsMax } from "./sort-prefixes.ts";
 
@@ -49,6 +50,7 @@ export class BatchSorter {
   private readonly starts: Uint32Array;
   private readonly keyEnds: Uint32Array;
   private readonly counts: Uint32Array;
+  private readonly lineCounts = new LineCounts();
   private readonly entries: PrefixSorter;
   private readonly partitions: Uint16Array;
   /** Where each partition begins among the entries. */
@@ -213,7 +215,7 @@ export class BatchSorter {
       bytes += length;
     }
     const lines = Buffer.allocUnsafeSlow(bytes);
-    const counts = new LineCounts();
+    const counts = this.lineCounts;
     let records = 0;
     let fullBytes = 0;
     let to = 0;
@@ -229,7 +231,9 @@ export class BatchSorter {
     }
     this.given = end;
     const { partition } = this;
-    return { partition, bytes: counts.after(lines), linesEnd: bytes, records, fullBytes };
+    const block = counts.after(lines);
+    if (block !== lines) freeMemory(lines);
+    return { partition, bytes: block, linesEnd: bytes, records, fullBytes };
   }
 
   /** Where the line of a record ends, with its newline. */

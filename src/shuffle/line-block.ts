@@ -17,41 +17,49 @@ export function plainBlock(bytes: Buffer, records: number): LineBlock {
   return { bytes, linesEnd: bytes.length, records, fullBytes: bytes.length };
 }
 
-/** How often lines come that follow one another. */
+/** How often the lines of a block come; one is used for one block after the other, so that nothing is left to be collected. */
 export class LineCounts {
-  private ones = 0;
-  /** Of all lines, once one of them has come more than once. */
-  private counts: number[] | undefined;
+  private counts = new Float64Array(1_024);
+  private length = 0;
+  /** Of all counts, when they are written. */
+  private bytes = 0;
 
   /** The next line comes so often. */
   add(count: number): void {
-    if (this.counts === undefined && count === 1) this.ones++;
-    else this.all().push(count);
+    if (this.length === this.counts.length) {
+      const larger = new Float64Array(2 * this.length);
+      larger.set(this.counts);
+      this.counts = larger;
+    }
+    this.counts[this.length++] = count;
+    this.bytes += varintBytes(count);
   }
 
   /** The line added last comes so many times more. */
   addToLast(count: number): void {
-    const counts = this.all();
-    counts[counts.length - 1]! += count;
+    const before = this.counts[this.length - 1]!;
+    this.length--;
+    this.bytes -= varintBytes(before);
+    this.add(before + count);
   }
 
-  /** The bytes of a block: lines, and their counts where they are needed. Lines that need none stay where they are. */
+  /** The bytes of a block: lines, and their counts unless all are 1. Begins anew for the next block. */
   after(lines: Buffer): Buffer {
-    const { counts } = this;
-    if (counts === undefined) return lines;
-    let bytes = 0;
-    for (const count of counts) bytes += varintBytes(count);
+    const { counts, length, bytes } = this;
+    this.length = 0;
+    this.bytes = 0;
+    if (bytes === length && isAllOnes(counts, length)) return lines;
     const block = Buffer.allocUnsafeSlow(lines.length + bytes);
     lines.copy(block);
     let at = lines.length;
-    for (const count of counts) at = writeVarint(block, at, count);
+    for (let i = 0; i < length; i++) at = writeVarint(block, at, counts[i]!);
     return block;
   }
+}
 
-  private all(): number[] {
-    this.counts ??= Array.from<number>({ length: this.ones }).fill(1);
-    return this.counts;
-  }
+function isAllOnes(counts: Float64Array, length: number): boolean {
+  for (let i = 0; i < length; i++) if (counts[i] !== 1) return false;
+  return true;
 }
 
 /** Counts of a block, one after the other. */

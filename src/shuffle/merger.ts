@@ -71,6 +71,7 @@ export class Merger {
   private readonly isCounted: boolean;
   /** Whether some line came with a count. */
   private sawCounts = false;
+  private readonly lineCounts = new LineCounts();
   private readonly sources: Source[];
   /** Below the winner: at each place who lost there (a tree of losers). */
   private readonly losers: Int32Array;
@@ -199,7 +200,7 @@ export class Merger {
   /** Lines with their counts; the same line of several sources becomes one. */
   private fillCounted(): LineBlock {
     const slab = Buffer.allocUnsafeSlow(this.slabBytes);
-    const counts = new LineCounts();
+    const counts = this.lineCounts;
     const last: ByteRange = { bytes: slab, start: 0, end: 0 };
     let filled = 0;
     let records = 0;
@@ -248,9 +249,8 @@ export class Merger {
     const records = source.count;
     const line = this.takeLarge(source);
     const linesEnd = line.length;
-    const counts = new LineCounts();
-    counts.add(records);
-    const bytes = counts.after(line);
+    this.lineCounts.add(records);
+    const bytes = this.lineCounts.after(line);
     if (bytes !== line) freeMemory(line);
     return { bytes, linesEnd, records, fullBytes: records * linesEnd };
   }
