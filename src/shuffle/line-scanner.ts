@@ -14,11 +14,9 @@ const looksMax = 8;
 const placeFields = 4;
 
 /** So many lines tell whether it is worth to look for those that came before. */
-const trialLines = 65_536;
+const trialLines = 16_384;
 /** At least this share of them must have come before. */
-const shareMin = 0.25;
-/** After some failed trials there is one for so many batches. */
-const batchesATrialMax = 16;
+const shareMin = 0.1;
 
 /** Records of a batch, by number. */
 export interface RecordTable {
@@ -50,8 +48,7 @@ export class LineScanner {
   /** Of the bits of a hash, so many are left out to find its place. */
   private readonly shift: number;
   private bytes: Buffer = Buffer.alloc(0);
-  private failed = 0;
-  private batchesToTrial = 0;
+  private isWorth = true;
 
   /** @param recordsMax that the tables have room for */
   constructor(rules: KeyRules, recordsMax: number) {
@@ -64,20 +61,17 @@ export class LineScanner {
     this.separator = rules.keyFields === 1 ? rules.separator[0]! : -1;
   }
 
-  /** What comes is in this buffer, which holds nothing but whole lines. */
+  /** What comes is in this buffer, which holds nothing but whole lines; what was in others is of no matter. */
   begin(bytes: Buffer): void {
     this.bytes = bytes;
+    this.isWorth = true;
   }
 
   /** Fills a table from `start` on; undefined when hardly any line comes twice. */
   scan(start: number, table: RecordTable): Scanned | undefined {
-    if (this.batchesToTrial > 0) {
-      this.batchesToTrial--;
-      return undefined;
-    }
+    if (!this.isWorth) return undefined;
     const scanned = this.fill(start, table);
-    this.failed = scanned === undefined ? this.failed + 1 : 0;
-    if (scanned === undefined) this.batchesToTrial = Math.min(batchesATrialMax, 2 ** this.failed);
+    this.isWorth = scanned !== undefined;
     return scanned;
   }
 

@@ -72,6 +72,8 @@ export class Merger {
   /** Whether some line came with a count. */
   private sawCounts = false;
   private readonly lineCounts = new LineCounts();
+  /** Goes on when a block has come: where slabs end must not depend on what came when. */
+  private begun = newSlab();
   private readonly sources: Source[];
   /** Below the winner: at each place who lost there (a tree of losers). */
   private readonly losers: Int32Array;
@@ -109,6 +111,9 @@ export class Merger {
     const stuckOn = this.settle();
     if (stuckOn !== undefined) return this.answer(nothing(), stuckOn);
     if (!this.sawCounts) return this.answer(this.fill());
+    // Begun when no line had a count yet.
+    if (this.begun.filled > 0 && this.begun.last < 0) return this.answer(this.giveBegun());
+    this.begun.last = Math.max(0, this.begun.last);
     return this.answer(this.isCounted ? this.fillCounted() : this.fillInFull());
   }
 
@@ -144,31 +149,41 @@ export class Merger {
 
   /** While no line has come with a count. */
   private fill(): LineBlock {
-    let slab: Buffer | undefined;
-    let filled = 0;
-    let records = 0;
+    const { begun } = this;
     while (!this.isDry && !this.sources[this.winner]!.ended && !this.sawCounts) {
       const source = this.sources[this.winner]!;
-      if (filled + source.end - source.start > this.slabBytes) {
-        if (filled === 0) return plainBlock(this.takeLarge(source), 1);
-        break;
+      const room = this.slabBytes - begun.filled;
+      if (source.end - source.start > room) {
+        if (begun.filled === 0) return plainBlock(this.takeLarge(source), 1);
+        return this.giveBegun();
       }
-      slab ??= Buffer.allocUnsafeSlow(this.slabBytes);
+      const slab = (begun.slab ??= Buffer.allocUnsafeSlow(this.slabBytes));
       const block = source.block!;
       const { start } = source;
-      const room = this.slabBytes - filled;
       let end = start;
       let isUsedUp = false;
       // What wins again is copied together.
       do {
         end = source.end;
-        records++;
+        begun.records++;
         isUsedUp = end === block.length;
       } while (!isUsedUp && this.winsAgain(source) && source.end - start <= room);
-      filled = copyRange({ bytes: block, start, end }, slab, filled);
+      begun.filled = copyRange({ bytes: block, start, end }, slab, begun.filled);
+      begun.fullBytes = begun.filled;
       if (isUsedUp) this.leaveBlock(source);
     }
-    return slab === undefined ? nothing() : plainBlock(slab.subarray(0, filled), records);
+    return this.isDry ? nothing() : this.giveBegun();
+  }
+
+  /** What is in the slab that was begun: without counts, or with those of all its lines. */
+  private giveBegun(): LineBlock {
+    const { slab, filled, records, fullBytes } = this.begun;
+    this.begun = newSlab();
+    if (slab === undefined) return nothing();
+    const lines = slab.subarray(0, filled);
+    const bytes = this.lineCounts.after(lines);
+    if (bytes !== lines) freeMemory(slab);
+    return { bytes, linesEnd: filled, records, fullBytes };
   }
 
   /** Lines as often as they come. */
@@ -199,36 +214,29 @@ export class Merger {
 
   /** Lines with their counts; the same line of several sources becomes one. */
   private fillCounted(): LineBlock {
-    const slab = Buffer.allocUnsafeSlow(this.slabBytes);
+    const { begun } = this;
     const counts = this.lineCounts;
-    const last: ByteRange = { bytes: slab, start: 0, end: 0 };
-    let filled = 0;
-    let records = 0;
-    let fullBytes = 0;
     while (!this.isDry && !this.sources[this.winner]!.ended) {
       const source = this.sources[this.winner]!;
       const line: ByteRange = { bytes: source.block!, start: source.start, end: source.end };
       const lineBytes = source.end - source.start;
-      const isAgain = last.end - last.start === lineBytes && compareRanges(last, line, 0) === 0;
+      const { filled, last } = begun;
+      if (filled + lineBytes > this.slabBytes && filled === 0) return this.takeCounted(source);
+      const slab = (begun.slab ??= Buffer.allocUnsafeSlow(this.slabBytes));
+      const before: ByteRange = { bytes: slab, start: last, end: filled };
+      const isAgain = filled - last === lineBytes && compareRanges(before, line, 0) === 0;
       if (isAgain) counts.addToLast(source.count);
       else {
-        if (filled + lineBytes > slab.length) {
-          if (filled > 0) break;
-          freeMemory(slab);
-          return this.takeCounted(source);
-        }
-        last.start = filled;
-        last.end = filled = copyRange(line, slab, filled);
+        if (filled + lineBytes > this.slabBytes) return this.giveBegun();
+        begun.last = filled;
+        begun.filled = copyRange(line, slab, filled);
         counts.add(source.count);
       }
-      records += source.count;
-      fullBytes += source.count * lineBytes;
+      begun.records += source.count;
+      begun.fullBytes += source.count * lineBytes;
       this.goOn(source);
     }
-    const lines = slab.subarray(0, filled);
-    const bytes = counts.after(lines);
-    if (bytes !== lines) freeMemory(slab);
-    return { bytes, linesEnd: filled, records, fullBytes };
+    return this.isDry ? nothing() : this.giveBegun();
   }
 
   /** Goes on from a record that has been taken. */
@@ -372,6 +380,20 @@ export class Merger {
     if (order === 0) return number < other;
     return this.rules.reverse ? order > 0 : order < 0;
   }
+}
+
+/** A slab that is not full yet. */
+interface BegunSlab {
+  slab: Buffer | undefined;
+  filled: number;
+  /** Where its last line begins; below 0 while that is of no interest. */
+  last: number;
+  records: number;
+  fullBytes: number;
+}
+
+function newSlab(): BegunSlab {
+  return { slab: undefined, filled: 0, last: -1, records: 0, fullBytes: 0 };
 }
 
 /** Memory that is handed over is gone: a new one for each. */

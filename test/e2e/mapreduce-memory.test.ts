@@ -38,7 +38,7 @@ function whyNot(): string | false {
 
 const skip = whyNot();
 
-test("daemon, worker and word count fit into 512 MB", { skip }, async (t) => {
+test("daemon, worker and word count fit into 512 MB", { skip, timeout: 1_800_000 }, async (t) => {
   t.after(() => rmdirSync(group));
   const folder = testFolder(t);
   const inGroup = join(folder, "in-group");
