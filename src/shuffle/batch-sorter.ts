@@ -225,7 +225,7 @@ export class BatchSorter {
       range.end = this.endOf(record);
       to = copyRange(range, lines, to);
       const count = isCounted ? this.counts[record]! : 1;
-      counts.add(count);
+      if (isCounted) counts.add(count);
       records += count;
       fullBytes += count * (range.end - range.start);
     }
