@@ -26,6 +26,7 @@ import { smallPuts } from "./small-puts.ts";
 import { openSink } from "./sink.ts";
 import { lineOf, tableOf } from "./table.ts";
 import { webServerMap } from "./web-server-map.ts";
+import { wordCount } from "./word-count.ts";
 
 // npm run bench [-- NAME...] [-- --full] [-- --size MiB]: measures a daemon of its own, each figure
 // beside a peer or a physical limit taken in the same run. Filling stores takes minutes; --full far longer.
@@ -49,6 +50,7 @@ const benches: Readonly<Record<string, Bench>> = {
   "cli-start": cliStart,
   memory,
   "shuffle-sort": shuffleSort,
+  "word-count": wordCount,
   "job-memory": jobMemory,
 };
 

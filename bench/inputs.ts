@@ -26,6 +26,31 @@ export function* textLines(bytes: number, round: number): Generator<Buffer, void
   }
 }
 
+/** Lines of twelve words, as often as in a text: few of them very often. */
+export function* wordLines(bytes: number): Generator<Buffer, void, void> {
+  const random = numbers();
+  for (let left = bytes; left > 0;) {
+    const words = Array.from({ length: 24_000 }, (_, i) => {
+      const rank = Math.floor(80_000 ** ((random() % 1_000_003) / 1_000_003));
+      return `${(rank * 7_919).toString(36)}${i % 12 === 11 ? "\n" : " "}`;
+    });
+    const slice = Buffer.from(words.join(""));
+    yield slice;
+    left -= slice.length;
+  }
+}
+
+/** The same numbers in each run. */
+export function numbers(): () => number {
+  let state = 88_172_645;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state >>> 0;
+  };
+}
+
 /** Writes slices to a file and the file to the disk. */
 export async function writeSlices(path: string, slices: Iterable<Buffer>): Promise<void> {
   const file = await open(path, "w");

@@ -25,6 +25,12 @@ export function cpuMs(pid: number): number {
   return 10 * (Number(fields[11]) + Number(fields[12]));
 }
 
+/** The same, with what its children took that have ended. */
+export function cpuOfAllMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+  return 10 * fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+}
+
 /** Waits until a process does next to nothing for three seconds: a daemon indexes what a large put brought. */
 export async function untilQuiet(pid: number): Promise<void> {
   for (let before = -Infinity, now = cpuMs(pid); now - before > 100; now = cpuMs(pid)) {

@@ -1,7 +1,7 @@
 import * as fs from "node:fs/promises";
 import { join } from "node:path";
 import type { Bed, Row } from "./bench.ts";
-import { writeSlices } from "./inputs.ts";
+import { numbers, writeSlices } from "./inputs.ts";
 import { race } from "./measure.ts";
 import { runOk } from "./programs.ts";
 import {
@@ -157,15 +157,4 @@ function* words(bytes: number): Generator<Buffer, void, void> {
     yield slice;
     left -= slice.length;
   }
-}
-
-/** The same numbers in each run. */
-function numbers(): () => number {
-  let state = 88_172_645;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
 }

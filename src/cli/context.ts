@@ -5,7 +5,7 @@ import { CodedError } from "../base/errors.ts";
 import type { FileSystem } from "../base/file-system.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
-import type { Client, ClientOptions, LocalMachine, ServerFacts } from "../client/index.ts";
+import type { Client, ClientOptions, ServerFacts } from "../client/index.ts";
 import type { LocalDigests } from "./local-digests.ts";
 import type { Machine } from "./machine.ts";
 import type { Mounting } from "./mounting.ts";
@@ -56,7 +56,7 @@ export interface CliDeps {
   /** Digests of local files, loaded by the command that compares them. */
   readonly localDigests: () => Promise<LocalDigests>;
   /** What a daemon on this machine has to know to read our files itself; undefined: they are sent. */
-  readonly localMachine?: LocalMachine;
+  readonly localMachine?: ClientOptions["machine"];
   /** Fires when the user interrupts. */
   readonly signal: AbortSignal;
 }

@@ -34,6 +34,7 @@ export function runText(run: RunInfo, context: Context): string {
     ...[...inputs, ...mapReduce.urls, ...(mapReduce.items ?? [])].map((input) => `Input: ${input}`),
     ...commandLines(mapReduce),
     `Output: ${outputOf(run)}`,
+    ...keptOf(run),
     "",
     formatTable([
       ["STAGE", "TASKS", "DURATION", "READ", "WRITTEN", "RECORDS"],
@@ -52,6 +53,12 @@ function commandLines({ mapper, combiner, reducer, imageArgs }: RunInfo["mapRedu
     ...(combiner === undefined ? [] : [`Combiner: ${combiner}`]),
     ...(reducer === undefined ? [] : [`Reducer: ${reducer}`]),
   ];
+}
+
+/** What mappers printed and is still there. */
+function keptOf({ finishedMicros, stages: [map, ...others] }: RunInfo): string[] {
+  if (finishedMicros === undefined || map === undefined || others.length === 0) return [];
+  return map.keptBytes === 0 ? [] : [`Kept for later runs: ${formatBytes(map.keptBytes)}`];
 }
 
 /** `map 3/8 tasks, 12 MiB read`, of the stage that goes on. */

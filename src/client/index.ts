@@ -21,7 +21,6 @@ export type {
   ViewOptions,
 } from "./files.ts";
 export type { JobCalls, ListJobsOptions, LogOptions } from "./jobs.ts";
-export type { LocalMachine } from "./local-pass.ts";
 export type { MapReduceJobCalls } from "./map-reduce-jobs.ts";
 export { openClient, type Client, type ClientOptions } from "./open-client.ts";
 export type { PipelineCalls } from "./pipelines.ts";

@@ -1,13 +1,13 @@
 import { codedErrorFrom } from "../base/errors.ts";
 import type { PfsDeps } from "../pfs/index.ts";
-import type { SessionFacts } from "../storage/index.ts";
+import type { Storage } from "../storage/index.ts";
 
 const everyMs = 2_000;
 
 /** Says every two seconds that this daemon is still here, until the signal fires. */
 export async function keepSession(
   { storage, clock, log }: PfsDeps,
-  facts: SessionFacts,
+  facts: Parameters<Storage["renewSession"]>[0],
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {

@@ -65,8 +65,14 @@ async function openParts(
   const labels = { runner: runner.label, imageRunner: runner.imageLabel };
   const openBucket = bucketOpener(config.s3Endpoint);
   const stages = openMapReducePlanner({ pfs, openBucket });
-  const slots = { slots: runner.slots, stages, openBucket };
-  const pps: PpsDeps = { pfs, session, ...slots, ...labels, ...imagesOf(runner) };
+  const pps: PpsDeps = {
+    pfs,
+    session,
+    slots: runner.slots,
+    stages,
+    ...labels,
+    ...imagesOf(runner),
+  };
   const stop = new AbortController();
   const facts = { address: `${config.host}:${config.port}`, release: version };
   await pfs.storage.claimStore(stop.signal);
@@ -90,21 +96,8 @@ async function openParts(
   const workers = await openLocalWorkers(config, { pps, runner, version });
   let closing = AbortSignal.abort();
   opened.push(() => workers.close(closing));
-  const { host, port, allowedHosts, tokenFile, curlRepo } = config;
-  const http = await openHttpServer({
-    pps,
-    log,
-    version,
-    host,
-    port,
-    allowedHosts,
-    token: await readToken(tokenFile),
-    curlRepo,
-    local: await openLocalDoor(config.root, { random: pfs.random, opened }),
-    openBucket,
-  }).catch((error: unknown) => {
-    throw portError(error, config);
-  });
+  const local = await openLocalDoor(config.root, { random: pfs.random, opened });
+  const http = await openDoor(config, { pps, log, version, local, openBucket });
   workers.tellAddress(nearAddress(http.address));
   opened.push(() => http.close(closing));
   log.info(
@@ -121,6 +114,22 @@ async function openParts(
       await closeInOrder(opened, log);
     },
   };
+}
+
+/** Opens the port on which everything is asked for. */
+async function openDoor(
+  config: PachdConfig,
+  parts: Pick<
+    Parameters<typeof openHttpServer>[0],
+    "pps" | "log" | "version" | "local" | "openBucket"
+  >,
+): ReturnType<typeof openHttpServer> {
+  const { host, port, allowedHosts, tokenFile, curlRepo } = config;
+  const token = await readToken(tokenFile);
+  const bound = { host, port, allowedHosts, token, curlRepo };
+  return await openHttpServer({ ...parts, ...bound }).catch((error: unknown) => {
+    throw portError(error, config);
+  });
 }
 
 /** Where a program of this machine finds a daemon that listens there. */

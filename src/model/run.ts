@@ -19,6 +19,8 @@ export interface RunStage {
   readonly outputBytes: number;
   /** Of a map stage whose output is sorted. */
   readonly outputRecords: number;
+  /** Of what its tasks wrote or took from earlier runs, so much is there: for the next stage, and for later runs. */
+  readonly keptBytes: number;
 }
 
 /** A job of MapReduce, as its stages show it. Times are microseconds since 1970. */

@@ -6,7 +6,6 @@ import {
   scan,
   stampDelta,
   updateTree,
-  type Change,
   type Entry,
   type Ingest,
   type NodeSource,
@@ -17,6 +16,12 @@ import { runEntries } from "./open-roots.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import { SquashFacts } from "./squash-facts.ts";
 import { stageSquashed, type SquashInput } from "./squash.ts";
+
+type Change = Parameters<typeof updateTree>[1] extends
+  | AsyncIterable<infer One>
+  | Iterable<infer One>
+  ? One
+  : never;
 
 /** What changes more than this is squashed as a whole: all of it is in memory here. */
 const changesMax = 32_768;

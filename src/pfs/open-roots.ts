@@ -15,7 +15,6 @@ import {
   overlayNodes,
   scan,
   type Entry,
-  type MemNodes,
   type NodeSource,
   type Storage,
   type TreeRef,
@@ -33,7 +32,7 @@ interface OpenRoot {
   readonly basis: string;
   nextSeq: number;
   root: TreeRef;
-  readonly mem: MemNodes;
+  readonly mem: ReturnType<typeof openMemNodes>;
   /** Bytes in `mem` when it was built: what is more has been replaced since, mostly. */
   readonly builtBytes: number;
 }

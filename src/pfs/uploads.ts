@@ -5,7 +5,7 @@ import { collectedPackOf } from "../model/collected-pack.ts";
 import type { CommitInfo } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
 import { parseUploadId, uploadMoved, type UploadDetail, type UploadInfo } from "../model/upload.ts";
-import { encodePieces, type CutPoint, type StoredPart } from "../storage/index.ts";
+import { encodePieces, type Storage } from "../storage/index.ts";
 import { ingestFiles, ingesting, type PutBatch, type PutFile } from "./ingest-files.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import type { PutAnswer } from "./put-files.ts";
@@ -15,6 +15,9 @@ import {
   type CommitUploadsInput,
   type PutUploadsInput,
 } from "./put-uploads.ts";
+
+type StoredPart =
+  ReturnType<Storage["storeParts"]> extends AsyncIterable<infer Part> ? Part : never;
 
 /** Parts on their way to the metadata: the first of them waits for a pack that the others fill. */
 const recordingMax = 4;
@@ -57,7 +60,7 @@ export class Uploads {
     const source = new UnbrokenSource(content);
     const stored = this.deps.storage.storeParts(source.slices(), {
       format: found.format as RecordFormat,
-      from: found.cutPoint === "" ? undefined : (JSON.parse(found.cutPoint) as CutPoint),
+      from: found.cutPoint === "" ? undefined : (JSON.parse(found.cutPoint) as StoredPart["after"]),
       isWhole: () => last && !source.isBroken,
       // A caller who has gone away ends the source; what has come of it is kept.
       signal: new AbortController().signal,

@@ -1,7 +1,7 @@
 import type { Principal } from "../model/principal.ts";
 import { parsePath } from "../model/paths.ts";
 import { KiB, MiB } from "../base/size.ts";
-import type { WantedChunk } from "../storage/index.ts";
+import type { Storage } from "../storage/index.ts";
 import { fileNotFound, type FileRequest } from "./files.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import { openNamedView, type View, type ViewEntry } from "./view.ts";
@@ -112,7 +112,7 @@ class Batch implements WalkedBatch {
   }
 
   async readInto(buffer: Buffer, places: readonly number[], signal: AbortSignal): Promise<void> {
-    const wanted: WantedChunk[] = [];
+    const wanted: Parameters<Storage["readChunks"]>[0][number][] = [];
     for (const [i, { entry }] of this.files.entries()) {
       if (entry.content.kind !== "pieces") continue;
       let at = places[i]!;

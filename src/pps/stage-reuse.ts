@@ -39,7 +39,7 @@ async function factsOf(
   const digest = contained ? await deps.imageDigest?.(image).catch(() => undefined) : "";
   if (digest === undefined) return undefined;
   const variables = Object.entries(env).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const facts = ["stages 1", job.info.pipeline, contained, digest, transform, variables];
+  const facts = ["stages 2", job.info.pipeline, contained, digest, transform, variables];
   return { text: JSON.stringify(facts), image: digest };
 }
 

@@ -2,16 +2,17 @@ import { assert } from "../base/assert.ts";
 import { type ByteRange, copyRange } from "./compare-bytes.ts";
 import { KeyFinder } from "./key-finder.ts";
 import { type KeyRules, newline } from "./key-rules.ts";
+import { type LineBlock, LineCounts } from "./line-block.ts";
+import { LineScanner } from "./line-scanner.ts";
 import { lineEnd } from "./lines.ts";
 import { encodeNumber, numberBytesMax } from "./numeric-key.ts";
+import { freeMemory } from "./own-memory.ts";
 import { partitionOf, type Partitioner, type PartitionOf } from "./partitioners.ts";
 import { type KeyTable, PrefixSorter, recordsMax } from "./sort-prefixes.ts";
 
-/** Whole lines of one partition, in order, in memory of their own. */
-export interface SortedBlock {
+/** Lines of one partition. */
+export interface SortedBlock extends LineBlock {
   readonly partition: number;
-  readonly bytes: Buffer;
-  readonly records: number;
 }
 
 /** Some of what was sorted, in order. */
@@ -33,22 +34,27 @@ export interface BatchSorterOptions {
   readonly blockBytes: number;
 }
 
-/** Start, end of key, entry and partition. */
-const bytesARecord = 4 + 4 + 8 + 2;
-/** Numeric keys are written beside the lines, with where each begins and ends. */
-const bytesANumericRecord = bytesARecord + 8 + 12;
+/** Start, end of key, entry, partition and count. */
+const bytesARecord = 4 + 4 + 8 + 2 + 4;
+/** Numeric keys are written beside the lines, with where each begins and ends; they are not counted. */
+const bytesANumericRecord = bytesARecord + 8 + 12 - 4;
 
 /** Sorts arenas, memory full of whole lines, one after the other. All work is done at once, on the calling thread. */
 export class BatchSorter {
   private readonly options: BatchSorterOptions;
   private readonly partitionOf: PartitionOf;
   private readonly finder: KeyFinder;
+  /** Not for numbers: the same number may stand there in other digits. */
+  private readonly scanner: LineScanner | undefined;
   private readonly recordsMax: number;
   private readonly starts: Uint32Array;
   private readonly keyEnds: Uint32Array;
+  private readonly counts: Uint32Array;
+  private readonly lineCounts = new LineCounts();
   private readonly entries: PrefixSorter;
   private readonly partitions: Uint16Array;
-  private readonly counts: Uint32Array;
+  /** Where each partition begins among the entries. */
+  private readonly partitionStarts: Uint32Array;
   private numbers: KeyTable | undefined;
   private arena: Buffer | undefined;
   /** Some of the arena. */
@@ -57,6 +63,8 @@ export class BatchSorter {
   /** Of the arena; up to here it has been sorted. */
   private sortedEnd = 0;
   private records = 0;
+  /** Whether lines that came several times stand there once. */
+  private isCounted = false;
   /** The next entry to give out, and its partition. */
   private given = 0;
   private partition = 0;
@@ -71,7 +79,9 @@ export class BatchSorter {
     this.keyEnds = new Uint32Array(this.recordsMax);
     this.entries = new PrefixSorter(this.recordsMax, options.rules.reverse);
     this.partitions = new Uint16Array(options.partitions > 1 ? this.recordsMax : 0);
-    this.counts = new Uint32Array(options.partitions + 1);
+    this.partitionStarts = new Uint32Array(options.partitions + 1);
+    this.counts = new Uint32Array(options.rules.numeric ? 0 : this.recordsMax);
+    if (!options.rules.numeric) this.scanner = new LineScanner(options.rules, this.recordsMax);
     if (options.rules.numeric) this.numbers = newNumericKeys(this.recordsMax, this.recordsMax * 12);
   }
 
@@ -83,6 +93,7 @@ export class BatchSorter {
     this.range.bytes = arena;
     this.arenaEnd = end;
     this.finder.begin(arena.subarray(0, end));
+    this.scanner?.begin(arena.subarray(0, end));
     this.sortedEnd = 0;
     this.records = 0;
     this.given = 0;
@@ -110,7 +121,7 @@ export class BatchSorter {
 
   /** Sorts as many of the lines that follow as the tables have room for. */
   private sortBatch(arena: Buffer): void {
-    this.records = this.scan(arena);
+    this.records = this.scanCounted(arena) ?? this.scan(arena);
     this.given = 0;
     this.partition = 0;
     const keys: KeyTable = this.numbers ?? {
@@ -118,13 +129,26 @@ export class BatchSorter {
       starts: this.starts,
       ends: this.keyEnds,
     };
-    const { counts } = this;
+    const { partitionStarts: starts } = this;
     if (this.options.partitions === 1) {
       for (let i = 0; i < this.records; i++) this.entries.setRecord(i, i);
-      counts[1] = this.records;
+      starts[1] = this.records;
     } else this.groupByPartition();
     for (let p = 0; p < this.options.partitions; p++)
-      if (counts[p + 1]! > counts[p]!) this.entries.sort(counts[p]!, counts[p + 1]!, keys);
+      if (starts[p + 1]! > starts[p]!) this.entries.sort(starts[p]!, starts[p + 1]!, keys);
+  }
+
+  /** Finds records, those that are the same once; undefined where there are hardly any. */
+  private scanCounted(arena: Buffer): number | undefined {
+    const { starts, keyEnds, counts, partitions, scanner } = this;
+    const found = scanner?.scan(this.sortedEnd, { starts, keyEnds, counts });
+    this.isCounted = found !== undefined;
+    if (found === undefined) return undefined;
+    this.sortedEnd = found.end;
+    if (this.options.partitions > 1)
+      for (let i = 0; i < found.records; i++)
+        partitions[i] = this.partitionOf(arena, starts[i]!, keyEnds[i]!);
+    return found.records;
   }
 
   /** Finds records, keys and partitions, and says how many. */
@@ -169,37 +193,53 @@ export class BatchSorter {
   }
 
   private groupByPartition(): void {
-    const { counts, partitions, records } = this;
-    counts.fill(0);
-    for (let i = 0; i < records; i++) counts[partitions[i]! + 1]!++;
-    for (let p = 1; p < counts.length; p++) counts[p]! += counts[p - 1]!;
-    const next = counts.slice();
+    const { partitionStarts, partitions, records } = this;
+    partitionStarts.fill(0);
+    for (let i = 0; i < records; i++) partitionStarts[partitions[i]! + 1]!++;
+    for (let p = 1; p < partitionStarts.length; p++) partitionStarts[p]! += partitionStarts[p - 1]!;
+    const next = partitionStarts.slice();
     for (let i = 0; i < records; i++) this.entries.setRecord(next[partitions[i]!]!++, i);
   }
 
   private nextBlock(): SortedBlock {
-    const { counts, starts, entries, range } = this;
-    while (counts[this.partition + 1]! <= this.given) this.partition++;
-    const last = counts[this.partition + 1]!;
+    const { partitionStarts, entries, range, isCounted } = this;
+    while (partitionStarts[this.partition + 1]! <= this.given) this.partition++;
+    const last = partitionStarts[this.partition + 1]!;
     const first = this.given;
     let bytes = 0;
     let end = first;
     for (; end < last; end++) {
       const record = entries.recordAt(end);
-      const length = starts[record + 1]! - starts[record]!;
+      const length = this.endOf(record) - this.starts[record]!;
       if (end > first && bytes + length > this.options.blockBytes) break;
       bytes += length;
     }
-    const block = Buffer.allocUnsafeSlow(bytes);
+    const lines = Buffer.allocUnsafeSlow(bytes);
+    const counts = this.lineCounts;
+    let records = 0;
+    let fullBytes = 0;
     let to = 0;
     for (let i = first; i < end; i++) {
       const record = entries.recordAt(i);
-      range.start = starts[record]!;
-      range.end = starts[record + 1]!;
-      to = copyRange(range, block, to);
+      range.start = this.starts[record]!;
+      range.end = this.endOf(record);
+      to = copyRange(range, lines, to);
+      const count = isCounted ? this.counts[record]! : 1;
+      if (isCounted) counts.add(count);
+      records += count;
+      fullBytes += count * (range.end - range.start);
     }
     this.given = end;
-    return { partition: this.partition, bytes: block, records: end - first };
+    const { partition } = this;
+    const block = counts.after(lines);
+    if (block !== lines) freeMemory(lines);
+    return { partition, bytes: block, linesEnd: bytes, records, fullBytes };
+  }
+
+  /** Where the line of a record ends, with its newline. */
+  private endOf(record: number): number {
+    if (!this.isCounted) return this.starts[record + 1]!;
+    return lineEnd(this.range.bytes, this.keyEnds[record]!) + 1;
   }
 }
 

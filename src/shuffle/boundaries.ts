@@ -12,8 +12,8 @@ export function boundariesOf(
 ): Uint8Array[] {
   const samples: { key: Uint8Array; sortKey: Uint8Array; bytes: number }[] = [];
   for (const { blocks } of indexes)
-    for (const { firstKey, plainBytes } of blocks)
-      samples.push({ key: firstKey, sortKey: sortKeyOf(firstKey, rules), bytes: plainBytes });
+    for (const { firstKey, fullBytes } of blocks)
+      samples.push({ key: firstKey, sortKey: sortKeyOf(firstKey, rules), bytes: fullBytes });
   samples.sort((a, b) => compareSortKeys(a.sortKey, b.sortKey, rules));
   const total = samples.reduce((sum, { bytes }) => sum + bytes, 0);
   const boundaries: Uint8Array[] = [];

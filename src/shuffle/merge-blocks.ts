@@ -1,40 +1,37 @@
 import { throwIfCancelled } from "../base/cancelled.ts";
 import type { KeyRules } from "./key-rules.ts";
-import type { Fed } from "./merger.ts";
+import type { LineBlock } from "./line-block.ts";
+import type { Fed, FedBlock } from "./merger.ts";
 import type { MergerPort, ShuffleCompute } from "./shuffle-compute.ts";
-
-/** Whole lines in order, in memory of their own. */
-export interface Slab {
-  readonly slab: Buffer;
-  readonly records: number;
-}
 
 export interface MergeBlocksOptions {
   readonly rules: KeyRules;
   readonly slabBytes: number;
+  /** Whether lines that come several times are to stand there once. */
+  readonly counted: boolean;
   readonly compute: ShuffleCompute;
 }
 
 /** Merges streams of blocks. While one slab is with the reader, the next is made, and blocks are read ahead. */
 export async function* mergeBlocks(
-  streams: readonly AsyncGenerator<Buffer, void, void>[],
-  { rules, slabBytes, compute }: MergeBlocksOptions,
+  streams: readonly AsyncGenerator<FedBlock, void, void>[],
+  { compute, ...options }: MergeBlocksOptions,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Slab, void, void> {
+): AsyncGenerator<LineBlock, void, void> {
   if (streams.length === 0) return;
-  const merger = await compute.openMerger({ rules, slabBytes, sources: streams.length });
+  const merger = await compute.openMerger({ ...options, sources: streams.length });
   const feeder = new Feeder(streams);
   let step = begun(merger, []);
   try {
     for (;;) {
-      const { slab, records, wants, stuckOn, done } = await step;
+      const { slab, wants, stuckOn, done } = await step;
       throwIfCancelled(signal);
       feeder.fetch(wants);
       if (!done) {
         if (stuckOn !== undefined) await feeder.until(stuckOn);
         step = begun(merger, feeder.take());
       }
-      if (slab.length > 0) yield { slab, records };
+      if (slab.records > 0) yield slab;
       if (done) return;
     }
   } finally {
@@ -53,12 +50,12 @@ function begun(merger: MergerPort, fed: readonly Fed[]): ReturnType<MergerPort["
 
 /** Fetches the next blocks of many streams. */
 class Feeder {
-  private readonly streams: readonly AsyncGenerator<Buffer, void, void>[];
+  private readonly streams: readonly AsyncGenerator<FedBlock, void, void>[];
   /** Asked for, and not handed over yet. */
   private readonly asked = new Map<number, Promise<void>>();
   private readonly ready: Fed[] = [];
 
-  constructor(streams: readonly AsyncGenerator<Buffer, void, void>[]) {
+  constructor(streams: readonly AsyncGenerator<FedBlock, void, void>[]) {
     this.streams = streams;
   }
 

@@ -3,7 +3,8 @@ import { throwIfCancelled } from "../base/cancelled.ts";
 import { CodedError } from "../base/errors.ts";
 import type { KeyRules } from "./key-rules.ts";
 import { blockBytesOf, checkMemory, memoryBytesDefault, mergeMemory } from "./memory-budget.ts";
-import { mergeBlocks, type Slab } from "./merge-blocks.ts";
+import type { LineBlock } from "./line-block.ts";
+import { mergeBlocks } from "./merge-blocks.ts";
 import { blocksOfRange, type KeyRange, readBlocks, readRunIndex } from "./read-run.ts";
 import { RunFolder, type ShuffleFs } from "./run-folder.ts";
 import type { RunIndex } from "./run-format.ts";
@@ -53,20 +54,29 @@ export async function* mergeRuns(
   try {
     const runs = await fewRuns(sources, options, folder, signal);
     const [only] = runs;
-    if (only !== undefined && runs.length === 1) yield* readOnly(only, options, signal);
-    else for await (const { slab } of mergeOpen(runs, options, signal)) yield slab;
+    if (only !== undefined && runs.length === 1 && isInFull(only))
+      yield* readOnly(only, options, signal);
+    else {
+      const inFull = { ...options, counted: false };
+      for await (const { bytes } of mergeOpen(runs, inFull, signal)) yield bytes;
+    }
   } finally {
     await folder.removeAll();
   }
 }
 
-/** The same, in a folder that somebody else cleans up. */
+/** Whether each line of a run comes once. */
+function isInFull({ index }: OpenRun): boolean {
+  return index.blocks.every(({ linesBytes, plainBytes }) => linesBytes === plainBytes);
+}
+
+/** The same, in a folder that somebody else cleans up; when `counted`, what comes several times stands there once. */
 export async function* mergeInFolder(
   sources: readonly RunSource[],
-  options: MergeOptions,
+  options: MergeOptions & { readonly counted: boolean },
   folder: RunFolder,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Slab, void, void> {
+): AsyncGenerator<LineBlock, void, void> {
   yield* mergeOpen(await fewRuns(sources, options, folder, signal), options, signal);
 }
 
@@ -84,7 +94,8 @@ async function fewRuns(
   while (runs.length > 2 && sum(runs, (run) => run.memoryBytes) > sourcesBytesMax) {
     const { first, end } = cheapestMerge(runs, sourcesBytesMax);
     const group = runs.slice(first, end);
-    const merged = await mergeToRun(mergeOpen(group, options, signal), options, folder);
+    const counted = { ...options, counted: true };
+    const merged = await mergeToRun(mergeOpen(group, counted, signal), options, folder);
     const source = fileRunSource(
       options.fs,
       merged.path,
@@ -100,15 +111,15 @@ async function fewRuns(
 
 async function* mergeOpen(
   runs: readonly OpenRun[],
-  options: MergeOptions,
+  options: MergeOptions & { readonly counted: boolean },
   signal: AbortSignal | undefined,
-): AsyncGenerator<Slab, void, void> {
-  const { rules, compute, range = {}, memoryBytesMax = memoryBytesDefault } = options;
+): AsyncGenerator<LineBlock, void, void> {
+  const { rules, counted, compute, range = {}, memoryBytesMax = memoryBytesDefault } = options;
   const codec = await compute.openCodec();
   try {
     const streams = runs.map((run) => readBlocks(run, range, codec, signal));
     const slabBytes = blockBytesOf(memoryBytesMax);
-    yield* mergeBlocks(streams, { rules, slabBytes, compute }, signal);
+    yield* mergeBlocks(streams, { rules, slabBytes, counted, compute }, signal);
   } finally {
     await codec.close();
   }
@@ -122,7 +133,7 @@ async function* readOnly(
 ): AsyncGenerator<Buffer, void, void> {
   const codec = await compute.openCodec();
   try {
-    yield* readBlocks(run, range, codec, signal);
+    for await (const { bytes } of readBlocks(run, range, codec, signal)) yield bytes;
   } finally {
     await codec.close();
   }
@@ -176,6 +187,10 @@ function openRun(source: RunSource, index: RunIndex, path?: string): OpenRun {
   return path === undefined ? { source, index, memoryBytes } : { source, index, memoryBytes, path };
 }
 
+function storedBytesOf({ index }: OpenRun): number {
+  return index.blocks.reduce((total, block) => total + block.plainBytes, 0);
+}
+
 function sum(runs: readonly OpenRun[], of: (run: OpenRun) => number): number {
   return runs.reduce((total, run) => total + of(run), 0);
 }
@@ -191,7 +206,7 @@ function cheapestMerge(
     let memory = sum(runs.slice(first, end), (run) => run.memoryBytes);
     while (end < runs.length && memory + runs[end]!.memoryBytes <= bytesMax)
       memory += runs[end++]!.memoryBytes;
-    const price = sum(runs.slice(first, end), (run) => run.index.plainBytes) / (end - first - 1);
+    const price = sum(runs.slice(first, end), (run) => storedBytesOf(run)) / (end - first - 1);
     if (price < best.price) best = { first, end, price };
   }
   return best;
@@ -199,7 +214,7 @@ function cheapestMerge(
 
 /** Writes what a merge gives to a new run. */
 export async function mergeToRun(
-  merged: AsyncIterable<Slab>,
+  merged: AsyncIterable<LineBlock>,
   { rules, compute }: Pick<MergeOptions, "rules" | "compute">,
   folder: RunFolder,
 ): Promise<Run> {

@@ -3,6 +3,7 @@ import { freeMemory } from "./own-memory.ts";
 import { type ByteRange, compareRanges, copyRange } from "./compare-bytes.ts";
 import { KeyFinder } from "./key-finder.ts";
 import type { KeyRules } from "./key-rules.ts";
+import { CountReader, type LineBlock, LineCounts, plainBlock } from "./line-block.ts";
 import { lineEnd } from "./lines.ts";
 import { encodeNumber, numberBytesMax } from "./numeric-key.ts";
 
@@ -11,18 +12,22 @@ export interface MergerOptions {
   readonly sources: number;
   /** What a slab holds at most, but for a single longer record. */
   readonly slabBytes: number;
+  /** Whether lines that come several times are to stand there once. */
+  readonly counted: boolean;
 }
 
-/** A block of a source, with its memory; undefined when the source has ended. */
+/** Lines of a source, with their memory. */
+export type FedBlock = Pick<LineBlock, "bytes" | "linesEnd">;
+
+/** A block of a source; undefined when the source has ended. */
 export interface Fed {
   readonly source: number;
-  readonly block: Buffer | undefined;
+  readonly block: FedBlock | undefined;
 }
 
 export interface Merged {
-  /** Whole lines in order, in memory of their own; empty when nothing can be said yet. */
-  readonly slab: Buffer;
-  readonly records: number;
+  /** Empty when nothing can be said yet. */
+  readonly slab: LineBlock;
   /** Sources that have room for another block. */
   readonly wants: readonly number[];
   /** Nothing can go on before this source gets its block, or its end. */
@@ -38,11 +43,15 @@ const prefixBytes = 8;
 /** One of the streams of lines that are merged, and the record it stands at. */
 interface Source {
   readonly finder: KeyFinder;
-  readonly waiting: Buffer[];
+  readonly waiting: FedBlock[];
   closed: boolean;
   /** Nothing is left. */
   ended: boolean;
+  /** Lines alone; the rest of its memory holds their counts. */
   block: Buffer | undefined;
+  readonly counts: CountReader;
+  /** How often the record is still to come. */
+  count: number;
   start: number;
   /** After the newline. */
   end: number;
@@ -59,6 +68,12 @@ interface Source {
 export class Merger {
   private readonly rules: KeyRules;
   private readonly slabBytes: number;
+  private readonly isCounted: boolean;
+  /** Whether some line came with a count. */
+  private sawCounts = false;
+  private readonly lineCounts = new LineCounts();
+  /** Goes on when a block has come: where slabs end must not depend on what came when. */
+  private begun = newSlab();
   private readonly sources: Source[];
   /** Below the winner: at each place who lost there (a tree of losers). */
   private readonly losers: Int32Array;
@@ -68,16 +83,19 @@ export class Merger {
   /** The winner's block is used up and the next has not come. */
   private isDry = false;
 
-  constructor({ rules, sources, slabBytes }: MergerOptions) {
+  constructor({ rules, sources, slabBytes, counted }: MergerOptions) {
     assert(sources > 0, "something to merge");
     this.rules = rules;
     this.slabBytes = slabBytes;
+    this.isCounted = counted;
     this.sources = Array.from({ length: sources }, () => ({
       finder: new KeyFinder(rules),
       waiting: [],
       closed: false,
       ended: false,
       block: undefined,
+      counts: new CountReader(),
+      count: 0,
       start: 0,
       end: 0,
       key: { bytes: Buffer.alloc(0), start: 0, end: 0 },
@@ -91,11 +109,15 @@ export class Merger {
   step(fed: readonly Fed[]): Merged {
     for (const { source: number, block } of fed) this.feed(this.sources[number]!, block);
     const stuckOn = this.settle();
-    if (stuckOn !== undefined) return this.answer(Buffer.alloc(0), 0, stuckOn);
-    return this.fill();
+    if (stuckOn !== undefined) return this.answer(nothing(), stuckOn);
+    if (!this.sawCounts) return this.answer(this.fill());
+    // Begun when no line had a count yet.
+    if (this.begun.filled > 0 && this.begun.last < 0) return this.answer(this.giveBegun());
+    this.begun.last = Math.max(0, this.begun.last);
+    return this.answer(this.isCounted ? this.fillCounted() : this.fillInFull());
   }
 
-  private feed(source: Source, block: Buffer | undefined): void {
+  private feed(source: Source, block: FedBlock | undefined): void {
     if (block === undefined) source.closed = true;
     else source.waiting.push(block);
     assert(source.waiting.length <= blocksHeldMax, "no more blocks than were asked for");
@@ -116,41 +138,129 @@ export class Merger {
     return undefined;
   }
 
-  private answer(slab: Buffer, records: number, stuckOn?: number): Merged {
+  private answer(slab: LineBlock, stuckOn?: number): Merged {
     const wants: number[] = [];
     for (const [number, { closed, waiting, block }] of this.sources.entries())
       if (!closed && waiting.length + (block === undefined ? 0 : 1) < blocksHeldMax)
         wants.push(number);
     const done = this.winner >= 0 && this.sources[this.winner]!.ended;
-    return { slab, records, wants, stuckOn, done };
+    return { slab, wants, stuckOn, done };
   }
 
-  private fill(): Merged {
-    let slab: Buffer | undefined;
-    let filled = 0;
-    let records = 0;
-    while (!this.isDry && !this.sources[this.winner]!.ended) {
+  /** While no line has come with a count. */
+  private fill(): LineBlock {
+    const { begun } = this;
+    while (!this.isDry && !this.sources[this.winner]!.ended && !this.sawCounts) {
       const source = this.sources[this.winner]!;
-      if (filled + source.end - source.start > this.slabBytes) {
-        if (filled === 0) return this.answer(this.takeLarge(source), 1);
-        break;
+      const room = this.slabBytes - begun.filled;
+      if (source.end - source.start > room) {
+        if (begun.filled === 0) return plainBlock(this.takeLarge(source), 1);
+        return this.giveBegun();
       }
-      slab ??= Buffer.allocUnsafeSlow(this.slabBytes);
+      const slab = (begun.slab ??= Buffer.allocUnsafeSlow(this.slabBytes));
       const block = source.block!;
       const { start } = source;
-      const room = this.slabBytes - filled;
       let end = start;
       let isUsedUp = false;
       // What wins again is copied together.
       do {
         end = source.end;
-        records++;
+        begun.records++;
         isUsedUp = end === block.length;
       } while (!isUsedUp && this.winsAgain(source) && source.end - start <= room);
-      filled = copyRange({ bytes: block, start, end }, slab, filled);
+      begun.filled = copyRange({ bytes: block, start, end }, slab, begun.filled);
+      begun.fullBytes = begun.filled;
       if (isUsedUp) this.leaveBlock(source);
     }
-    return this.answer(slab === undefined ? Buffer.alloc(0) : slab.subarray(0, filled), records);
+    return this.isDry ? nothing() : this.giveBegun();
+  }
+
+  /** What is in the slab that was begun: without counts, or with those of all its lines. */
+  private giveBegun(): LineBlock {
+    const { slab, filled, records, fullBytes } = this.begun;
+    this.begun = newSlab();
+    if (slab === undefined) return nothing();
+    const lines = slab.subarray(0, filled);
+    const bytes = this.lineCounts.after(lines);
+    if (bytes !== lines) freeMemory(slab);
+    return { bytes, linesEnd: filled, records, fullBytes };
+  }
+
+  /** Lines as often as they come. */
+  private fillInFull(): LineBlock {
+    const slab = Buffer.allocUnsafeSlow(this.slabBytes);
+    let filled = 0;
+    let records = 0;
+    while (!this.isDry && !this.sources[this.winner]!.ended) {
+      const source = this.sources[this.winner]!;
+      const lineBytes = source.end - source.start;
+      const copies = Math.min(source.count, Math.floor((slab.length - filled) / lineBytes));
+      if (copies === 0) {
+        if (filled > 0) break;
+        freeMemory(slab);
+        return plainBlock(this.takeCopy(source), 1);
+      }
+      filled = copyOften({ bytes: source.block!, start: source.start, end: source.end }, slab, {
+        at: filled,
+        copies,
+      });
+      records += copies;
+      source.count -= copies;
+      if (source.count > 0) break;
+      this.goOn(source);
+    }
+    return plainBlock(slab.subarray(0, filled), records);
+  }
+
+  /** Lines with their counts; the same line of several sources becomes one. */
+  private fillCounted(): LineBlock {
+    const { begun } = this;
+    const counts = this.lineCounts;
+    while (!this.isDry && !this.sources[this.winner]!.ended) {
+      const source = this.sources[this.winner]!;
+      const line: ByteRange = { bytes: source.block!, start: source.start, end: source.end };
+      const lineBytes = source.end - source.start;
+      const { filled, last } = begun;
+      if (filled + lineBytes > this.slabBytes && filled === 0) return this.takeCounted(source);
+      const slab = (begun.slab ??= Buffer.allocUnsafeSlow(this.slabBytes));
+      const before: ByteRange = { bytes: slab, start: last, end: filled };
+      const isAgain = filled - last === lineBytes && compareRanges(before, line, 0) === 0;
+      if (isAgain) counts.addToLast(source.count);
+      else {
+        if (filled + lineBytes > this.slabBytes) return this.giveBegun();
+        begun.last = filled;
+        begun.filled = copyRange(line, slab, filled);
+        counts.add(source.count);
+      }
+      begun.records += source.count;
+      begun.fullBytes += source.count * lineBytes;
+      this.goOn(source);
+    }
+    return this.isDry ? nothing() : this.giveBegun();
+  }
+
+  /** Goes on from a record that has been taken. */
+  private goOn(source: Source): void {
+    if (source.end === source.block!.length) this.leaveBlock(source);
+    else this.winsAgain(source);
+  }
+
+  /** One of the lines that do not fit any slab. */
+  private takeCopy(source: Source): Buffer {
+    if (source.count === 1) return this.takeLarge(source);
+    source.count--;
+    return Buffer.from(source.block!.subarray(source.start, source.end));
+  }
+
+  /** The same with its count. */
+  private takeCounted(source: Source): LineBlock {
+    const records = source.count;
+    const line = this.takeLarge(source);
+    const linesEnd = line.length;
+    this.lineCounts.add(records);
+    const bytes = this.lineCounts.after(line);
+    if (bytes !== line) freeMemory(line);
+    return { bytes, linesEnd, records, fullBytes: records * linesEnd };
   }
 
   /** A record that does not fit any slab. Such a block holds nothing else, and is given away as it is. */
@@ -177,12 +287,15 @@ export class Merger {
 
   /** False when it is not known yet what comes next. */
   private nextBlock(source: Source): boolean {
-    const block = source.waiting.shift();
-    if (block === undefined) {
+    const fed = source.waiting.shift();
+    if (fed === undefined) {
       source.ended = source.closed;
       return source.closed;
     }
+    const block = fed.bytes.subarray(0, fed.linesEnd);
     source.block = block;
+    source.counts.begin(fed);
+    if (fed.linesEnd < fed.bytes.length) this.sawCounts = true;
     source.finder.begin(block);
     source.end = 0;
     this.nextRecord(source);
@@ -214,6 +327,7 @@ export class Merger {
     const start = source.end;
     const end = lineEnd(block, start);
     const keyEnd = source.finder.keyEnd(start, end);
+    source.count = source.counts.next();
     source.start = start;
     source.end = end + 1;
     if (this.rules.numeric) {
@@ -266,6 +380,42 @@ export class Merger {
     if (order === 0) return number < other;
     return this.rules.reverse ? order > 0 : order < 0;
   }
+}
+
+/** A slab that is not full yet. */
+interface BegunSlab {
+  slab: Buffer | undefined;
+  filled: number;
+  /** Where its last line begins; below 0 while that is of no interest. */
+  last: number;
+  records: number;
+  fullBytes: number;
+}
+
+function newSlab(): BegunSlab {
+  return { slab: undefined, filled: 0, last: -1, records: 0, fullBytes: 0 };
+}
+
+/** Memory that is handed over is gone: a new one for each. */
+function nothing(): LineBlock {
+  return plainBlock(Buffer.alloc(0), 0);
+}
+
+/** Copies a range so often, and says where the last copy ends. */
+function copyOften(
+  range: ByteRange,
+  to: Buffer,
+  { at, copies }: { at: number; copies: number },
+): number {
+  let filled = copyRange(range, to, at);
+  const end = at + copies * (filled - at);
+  // What stands there already is copied together, twice as much each time.
+  while (filled < end) {
+    const next = Math.min(end, 2 * filled - at);
+    copyRange({ bytes: to, start: at, end: at + next - filled }, to, filled);
+    filled = next;
+  }
+  return filled;
 }
 
 /** Of keys that begin with the same bytes; zeros stand for those that a short key does not have. */

@@ -1,7 +1,9 @@
 import { freeMemory } from "./own-memory.ts";
 import { KiB } from "../base/size.ts";
 import { compareSortKeys, keyEndOf, type KeyRules, sortKeyOf } from "./key-rules.ts";
+import { CountReader, LineCounts } from "./line-block.ts";
 import { lineEnd } from "./lines.ts";
+import type { FedBlock } from "./merger.ts";
 import {
   type BlockInfo,
   damage,
@@ -94,7 +96,7 @@ export async function* readBlocks(
   range: KeyRange,
   codec: BlockCodec,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Buffer, void, void> {
+): AsyncGenerator<FedBlock, void, void> {
   const { first, end } = blocksOfRange(index, range);
   if (first === end) return;
   const last = index.blocks[end - 1]!;
@@ -109,8 +111,9 @@ export async function* readBlocks(
       // Not the key: it is a view of the whole index, which would go to the other thread with it.
       const as = { start: block.start, plainBytes, codec: storedBy, crc };
       const plain = await codec.decode(stored, as, source.name);
-      const trimmed = trim(plain, index.rules, range);
-      if (trimmed.length > 0) yield trimmed;
+      const whole = { bytes: plain, linesEnd: block.linesBytes };
+      const trimmed = trim(whole, index.rules, range);
+      if (trimmed.linesEnd > 0) yield trimmed;
     }
   } finally {
     await pieces.return?.();
@@ -118,7 +121,8 @@ export async function* readBlocks(
 }
 
 /** The lines of a block whose keys are in the range. */
-function trim(block: Buffer, rules: KeyRules, range: KeyRange): Buffer {
+function trim(whole: FedBlock, rules: KeyRules, range: KeyRange): FedBlock {
+  const block = whole.bytes.subarray(0, whole.linesEnd);
   let start = 0;
   let end = block.length;
   const order = (at: number, bound: Uint8Array): number => {
@@ -138,7 +142,20 @@ function trim(block: Buffer, rules: KeyRules, range: KeyRange): Buffer {
       while (order(end, to) < 0) end = lineEnd(block, end) + 1;
     }
   }
-  return start === 0 && end === block.length ? block : block.subarray(start, end);
+  if (start === 0 && end === block.length) return whole;
+  return partOf(whole, start, end);
+}
+
+/** Whole lines of a block. */
+function partOf(whole: FedBlock, start: number, end: number): FedBlock {
+  const lines = whole.bytes.subarray(start, end);
+  if (whole.linesEnd === whole.bytes.length) return { bytes: lines, linesEnd: lines.length };
+  const all = new CountReader();
+  all.begin(whole);
+  for (let at = 0; at < start; at = lineEnd(whole.bytes, at) + 1) all.next();
+  const counts = new LineCounts();
+  for (let at = start; at < end; at = lineEnd(whole.bytes, at) + 1) counts.add(all.next());
+  return { bytes: counts.after(lines), linesEnd: lines.length };
 }
 
 /** Exact numbers of bytes out of pieces of any size. */

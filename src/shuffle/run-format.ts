@@ -4,8 +4,8 @@ import type { KeyRules } from "./key-rules.ts";
 
 // The only code that reads and writes the bytes of a run: docs/formats/shuffle-run.md.
 
-export const runMagic = Buffer.from("MAMRUNS\x01", "latin1");
-const trailerMagic = Buffer.from("MAMRUNT\x01", "latin1");
+export const runMagic = Buffer.from("MAMRUNS\x02", "latin1");
+const trailerMagic = Buffer.from("MAMRUNT\x02", "latin1");
 /** Footer bytes, checksum, magic. */
 export const trailerBytes = 4 + 4 + trailerMagic.length;
 
@@ -22,7 +22,7 @@ const reverseFlag = 2;
 export interface StoredAs {
   /** Where its bytes begin in the run. */
   readonly start: number;
-  /** Of its lines. */
+  /** Of what is stored, its lines and their counts. */
   readonly plainBytes: number;
   readonly codec: number;
   /** CRC-32 of the stored bytes. */
@@ -32,7 +32,12 @@ export interface StoredAs {
 /** A block as the index of its run describes it. */
 export interface BlockInfo extends StoredAs {
   readonly storedBytes: number;
+  /** Of its lines, without their counts. */
+  readonly linesBytes: number;
+  /** Each as often as it comes. */
   readonly records: number;
+  /** Of its lines, each as often as it comes. */
+  readonly fullBytes: number;
   /** The key of its first record, or the first 256 bytes of it. */
   readonly firstKey: Buffer;
   readonly keyIsCut: boolean;
@@ -43,11 +48,11 @@ export interface RunIndex {
   readonly rules: KeyRules;
   readonly blocks: readonly BlockInfo[];
   readonly records: number;
-  /** Of all lines. */
-  readonly plainBytes: number;
+  /** Of all lines, each as often as it comes. */
+  readonly fullBytes: number;
 }
 
-const fixedEntryBytes = 4 + 4 + 4 + 4 + 1 + 1 + 2;
+const fixedEntryBytes = 4 + 4 + 4 + 8 + 8 + 4 + 1 + 1 + 2;
 
 /** Footer and trailer. */
 export function encodeFooter(rules: KeyRules, blocks: readonly BlockInfo[]): Buffer {
@@ -62,11 +67,13 @@ export function encodeFooter(rules: KeyRules, blocks: readonly BlockInfo[]): Buf
     const entry = Buffer.alloc(fixedEntryBytes);
     entry.writeUInt32LE(block.storedBytes, 0);
     entry.writeUInt32LE(block.plainBytes, 4);
-    entry.writeUInt32LE(block.records, 8);
-    entry.writeUInt32LE(block.crc, 12);
-    entry[16] = block.codec;
-    entry[17] = block.keyIsCut ? 1 : 0;
-    entry.writeUInt16LE(block.firstKey.length, 18);
+    entry.writeUInt32LE(block.linesBytes, 8);
+    entry.writeBigUInt64LE(BigInt(block.records), 12);
+    entry.writeBigUInt64LE(BigInt(block.fullBytes), 20);
+    entry.writeUInt32LE(block.crc, 28);
+    entry[32] = block.codec;
+    entry[33] = block.keyIsCut ? 1 : 0;
+    entry.writeUInt16LE(block.firstKey.length, 34);
     parts.push(entry, block.firstKey);
   }
   const footer = Buffer.concat(parts);
@@ -129,7 +136,7 @@ export function decodeFooter(tail: Buffer, runBytes: number, name: string): RunI
     rules,
     blocks,
     records: blocks.reduce((sum, block) => sum + block.records, 0),
-    plainBytes: blocks.reduce((sum, block) => sum + block.plainBytes, 0),
+    fullBytes: blocks.reduce((sum, block) => sum + block.fullBytes, 0),
   };
 }
 
@@ -139,11 +146,13 @@ function decodeBlock(footer: Buffer, at: number, start: number): BlockInfo {
     start,
     storedBytes: footer.readUInt32LE(at),
     plainBytes: footer.readUInt32LE(at + 4),
-    records: footer.readUInt32LE(at + 8),
-    crc: footer.readUInt32LE(at + 12),
-    codec: footer[at + 16]!,
-    keyIsCut: footer[at + 17] === 1,
-    firstKey: footer.subarray(keyStart, keyStart + footer.readUInt16LE(at + 18)),
+    linesBytes: footer.readUInt32LE(at + 8),
+    records: Number(footer.readBigUInt64LE(at + 12)),
+    fullBytes: Number(footer.readBigUInt64LE(at + 20)),
+    crc: footer.readUInt32LE(at + 28),
+    codec: footer[at + 32]!,
+    keyIsCut: footer[at + 33] === 1,
+    firstKey: footer.subarray(keyStart, keyStart + footer.readUInt16LE(at + 34)),
   };
 }
 

@@ -1,6 +1,6 @@
-import type { Slab } from "./merge-blocks.ts";
 import { freeMemory } from "./own-memory.ts";
 import type { StoredBlock } from "./block-codec.ts";
+import type { LineBlock } from "./line-block.ts";
 import { keyOf, type KeyRules } from "./key-rules.ts";
 import { type BlockInfo, encodeFooter, firstKeyBytesMax, runMagic } from "./run-format.ts";
 import type { RunFile, RunFolder } from "./run-folder.ts";
@@ -12,8 +12,8 @@ export interface Run {
   /** Of the file. */
   readonly bytes: number;
   readonly records: number;
-  /** Of its lines. */
-  readonly plainBytes: number;
+  /** Of its lines, each as often as it comes. */
+  readonly fullBytes: number;
 }
 
 /** So many blocks are compressed while another one is written. */
@@ -21,7 +21,9 @@ const compressingMax = 2;
 
 interface Compressing {
   readonly plainBytes: number;
+  readonly linesBytes: number;
   readonly records: number;
+  readonly fullBytes: number;
   readonly firstKey: Buffer;
   readonly keyIsCut: boolean;
   readonly stored: Promise<StoredBlock>;
@@ -41,8 +43,8 @@ class RunWriter {
     this.codec = codec;
   }
 
-  /** Takes whole lines, and their memory. */
-  async append(plain: Buffer, records: number): Promise<void> {
+  /** Takes lines, and their memory. */
+  async append({ bytes: plain, linesEnd, records, fullBytes }: LineBlock): Promise<void> {
     const key = keyOf(plain.subarray(0, plain.indexOf("\n") + 1), this.rules);
     const firstKey = Buffer.from(key.subarray(0, firstKeyBytesMax));
     const keyIsCut = key.length > firstKeyBytesMax;
@@ -50,7 +52,8 @@ class RunWriter {
     const stored = this.codec.encode(plain);
     // Awaited later; until then nobody would hear of a failure.
     stored.catch(() => undefined);
-    this.compressing.push({ plainBytes, records, firstKey, keyIsCut, stored });
+    const described = { plainBytes, linesBytes: linesEnd, records, fullBytes, firstKey, keyIsCut };
+    this.compressing.push({ ...described, stored });
     while (this.compressing.length > compressingMax) await this.writeFirst();
   }
 
@@ -64,7 +67,7 @@ class RunWriter {
       path: this.file.path,
       bytes: this.file.bytes,
       records: this.blocks.reduce((sum, block) => sum + block.records, 0),
-      plainBytes: this.blocks.reduce((sum, block) => sum + block.plainBytes, 0),
+      fullBytes: this.blocks.reduce((sum, block) => sum + block.fullBytes, 0),
     };
   }
 
@@ -86,16 +89,16 @@ class RunWriter {
   }
 }
 
-/** Writes slabs that come in order to a new run. */
+/** Writes blocks that come in order to a new run. */
 export async function writeRun(
-  slabs: AsyncIterable<Slab>,
+  blocks: AsyncIterable<LineBlock>,
   rules: KeyRules,
   folder: RunFolder,
   codec: BlockCodec,
 ): Promise<Run> {
   const writer = new RunWriter(await folder.create(), rules, codec);
   try {
-    for await (const { slab, records } of slabs) await writer.append(slab, records);
+    for await (const block of blocks) await writer.append(block);
     return await writer.finish();
   } catch (error) {
     await writer.abandon();

@@ -63,7 +63,7 @@ function run(owner: number, call: ThreadCall): ThreadValue {
     case "step": {
       const fed = call.fed.map(({ source, block }) => ({
         source,
-        block: block && asBuffer(block),
+        block: block && { ...block, bytes: asBuffer(block.bytes) },
       }));
       return present(mergers.get(owner), "the merger").step(fed);
     }
@@ -82,7 +82,7 @@ function buffersOf(value: ThreadValue): Uint8Array[] {
   if (value === undefined) return [];
   if (Buffer.isBuffer(value)) return [value];
   if ("crc" in value) return [value.bytes];
-  if ("slab" in value) return [value.slab];
+  if ("slab" in value) return [value.slab.bytes];
   const blocks = value.blocks.map(({ bytes }) => bytes);
   return value.arena === undefined ? blocks : [...blocks, value.arena];
 }

@@ -65,10 +65,10 @@ export function openThreadShuffleCompute(options: { threads?: number } = {}): Sh
       await thread.call(owner, { kind: "openMerger", options: merger }, []);
       return {
         async step(fed) {
-          const blocks = fed.flatMap(({ block }) => block ?? []);
+          const blocks = fed.flatMap(({ block }) => block?.bytes ?? []);
           const { value } = await thread.call(owner, { kind: "step", fed }, blocks);
           const merged = value as Merged;
-          return { ...merged, slab: asBuffer(merged.slab) };
+          return { ...merged, slab: { ...merged.slab, bytes: asBuffer(merged.slab.bytes) } };
         },
         close: () => codecAt(thread, owner).close(),
       };

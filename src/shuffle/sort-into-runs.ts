@@ -7,7 +7,8 @@ import {
   memoryBytesMin,
   sortMemory,
 } from "./memory-budget.ts";
-import type { Slab } from "./merge-blocks.ts";
+import type { LineBlock } from "./line-block.ts";
+import { mergeBlocks } from "./merge-blocks.ts";
 import { mergeInFolder, mergeToRun } from "./merge-runs.ts";
 import { type Partitioner, partitionOf } from "./partitioners.ts";
 import { RunFolder, type ShuffleFs } from "./run-folder.ts";
@@ -157,6 +158,13 @@ async function spillInput(
   const own = partOf(setting.memoryBytesMax, combine === undefined ? 1 : 2);
   const { arenaBytes, tableBytes, blockBytes } = sortMemory(own, count);
   const sorters: SorterPort[] = [];
+  /** What a combiner reads. */
+  const inFull = (part: SortedPart): AsyncIterable<LineBlock> =>
+    mergeBlocks(
+      [blocksOf(part)],
+      { rules, slabBytes: blockBytes, counted: false, compute },
+      signal,
+    );
   const open = { rules, partitions, partitioner, tableBytesMax: tableBytes, blockBytes };
   try {
     for (let i = 0; i < count; i++) sorters.push(await compute.openSorter(open));
@@ -170,8 +178,8 @@ async function spillInput(
         async store(part, partition, place, codec) {
           const run =
             combine === undefined
-              ? await writeRun(slabsOf(part), rules, setting.folder, codec)
-              : await combineIntoRun(slabsOf(part), partition, { ...setting, combine }, signal);
+              ? await writeRun(part, rules, setting.folder, codec)
+              : await combineIntoRun(inFull(part), partition, { ...setting, combine }, signal);
           if (run === undefined) return;
           const spills = spilled.get(partition) ?? [];
           spilled.set(partition, spills);
@@ -185,19 +193,19 @@ async function spillInput(
   }
 }
 
-async function* slabsOf(part: SortedPart): AsyncGenerator<Slab, void, void> {
-  for await (const { bytes, records } of part) yield { slab: bytes, records };
+async function* blocksOf(part: SortedPart): AsyncGenerator<LineBlock, void, void> {
+  yield* part;
 }
 
 /** Sorts what a combiner prints; undefined when that is nothing. */
 async function combineIntoRun(
-  slabs: AsyncIterable<Slab>,
+  blocks: AsyncIterable<LineBlock>,
   partition: number,
   setting: Setting & { readonly combine: Combine },
   signal: AbortSignal | undefined,
 ): Promise<Run | undefined> {
   const lines = async function* (): AsyncGenerator<Uint8Array, void, void> {
-    for await (const { slab } of slabs) yield slab;
+    for await (const { bytes } of blocks) yield bytes;
   };
   const nested: Setting = {
     ...setting,
@@ -223,7 +231,7 @@ async function mergeSpills(
   const own = partOf(memoryBytesMax, combine === undefined ? 1 : 2);
   const merged = mergeInFolder(
     sources,
-    { rules, fs, directory, compute, memoryBytesMax: own },
+    { rules, fs, directory, compute, memoryBytesMax: own, counted: combine === undefined },
     folder,
     signal,
   );

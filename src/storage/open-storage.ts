@@ -21,7 +21,7 @@ import { writeJournal } from "./journal/write-journal.ts";
 import { ExtractWriter } from "./extract/extract-writer.ts";
 import { RestoreIngest } from "./extract/restore-ingest.ts";
 import { IngestBudget } from "./ingest-budget.ts";
-import type { Ingest } from "./ingest.ts";
+import type { Ingest, PackClass } from "./ingest.ts";
 import { NodeCache } from "./node-cache.ts";
 import { openIngest } from "./open-ingest.ts";
 import { storeParts, type PartsOptions, type StoredPart } from "./ingest-parts.ts";
@@ -137,11 +137,7 @@ export function openStorage(deps: StorageDeps): Storage {
   const session = new Session(deps.session, deps);
   const chunks = new SessionChunks(() => session.epoch);
   const index = new ChunkIndex({ ...deps, chunks });
-  const writerDeps = { ...deps, chunks, session };
-  const writers = {
-    data: new PackWriter("data", writerDeps),
-    node: new PackWriter("node", writerDeps),
-  };
+  const writers = writersWith({ ...deps, chunks, session });
   const reader = new PackReader({ ...deps, index });
   const nodes = new NodeCache();
   const closing = new AbortController();
@@ -205,6 +201,12 @@ export function openStorage(deps: StorageDeps): Storage {
       await session.end();
     },
   };
+}
+
+function writersWith(
+  deps: ConstructorParameters<typeof PackWriter>[1],
+): Readonly<Record<PackClass, PackWriter>> {
+  return { data: new PackWriter("data", deps), node: new PackWriter("node", deps) };
 }
 
 function bulkWith(

@@ -277,7 +277,9 @@ describe("mapreduce", () => {
     await daemon.ok(["flush-commit", "many/master/0"]);
     await put(["f3"], "other");
     await daemon.ok(["flush-commit", "many/master/1"]);
-    const { stages } = await lastRun();
+    const { stages, id } = await lastRun();
+    assert.ok(stages[0]!.keptBytes > 0);
+    assert.match(await daemon.ok(["inspect-run", id]), /^Kept for later runs: \S+ \S+$/m);
     assert.deepEqual(
       stages.map(({ name, tasks, tasksDone, tasksSkipped }) => [
         name,

@@ -23,6 +23,9 @@ const runStage = z
     inputBytes: count.describe("What its commands were given."),
     outputBytes: count.describe("What became of what they printed, as it is stored."),
     outputRecords: count.describe("Of a map stage whose output is sorted."),
+    keptBytes: count.describe(
+      "Of what they printed, or an earlier run's mappers, so much is there: for reducers, and for later runs.",
+    ),
   })
   .meta({ id: "RunStage" });
 
@@ -37,6 +40,7 @@ const exampleStage = {
   inputBytes: 2_996_951,
   outputBytes: 412_003,
   outputRecords: 520_331,
+  keptBytes: 412_003,
 };
 
 /** A run, as it is answered. */

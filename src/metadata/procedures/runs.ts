@@ -95,6 +95,21 @@ async function countedIn(
     first,
     first + tasks,
   );
+  const kept = await tx.get<{ bytes: number | null }>(
+    `SELECT SUM(bytes) AS bytes FROM attempts WHERE job_id = ? AND task >= ? AND task < ? AND state = 'success'
+     AND (entries IS NOT NULL OR root IS NOT NULL)`,
+    jobId,
+    first,
+    first + tasks,
+  );
+  const keptElsewhere = await tx.get<{ bytes: number | null }>(
+    `SELECT SUM(a.bytes) AS bytes FROM reused_tasks r JOIN attempts a ON a.job_id = r.from_job AND a.task >= r.from_task
+     AND a.task < r.from_task + r.span AND a.state = 'success' WHERE r.job_id = ? AND r.task >= ? AND r.task < ?
+     AND (a.entries IS NOT NULL OR a.root IS NOT NULL)`,
+    jobId,
+    first,
+    first + tasks,
+  );
   const tasksSkipped = Number(taken?.span ?? 0);
   const all = rows.map(({ facts }) => JSON.parse(facts) as TaskFacts);
   for (const facts of all) addCounters(counters, facts.counters ?? {});
@@ -110,6 +125,7 @@ async function countedIn(
     inputBytes: sum(({ inputBytes }) => inputBytes),
     outputBytes: sum(({ outputBytes }) => outputBytes),
     outputRecords: sum(({ outputRecords }) => outputRecords),
+    keptBytes: Number(kept?.bytes ?? 0) + Number(keptElsewhere?.bytes ?? 0),
   };
 }
 

@@ -9,12 +9,14 @@ const pachd = fileURLToPath(new URL("../../../bin/pachd", import.meta.url));
 export class TestWorker {
   readonly root: string;
   readonly args: readonly string[];
+  readonly program: string;
   /** As list-worker shows it; another one after each start. */
   name = "";
   log = "";
   private process: ChildProcess | undefined;
 
-  constructor(root: string, args: readonly string[]) {
+  constructor(root: string, args: readonly string[], program = pachd) {
+    this.program = program;
     this.root = root;
     this.args = args;
   }
@@ -25,7 +27,7 @@ export class TestWorker {
 
   /** Starts it and waits until it takes tasks. */
   async start(): Promise<void> {
-    const child = spawn(pachd, ["worker", "--root", this.root, ...this.args], {
+    const child = spawn(this.program, ["worker", "--root", this.root, ...this.args], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.process = child;
