@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { openClient } from "../src/client/index.ts";
 import { TestDaemon } from "../test/e2e/testing/daemon.ts";
 import type { Bed, Bench, Row } from "./bench.ts";
+import { backupTools } from "./backup-tools.ts";
 import { besideAPut } from "./beside-a-put.ts";
 import { cliStart } from "./cli-start.ts";
 import { commits } from "./commits.ts";
@@ -46,6 +47,7 @@ const benches: Readonly<Record<string, Bench>> = {
   mount,
   "web-server-map": webServerMap,
   "each-tasks": eachTasks,
+  "backup-tools": backupTools,
   "beside-a-put": besideAPut,
   "cli-start": cliStart,
   memory,

@@ -70,6 +70,7 @@ async function openParts(
     session,
     slots: runner.slots,
     stages,
+    openBucket,
     ...labels,
     ...imagesOf(runner),
   };
