@@ -142,17 +142,19 @@ const library: Door = async (shell, question) => {
 
 /** Each way to ask, and what of; all of everything when texts are given. */
 const folder = process.env["MAMMOTH_TEST_TEXTS"];
+const isLong = folder !== undefined;
 const every: readonly Question[] = ["count", "index"];
-const some: readonly Question[] = folder === undefined ? ["count"] : every;
+const count: readonly Question[] = isLong ? every : ["count"];
+const index: readonly Question[] = isLong ? every : ["index"];
 const doors: readonly (readonly [name: string, door: Door, asked: readonly Question[]])[] = [
-  ["streaming into 1 partition", streaming(1, false), every],
-  ["streaming into 4 partitions", streaming(4, false), some],
-  ["streaming into 7 partitions", streaming(7, false), every],
-  ["streaming into 1 partition, combined", streaming(1, true), some],
-  ["streaming into 4 partitions, combined", streaming(4, true), every],
-  ["streaming into 7 partitions, combined", streaming(7, true), some],
-  ["web server", webServer, every],
-  ["library, 4 partitions", library, every],
+  ["streaming into 1 partition", streaming(1, false), index],
+  ["streaming into 4 partitions", streaming(4, false), count],
+  ["streaming into 7 partitions", streaming(7, false), isLong ? every : []],
+  ["streaming into 1 partition, combined", streaming(1, true), count],
+  ["streaming into 4 partitions, combined", streaming(4, true), isLong ? every : []],
+  ["streaming into 7 partitions, combined", streaming(7, true), index],
+  ["web server", webServer, count],
+  ["library, 4 partitions", library, index],
 ];
 
 /** Words of all lengths, among bytes that are none. */
@@ -188,7 +190,7 @@ test(
       answers.set(question, await shell.prints(line));
     }
     await shell.type("curl -XPOST pfs/commit");
-    for (const [name, door, asked] of doors)
+    for (const [name, door, asked] of doors.filter(([, , { length }]) => length > 0))
       await t.test(name, async () => {
         for (const question of asked)
           assert.equal(

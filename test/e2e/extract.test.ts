@@ -14,7 +14,7 @@ import { openTestDaemon, testFolder, type TestDaemon } from "./testing/daemon.ts
 import { seededBytes } from "./testing/seeded-bytes.ts";
 
 /** How often a restore is killed: more by hand. */
-const kills = Number(process.env["MAMMOTH_RESTORE_KILLS"] ?? 3);
+const kills = Number(process.env["MAMMOTH_RESTORE_KILLS"] ?? 2);
 
 const spec = {
   pipeline: { name: "count" },

@@ -27,9 +27,9 @@ interface Case {
   readonly answer: string;
 }
 
-const values = isLarge ? 10_000_000 : 200_000;
-const keys = isLarge ? 1_000_000 : 50_000;
-const lineBytes = isLarge ? 200 * MiB : 12 * MiB;
+const values = isLarge ? 10_000_000 : 100_000;
+const keys = isLarge ? 1_000_000 : 20_000;
+const lineBytes = isLarge ? 200 * MiB : 6 * MiB;
 const lines = isLarge ? 1_500_000 : 200_000;
 const add = `awk -F '\\t' '$1 != k { if (NR > 1) print k "\\t" n; k = $1; n = 0 } { n++ } END { if (NR > 0) print k "\\t" n }'`;
 

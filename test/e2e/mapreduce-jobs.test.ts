@@ -170,15 +170,14 @@ describe("create-mapreduce", () => {
     );
   };
 
-  for (const language of ["python", "typescript"] as const)
-    test(`counts words in ${language} into 1, 4 and 7 partitions, with and without combining`, async () => {
-      const names = await create(
-        counting(language),
-        counting(language, { partitions: 4 }),
-        counting(language, { partitions: 7, combine: true }),
-      );
+  for (const [language, ways] of [
+    ["python", [{ partitions: 1 }, { partitions: 7, combine: true }]],
+    ["typescript", [{ partitions: 4 }]],
+  ] as const)
+    test(`counts words in ${language}, into ${ways.length} numbers of partitions`, async () => {
+      const names = await create(...ways.map((way) => counting(language, way)));
       assert.match(names[0] ?? "", /^test-[a-z0-9]{5}$/);
-      for (const [i, partitions] of [1, 4, 7].entries()) await assertCounted(names[i]!, partitions);
+      for (const [i, { partitions }] of ways.entries()) await assertCounted(names[i]!, partitions);
       const { maps = {}, run: id = "" } = await ended(names[0]!);
       assert.deepEqual(
         Object.values(maps).map(({ status }) => status),
