@@ -103,6 +103,19 @@ describe("renameFile()", () => {
     assert.deepEqual(await pfs.files(r(id)), expected);
   });
 
+  it("moves a directory into the place of the one it is in, whatever the names below it", async (t) => {
+    const pfs = openTestPfs(t);
+    await pfs.repo("r");
+    const id = await pfs.start("r");
+    await pfs.put(r(id), "a/b/b/x", "1");
+    await pfs.put(r(id), "a/b/c", "2");
+    await rename(pfs, id, { from: "a/b", to: "a" });
+    const expected = { a: null, "a/b": null, "a/b/x": "1", "a/c": "2" };
+    assert.deepEqual(await pfs.files(r(id)), expected);
+    await pfs.finish(r(id));
+    assert.deepEqual(await pfs.files(r(id)), expected);
+  });
+
   it("is carried out once when a request is sent twice, and not in a finished commit", async (t) => {
     const pfs = openTestPfs(t);
     await pfs.repo("r");

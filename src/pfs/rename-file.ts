@@ -52,6 +52,8 @@ export async function renameFile(
     const run = new RunBuilder(deps.storage, ingest, (entries) =>
       refuseTypeConflicts(deps.openRoots, detail, entries),
     );
+    // First: what is moved may get a name below the old one.
+    run.fill(run.place(), clearedEntry(from, stamp));
     for await (const { path, entry } of withBelow(view, file)) {
       input.signal.throwIfAborted();
       run.fill(run.place(), {
@@ -65,7 +67,6 @@ export async function renameFile(
       });
       if (run.isPartFull) await run.endPart();
     }
-    run.fill(run.place(), clearedEntry(from, stamp));
     const staged = await run.end();
     const sealed = await ingest.seal();
     const { seq } = await deps.metadata.call("stageRun", {
