@@ -82,3 +82,16 @@ test("read() gives the bytes from an offset on", async (t) => {
     for await (const _ of files.read(at("none"), { offset: 0, bytesMax: 1 }));
   }, /Cannot read .*none: there is no such file/);
 });
+
+for (const [what, make] of [
+  ["a pipe", (path: string) => void execFileSync("mkfifo", [path])],
+  ["a device", (path: string) => symlinkSync("/dev/zero", path)],
+] as const)
+  test(`read() reads no file that is ${what}`, { timeout: 10_000 }, async (t) => {
+    const { files, at } = opened(t);
+    make(at("bad"));
+    const read = files.read(at("bad"), { offset: 0, bytesMax: 1 });
+    await assert.rejects(read[Symbol.asyncIterator]().next(), (error) =>
+      String(error).includes(`Cannot read ${at("bad")}: `),
+    );
+  });

@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
@@ -36,8 +37,12 @@ async function* readRange(
   { offset, bytesMax }: { readonly offset: number; readonly bytesMax: number },
 ): AsyncGenerator<Uint8Array, void, void> {
   try {
-    const file = await open(path, "r");
+    // As small ones are: a pipe would keep a thread of all who read files waiting for its writer.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
+      const stat = await file.stat();
+      if (stat.isDirectory()) throw Object.assign(new Error("a directory"), { code: "EISDIR" });
+      if (!stat.isFile()) throw Object.assign(new Error("no file"), { code: "EINVAL" });
       // Two, so that one is read while the other is taken.
       const pieces = [Buffer.allocUnsafeSlow(MiB), Buffer.allocUnsafeSlow(MiB)];
       let at = offset;

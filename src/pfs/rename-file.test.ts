@@ -103,6 +103,45 @@ describe("renameFile()", () => {
     assert.deepEqual(await pfs.files(r(id)), expected);
   });
 
+  it("moves a directory into the place of the one it is in, whatever the names below it", async (t) => {
+    const pfs = openTestPfs(t);
+    await pfs.repo("r");
+    const id = await pfs.start("r");
+    await pfs.put(r(id), "a/b/b/x", "1");
+    await pfs.put(r(id), "a/b/c", "2");
+    await rename(pfs, id, { from: "a/b", to: "a" });
+    const expected = { a: null, "a/b": null, "a/b/x": "1", "a/c": "2" };
+    assert.deepEqual(await pfs.files(r(id)), expected);
+    await pfs.finish(r(id));
+    assert.deepEqual(await pfs.files(r(id)), expected);
+  });
+
+  it("loses nothing that others write to the old name, or beside it, meanwhile", async (t) => {
+    const pfs = openTestPfs(t);
+    await pfs.repo("r");
+    const id = await pfs.start("r");
+    await pfs.put(r(id), "a/x", "1");
+    const late = [
+      ["other", "2"],
+      ["a/x", "3"],
+      ["a/y", "4"],
+    ] as const;
+    let staged = 0;
+    const call: typeof pfs.deps.metadata.call = async (name, input) => {
+      const write = name === "stageRun" ? late[staged++] : undefined;
+      if (write !== undefined) await pfs.put(r(id), write[0], write[1]);
+      return await pfs.deps.metadata.call(name, input);
+    };
+    const close = (): Promise<void> => Promise.resolve();
+    const deps = { ...pfs.deps, metadata: { call, close } };
+    const names = { from: "a", to: "b" };
+    await renameFile(deps, localPrincipal, { commit: r(id), ...names, signal: never });
+    const expected = { b: null, "b/x": "13", "b/y": "4", other: "2" };
+    assert.deepEqual(await pfs.files(r(id)), expected);
+    await pfs.finish(r(id));
+    assert.deepEqual(await pfs.files(r(id)), expected);
+  });
+
   it("is carried out once when a request is sent twice, and not in a finished commit", async (t) => {
     const pfs = openTestPfs(t);
     await pfs.repo("r");

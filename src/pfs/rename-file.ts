@@ -1,17 +1,37 @@
-import { CodedError } from "../base/errors.ts";
+import { CodedError, isCoded } from "../base/errors.ts";
+import type { CommitDetail, NewRun, Sealed } from "../metadata/index.ts";
 import { requireOpen, type CommitName } from "../model/commit.ts";
 import { keyOfPath, parseEntryPath } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
-import { buildList, piecesOf, type Content, type Ingest, type Piece } from "../storage/index.ts";
+import {
+  buildList,
+  isBelow,
+  piecesOf,
+  type Content,
+  type Ingest,
+  type Piece,
+} from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
 import { clearedEntry } from "./delete-file.ts";
 import { refuseTypeConflicts } from "./file-conflicts.ts";
 import { fileNotFound } from "./files.ts";
 import { ingesting } from "./ingest-files.ts";
+import { runEntries } from "./open-roots.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import { answerOf } from "./put-files.ts";
 import { RunBuilder } from "./run-builder.ts";
 import { openNamedView, type View, type ViewEntry } from "./view.ts";
+
+/** So often it is begun anew because others write to the old name. */
+const triesMax = 10;
+
+interface StagedWrite {
+  readonly uid: string;
+  readonly run: NewRun;
+  readonly sealed: Sealed;
+  readonly answer: string;
+  readonly key?: string;
+}
 
 export interface RenameInput {
   readonly commit: CommitName;
@@ -43,15 +63,28 @@ export async function renameFile(
       "invalid_argument",
       `Cannot rename /${from} to /${to}: it would be in itself. Choose another name`,
     );
+  for (let tries = 0; tries < triesMax; tries++)
+    if (await tryRename(deps, { ...input, from, to })) return;
+  throw new CodedError(
+    "aborted",
+    `Cannot rename /${from} of ${commit.repo}/${commit.id}: others write to it all the while. Repeat it when they do not`,
+  );
+}
+
+/** False when the old name was written to meanwhile: what came would be gone with it. */
+async function tryRename(deps: PfsDeps, input: RenameInput): Promise<boolean> {
+  const { commit, from, to, key } = input;
   const { view, detail } = await openNamedView(deps, commit, {});
   requireOpen(detail.info);
   const file = await view.find(from);
   if (file === undefined) throw fileNotFound(commit, from);
   const stamp = { uid: detail.info.uid, modifiedMicros: deps.clock.nowMicros() };
-  await ingesting(deps.storage, async (ingest) => {
+  const isDone = await ingesting(deps.storage, async (ingest) => {
     const run = new RunBuilder(deps.storage, ingest, (entries) =>
       refuseTypeConflicts(deps.openRoots, detail, entries),
     );
+    // First: what is moved may get a name below the old one.
+    run.fill(run.place(), clearedEntry(from, stamp));
     for await (const { path, entry } of withBelow(view, file)) {
       input.signal.throwIfAborted();
       run.fill(run.place(), {
@@ -65,19 +98,44 @@ export async function renameFile(
       });
       if (run.isPartFull) await run.endPart();
     }
-    run.fill(run.place(), clearedEntry(from, stamp));
-    const staged = await run.end();
-    const sealed = await ingest.seal();
-    const { seq } = await deps.metadata.call("stageRun", {
-      uid: stamp.uid,
-      run: staged,
-      sealed,
-      answer: "{}",
-      ...(key === undefined ? {} : { key }),
-    });
-    if (seq !== undefined) deps.openRoots.noteStaged(stamp.uid, { ...staged, seq });
+    const keyed = key === undefined ? {} : { key };
+    const made = { run: await run.end(), sealed: await ingest.seal(), answer: "{}", ...keyed };
+    return await stageUnlessWritten(deps, { uid: stamp.uid, ...made }, { from, detail });
   });
   giveCommitHints(deps, stamp.uid);
+  return isDone;
+}
+
+/** Stages a run unless the path was written to after the commit was looked at. */
+async function stageUnlessWritten(
+  deps: PfsDeps,
+  staged: StagedWrite,
+  { from, detail }: { readonly from: string; readonly detail: CommitDetail },
+): Promise<boolean> {
+  const { uid, run } = staged;
+  for (let expectedSeq = detail.nextSeq; ;) {
+    try {
+      const { seq } = await deps.metadata.call("stageRun", { ...staged, expectedSeq });
+      if (seq !== undefined) deps.openRoots.noteStaged(uid, { ...run, seq });
+      return true;
+    } catch (error) {
+      if (!isCoded(error, "aborted") || typeof error.details["nextSeq"] !== "number") throw error;
+      if (await isWrittenTo(deps, { uid, fromSeq: expectedSeq }, from)) return false;
+      expectedSeq = error.details["nextSeq"];
+    }
+  }
+}
+
+async function isWrittenTo(
+  deps: PfsDeps,
+  runs: { readonly uid: string; readonly fromSeq: number },
+  path: string,
+): Promise<boolean> {
+  const at = keyOfPath(path);
+  for (const run of await deps.metadata.call("listRuns", runs))
+    for await (const { key } of runEntries(run, deps.storage.nodes))
+      if (key.equals(at) || isBelow(key, at)) return true;
+  return false;
 }
 
 async function* withBelow(view: View, file: ViewEntry): AsyncGenerator<ViewEntry, void, void> {

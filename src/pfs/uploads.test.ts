@@ -152,3 +152,15 @@ test("an upload takes no bytes at another offset, is not put before its end, and
   assert.equal(await pfs.deps.metadata.call("forgetUploads", { limit: 10 }), 1);
   await assert.rejects(uploads.inspect(localPrincipal, id), { code: "not_found" });
 });
+
+test("a complete upload takes its end again, and no bytes behind it", async (t) => {
+  const uploads = new Uploads(openTestPfs(t).deps);
+  await uploads.begin(localPrincipal, id, "line");
+  const at = (offset: number, text: string): Promise<{ bytes: number }> => {
+    const content = listed(text === "" ? [] : [Buffer.from(text)]);
+    return uploads.append(localPrincipal, { id, offset, last: true, content });
+  };
+  await at(0, "apple 4\n");
+  assert.equal((await at(8, "")).bytes, 8);
+  await assert.rejects(at(8, "pear 2\n"), { code: "aborted", details: { upload: id, offset: 8 } });
+});

@@ -56,7 +56,11 @@ export class Uploads {
   ): Promise<UploadInfo> {
     const found = await this.deps.metadata.call("findUpload", { id: parseUploadId(id) });
     if (found.bytes !== offset || (found.complete && !last)) throw uploadMoved(found);
-    if (found.complete) return infoOf(found);
+    if (found.complete) {
+      // What ended it may come again; nothing is added behind it, nor dropped.
+      for await (const slice of content) if (slice.length > 0) throw uploadMoved(found);
+      return infoOf(found);
+    }
     const source = new UnbrokenSource(content);
     const stored = this.deps.storage.storeParts(source.slices(), {
       format: found.format as RecordFormat,

@@ -137,6 +137,12 @@ describe("pachctl mount", { skip }, () => {
         `python3 -c "
 import mmap
 f=open('mapped','w+b'); f.truncate(70000); m=mmap.mmap(f.fileno(),0); m[5:10]=b'hello'; m[69990:69995]=b'world'; m.flush(); m.close(); f.close()"`,
+        // Renamed before they are closed, onto files that are there.
+        `printf old > there; printf old > gone; python3 -c "
+import os
+def renamed(to):
+  f=open('fresh','wb',0); f.write(b'new'); os.rename('fresh',to); return f
+renamed('there').close(); f=renamed('gone'); os.unlink('gone'); f.close()"`,
       ];
       if (await isInstalled("sqlite3"))
         scripts.push(

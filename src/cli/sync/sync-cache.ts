@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { sha256Hex } from "../../base/hash.ts";
+import type { ScannedFile } from "../../localfiles/index.ts";
 import type { Context } from "../context.ts";
 
 /** What a file was when the folders were alike. */
@@ -62,6 +63,28 @@ export class SyncCache {
       this.context.note(`The next --sync will take longer: ${(error as Error).message}`);
     }
   }
+}
+
+/**
+ * Files as they are to be remembered when the folders are alike. Of what was sent no digest is: it was taken before the
+ * bytes were read again to be sent, and they may have been others by then.
+ *
+ * @param sureMs what changed later may change again without being seen
+ */
+export function rememberedFiles(
+  scanned: ReadonlyMap<string, Pick<ScannedFile, "stamp" | "changedMs">>,
+  {
+    same,
+    known,
+  }: { readonly same: ReadonlySet<string>; readonly known: ReadonlyMap<string, string> },
+  sureMs: number,
+): Map<string, CachedFile> {
+  const files = new Map<string, CachedFile>();
+  for (const [below, { stamp, changedMs }] of scanned) {
+    const digest = same.has(below) ? known.get(below) : undefined;
+    files.set(below, { stamp: changedMs < sureMs ? stamp : "", digest: digest ?? "" });
+  }
+  return files;
 }
 
 function memoryIn(parsed: unknown): SyncMemory | undefined {

@@ -9,7 +9,7 @@ import { readLocal } from "../local-files.ts";
 import { orCancelled, sendFilesAs, type SendCall, type Sending } from "../send-sources.ts";
 import { planSync, type SyncPlan } from "./plan-sync.ts";
 import { compareSides, folderDigest, type There } from "./sides.ts";
-import { SyncCache } from "./sync-cache.ts";
+import { rememberedFiles, SyncCache } from "./sync-cache.ts";
 
 /** A file that changed so shortly before it was looked at may change again without its times telling. */
 const racyMs = 2_000;
@@ -63,12 +63,7 @@ export async function syncFolder(sending: Sending, sync: Sync): Promise<void> {
     await cache.write({
       rootDigest,
       isExact: sync.deletes || [...compared.remote].every((below) => scanned.has(below)),
-      files: new Map(
-        [...scanned].map(([below, { stamp, changedMs }]) => [
-          below,
-          { stamp: changedMs < sureMs ? stamp : "", digest: compared.known.get(below) ?? "" },
-        ]),
-      ),
+      files: rememberedFiles(scanned, compared, sureMs),
     });
   context.print(`${summaryOf({ sync, plan, sent }, made)}\n`);
 }

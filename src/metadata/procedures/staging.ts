@@ -44,6 +44,8 @@ export const stageRun: Procedure<
     provenanceOf?: string[];
     /** What the run refers to was held by these. */
     uploads?: readonly string[];
+    /** Refused with `aborted` when runs from this number on were staged already, in `details.nextSeq` up to which. */
+    expectedSeq?: number;
   },
   { seq?: number }
 > = async (tx, input) => {
@@ -51,6 +53,7 @@ export const stageRun: Procedure<
   const row = await requireUid(tx, input.uid);
   requireOpen({ ...row, id: commitId(row.branch, row.number) });
   requireOwner(row, input.jobId);
+  requireSeq(row, input.expectedSeq);
   if (input.isReused === true) await requireAllEnded(tx, input.jobId);
   await together([
     recordSealed(tx, input.sealed),
@@ -61,6 +64,15 @@ export const stageRun: Procedure<
   if (input.provenanceOf !== undefined) await inheritProvenance(tx, input.uid, input.provenanceOf);
   return { seq: row.next_seq };
 };
+
+function requireSeq({ repo, next_seq: nextSeq }: CommitRow, expected: number | undefined): void {
+  if (expected === undefined || nextSeq === expected) return;
+  throw new CodedError(
+    "aborted",
+    "Cannot write this: others wrote into the commit meanwhile. Repeat it",
+    { details: { repo, nextSeq } },
+  );
+}
 
 async function inheritProvenance(tx: Tx, uid: string, from: readonly string[]): Promise<void> {
   const all = new Map<string, { upstream_uid: string; repo: string; id: string }>();

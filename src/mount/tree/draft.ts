@@ -121,6 +121,11 @@ export class Draft {
     });
   }
 
+  /** The commit has another file of this name, which goes when it is sent. */
+  takePlace(): void {
+    this.isLost = true;
+  }
+
   /** Sends what is not sent: as an append when nothing before was touched, else as a whole. */
   async send(put: Put): Promise<void> {
     await this.sendThen(put, () => Promise.resolve());

@@ -79,7 +79,8 @@ export class Rewriter {
       if (isFile(found)) await this.files.orphan(found, signal);
       this.deps.nodes.detach(found);
     }
-    if (isFile(node)) await this.moveFile(node, source, target, signal);
+    const replaces = !("missingMs" in found);
+    if (isFile(node)) await this.moveFile(node, source, { ...target, replaces }, signal);
     else {
       await this.moveDirectory(node, source, target, signal);
       this.moveNode(node, target);
@@ -94,14 +95,16 @@ export class Rewriter {
   private async moveFile(
     node: FileNode,
     source: Spot,
-    target: Spot,
+    target: Spot & { readonly replaces: boolean },
     signal: AbortSignal,
   ): Promise<void> {
     const { draft } = node.what;
     // One that was never sent goes to its new name when it is.
     const isUnsent = await draft?.alone(() => {
-      if (!draft.isKnown) this.moveNode(node, target);
-      return Promise.resolve(!draft.isKnown);
+      if (draft.isKnown) return Promise.resolve(false);
+      this.moveNode(node, target);
+      if (target.replaces) draft.takePlace();
+      return Promise.resolve(true);
     });
     if (isUnsent === true) return;
     const move = async (): Promise<void> => {
