@@ -80,6 +80,7 @@ export class Places {
     parts: readonly string[],
     content?: Content,
   ): Promise<Response> {
+    requirePlain(parts.join("/"), shown);
     const path = parts.map((part, i) => encoded(part).replaceAll("%2F", i === 5 ? "/" : "%2F"));
     const address = this.settings.find("ADDRESS") ?? "127.0.0.1:30650";
     const token = this.settings.find("PACH_TOKEN");
@@ -92,6 +93,12 @@ export class Places {
       ...(content === undefined ? {} : { content }),
     });
   }
+}
+
+/** The runtime takes "." and ".." out of every address: it would reach something else. */
+function requirePlain(path: string, uri: string): void {
+  if (/(^|\/)\.\.?(\/|$)/.test(path))
+    throw new Error(`Cannot reach ${uri}: no part of it may be "." or ".."`);
 }
 
 function unknownPlace(what: string, uri: string): Error {
@@ -306,6 +313,7 @@ export class S3 {
 
   private async send(object: S3Object, request: S3Request): Promise<Response> {
     const { method, query = {}, body = Buffer.alloc(0) } = request;
+    requirePlain(`${object.bucket}/${object.key}`, shown(object));
     const path = `/${object.bucket}/${object.key}`.split("/").map(encoded).join("/");
     const search = queryText(query);
     const url = `${this.settings.endpoint}${path}${search === "" ? "" : `?${search}`}`;

@@ -129,6 +129,32 @@ describe("lazy inputs", { skip }, () => {
     assert.equal(outcome.error, "/pfs/a: Cannot read f: the pack is gone");
   });
 
+  it("fail the attempt however often that has happened before", options, async (t) => {
+    const bench = await openBench(t);
+    const view = bench.host.addView({ f: "x".repeat(1_000) });
+    bench.host.readFile = () => {
+      throw new CodedError("data_loss", "the pack is gone");
+    };
+    const often = "i=0; while [ $i -lt 1100 ]; do read -r x </pfs/a/f; i=$((i+1)); done; true";
+    for (const script of [often, "cat /pfs/a/f || true"]) {
+      const { outcome } = await bench.sh(script, lazily("a", view));
+      assert.ok(outcome?.kind === "failure");
+      assert.equal(outcome.error, "/pfs/a: Cannot read f: the pack is gone");
+    }
+  });
+
+  it("fail the attempt when a name in them cannot be shown", options, async (t) => {
+    const bench = await openBench(t);
+    const name = "n".repeat(1_025);
+    const view = bench.host.addView({ f: "x", [`d/${name}`]: "y" });
+    const { outcome } = await bench.sh("ls /pfs/a/d; true", lazily("a", view));
+    assert.ok(outcome?.kind === "failure");
+    assert.match(
+      outcome.error,
+      /^\/pfs\/a: Cannot list d: the name n+\.\.\. has more than 1024 bytes/,
+    );
+  });
+
   it("wait for a host that is away", options, async (t) => {
     const bench = await openBench(t);
     const view = bench.host.addView({ f: "back\n" });

@@ -8,7 +8,16 @@ export const extractVersion = 1;
 
 const text = z.string().max(65_536);
 const name = z.string().min(1).max(1_024);
-const count = z.int().nonnegative();
+/** Sums with those of a store stay exact. */
+const count = z
+  .int()
+  .nonnegative()
+  .max(2 ** 52);
+/** Of something that is counted up: a store goes on behind the last of them. */
+const ordinal = z
+  .int()
+  .nonnegative()
+  .max(2 ** 44);
 const base64 = z.base64();
 const anything = z.json();
 
@@ -37,14 +46,14 @@ const repo = z.strictObject({
 const pipeline = z.strictObject({
   kind: z.literal("pipeline"),
   name,
-  version: count,
-  lineVersion: count,
-  reprocessVersion: count,
+  version: ordinal,
+  lineVersion: ordinal,
+  reprocessVersion: ordinal,
   createdMicros: count,
   state: z.enum(["idle", "running", "restarting", "failure", "stopped"]),
   recentError: z.string(),
   /** All commits of its inputs with a finish number up to this have been looked at. */
-  cursor: count,
+  cursor: ordinal,
   spec: z.looseObject({ name, inputs: z.array(z.looseObject({ repo: name })) }),
 });
 
@@ -53,7 +62,7 @@ const commit = z.strictObject({
   uid: z.string().regex(/^[0-9a-f]{32}$/),
   repo: name,
   branch: name,
-  number: count,
+  number: ordinal,
   parentUid: name.nullable(),
   state: z.enum(["finished", "cancelled"]),
   isArchived: z.boolean(),
@@ -61,7 +70,7 @@ const commit = z.strictObject({
   jobId: name.nullable(),
   startedMicros: count,
   finishedMicros: count,
-  finishNumber: count,
+  finishNumber: ordinal,
   sizeBytes: count,
   delta: base64.nullable(),
   root: base64.nullable(),
@@ -72,9 +81,9 @@ const commit = z.strictObject({
 const job = z.strictObject({
   kind: z.literal("job"),
   id: name,
-  number: count,
+  number: ordinal,
   pipeline: text,
-  pipelineVersion: count,
+  pipelineVersion: ordinal,
   transform: anything,
   parallelism: anything,
   limits: anything,
@@ -115,7 +124,7 @@ const job = z.strictObject({
 const run = z.strictObject({
   kind: z.literal("run"),
   id: name,
-  number: count,
+  number: ordinal,
   repo: name,
   branch: name,
   commitUid: name,

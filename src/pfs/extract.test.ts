@@ -9,7 +9,7 @@ import { localPrincipal } from "../model/principal.ts";
 import { archiveCommits } from "./archive-commits.ts";
 import { Blocks } from "./blocks.ts";
 import { createRepo, deleteRepo } from "./repos.ts";
-import { contentsOf, extracted, restored } from "./testing/extracted.ts";
+import { contentsOf, extracted, restored, rewritten } from "./testing/extracted.ts";
 import { listed, never, openTestPfs, TestPfs } from "./testing/open-test-pfs.ts";
 import { visible } from "./testing/visible.ts";
 
@@ -143,6 +143,31 @@ test("restore() restores nothing of a stream that is cut off or changed anywhere
   }
   await isRefused(Buffer.concat([stream, Buffer.from("x")]), "something follows");
   await isRefused(Buffer.concat([stream, stream]), "twice");
+  await restored(into, stream);
+});
+
+test("restore() refuses numbers that a store could not go on behind", async (t) => {
+  const from = await openFilled(t);
+  const stream = await extracted(from);
+  const into = openTestPfs(t, { seed: 2 });
+  await into.repo("mine");
+  const max = Number.MAX_SAFE_INTEGER;
+  for (const fields of [
+    { finishNumber: max },
+    { number: max },
+    { sizeBytes: max },
+    { finishedMicros: max },
+    { sizeBytes: 2 ** 52 },
+  ]) {
+    const changed = await rewritten(from, stream, (record) =>
+      record["kind"] === "commit" ? { ...record, ...fields } : record,
+    );
+    await assert.rejects(restored(into, changed), {
+      code: "invalid_argument",
+      message: /stream is damaged.*Nothing was restored/,
+    });
+    await into.commit("mine", { f: "mine" });
+  }
   await restored(into, stream);
 });
 

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { describe, it, type TestContext } from "node:test";
 import { present } from "../base/assert.ts";
+import { MiB } from "../base/size.ts";
 import { localPrincipal as principal } from "../model/principal.ts";
 import { never } from "../pfs/testing/open-test-pfs.ts";
 import { handleEvents } from "./event-loop.ts";
@@ -101,6 +102,19 @@ describe("createMapReduceJob()", () => {
     assert.match(metadata.name, /^test-[a-z0-9]{5}$/);
     assert.equal((await createMapReduceJob(deps, principal, request)).metadata.name, metadata.name);
     assert.equal((await listMapReduceJobs(deps, principal)).length, 1);
+  });
+  it("lists no more than fits into memory, whatever documents there are", async (t) => {
+    const deps = opened(t);
+    const pad = "x".repeat(12 * MiB);
+    for (const name of ["a", "b", "c", "d"])
+      await createMapReduceJob(deps, principal, {
+        document: documentOf(name === "a" ? {} : { pad }, { name }),
+      });
+    const listed = async (): Promise<string[]> =>
+      (await listMapReduceJobs(deps, principal)).map(({ metadata }) => metadata.name);
+    assert.deepEqual(await listed(), ["d", "c"]);
+    await deleteMapReduceJob(deps, principal, "d");
+    assert.deepEqual(await listed(), ["c", "b", "a"]);
   });
   it("frees its name when it is deleted, and its output is written again", async (t) => {
     const deps = opened(t);

@@ -121,7 +121,7 @@ async function inputsOf(
   return wholeIfMapReduce(given, transform);
 }
 
-/** The newest thousand, newest first, without their tasks. */
+/** The newest thousand, newest first, without their tasks; fewer when their documents have more than 32 MiB together. */
 export async function listMapReduceJobs(
   deps: PpsDeps,
   _principal: Principal,

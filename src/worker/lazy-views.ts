@@ -11,8 +11,9 @@ interface DisplayedView {
   ref: ViewRef;
   /** Bytes of content that were brought so far. */
   readonly fetchedBytes: number;
-  /** Why programs that read it were given errors. */
-  readonly failures: readonly string[];
+  /** How often programs that read it were given errors, and why the last time. */
+  readonly failures: number;
+  readonly lastFailure: string;
 }
 
 /** Shows views below a directory, without bringing more of them than is read. */
@@ -92,16 +93,17 @@ export class LazyViews {
     views.delete(ref.digest);
     views.set(ref.digest, displayed);
     const { view } = displayed;
-    const [bytesBefore, failuresBefore] = [view.fetchedBytes, view.failures.length];
+    const { fetchedBytes: bytesBefore, failures: failuresBefore } = view;
     let isHeld = true;
     return {
       path: displayed.path,
       mountPoint: display.point,
       fetchedBytes: () => view.fetchedBytes - bytesBefore,
-      failure: () =>
-        display.hasEnded
-          ? `Cannot read the inputs any more: ${display.point} was unmounted`
-          : view.failures[failuresBefore],
+      failure() {
+        if (display.hasEnded)
+          return `Cannot read the inputs any more: ${display.point} was unmounted`;
+        return view.failures > failuresBefore ? view.lastFailure : undefined;
+      },
       release: () => {
         if (!isHeld) return;
         isHeld = false;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
-import { signed } from "../../sdk/typescript/mapreduce-places.ts";
+import { Places, Settings, signed } from "../../sdk/typescript/mapreduce-places.ts";
 import {
   decodeField,
   encodeField,
@@ -101,6 +101,24 @@ test("RecordWriter writes the last stage as it is, numbers and missing values to
   const text = pieces.join("");
   assert.equal(text.slice(0, 11), "a\tb\t5\nc\n7\t\n");
   assert.equal(text.length, 11 + 100_000 + 1 + 70_000 + 1);
+});
+
+test("Places reach nothing that was not named", async () => {
+  // Nobody listens there.
+  const address = "127.0.0.1:1";
+  const env = {
+    KUBEMR_S3_ENDPOINT: `http://${address}`,
+    KUBEMR_S3_BUCKET_NAME: "own",
+    ADDRESS: address,
+  };
+  const places = new Places(new Settings(env, () => undefined));
+  for (const uri of ["s3://logs/a/../b", "s3://../b", "s3://logs/.", "pfs://data/master/../f"])
+    await assert.rejects(places.open(uri), /no part of it may be "\." or "\.\."/, uri);
+  await assert.rejects(places.put("../../other/f", "x"), /no part of it may be/);
+  await assert.rejects(
+    places.open("s3://logs/a./..b/...c"),
+    /Cannot reach .*ECONNREFUSED|bad port/,
+  );
 });
 
 for (const { method, url, signature } of vectors.signatures)

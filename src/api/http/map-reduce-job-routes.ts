@@ -112,6 +112,7 @@ function registerJobs(routes: RestRoutes, pps: PpsDeps): void {
       path: "/mapreduce-jobs",
       noun: "jobs",
       summary: "Lists the newest thousand MapReduceJobs, newest first.",
+      text: "Fewer when their documents have more than 32 MiB together.",
       answer: json(z.strictObject({ items: z.array(mapReduceJob) }), "The jobs."),
     },
     async ({ request }) => ({ items: await listMapReduceJobs(pps, principalOf(request)) }),

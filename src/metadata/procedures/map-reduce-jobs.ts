@@ -1,5 +1,6 @@
 import { CodedError } from "../../base/errors.ts";
 import { quote } from "../../base/quote.ts";
+import { MiB } from "../../base/size.ts";
 import type { JobInfo } from "../../model/job.ts";
 import type { JobStage } from "../../model/stage-work.ts";
 import type { Procedure, Row, Tx } from "../metadata-store.ts";
@@ -35,8 +36,9 @@ interface RecordRow extends Row {
   readonly created_micros: number;
 }
 
-/** Records in one list. */
+/** Records in one list, and what their documents may have together unless there is only one: a list is in memory. */
 const listedMax = 1_000;
+const listedBytesMax = 32 * MiB;
 
 /**
  * Records a document and makes its job, or says why there is none.
@@ -84,14 +86,20 @@ export const findMapReduceJob: Procedure<{ name: string }, MapReduceJobRecord> =
   { name },
 ) => await requireRecord(tx, name);
 
-/** The newest thousand, newest first. */
+/** The newest thousand, newest first; fewer when their documents have more than 32 MiB together. */
 export const listMapReduceJobs: Procedure<Record<never, never>, MapReduceJobRecord[]> = async (
   tx,
 ) => {
+  const sizes = await tx.all<{ bytes: number }>(
+    `SELECT LENGTH(document) AS bytes FROM mapreduce_jobs ORDER BY number DESC LIMIT ?`,
+    listedMax,
+  );
+  let left = listedBytesMax;
+  const end = sizes.findIndex(({ bytes }) => (left -= bytes) < 0);
   const records: MapReduceJobRecord[] = [];
   for (const row of await tx.all<RecordRow>(
     `SELECT * FROM mapreduce_jobs ORDER BY number DESC LIMIT ?`,
-    listedMax,
+    end < 0 ? listedMax : Math.max(1, end),
   ))
     records.push(await recordOf(tx, row));
   return records;

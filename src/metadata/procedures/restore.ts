@@ -102,6 +102,7 @@ class Restoring {
   private readonly repos: string[] = [];
   private readonly pipelines: string[] = [];
   private commits = 0;
+  private sizeBytes = 0;
   private jobs = 0;
 
   constructor(tx: Tx, bases: Bases) {
@@ -125,6 +126,12 @@ class Restoring {
     if (record.kind === "block") return await addBlock(tx, record);
     if (record.kind === "commit") {
       this.commits++;
+      this.sizeBytes += record.sizeBytes;
+      if (!Number.isSafeInteger(this.sizeBytes))
+        throw new CodedError(
+          "invalid_argument",
+          "Cannot restore: the stream is damaged: its commits have more bytes than can be counted. Nothing was restored",
+        );
       this.reach("finishes", record.finishNumber);
       return await addCommit(tx, record, bases);
     }

@@ -1,4 +1,6 @@
 import type { ViewFile } from "../../model/claimed-task.ts";
+import { CodedError } from "../../base/errors.ts";
+import { quote } from "../../base/quote.ts";
 import { Refusal } from "../refusal.ts";
 import { nameBytesMax } from "../volume.ts";
 import type { ViewNode, ViewNodes } from "./view-nodes.ts";
@@ -45,15 +47,26 @@ export class OpenNames {
     if (view === undefined) throw new Refusal("EACCES");
     const wanted = { directory: file.path, after: this.last, count: pageCount };
     const files = await view.list(wanted, signal);
+    const tooLong = files.find((found) => Buffer.byteLength(this.nameOf(found)) > nameBytesMax);
+    // Staged, it would fail the task too; without it a command would take what it sees for all there is.
+    if (tooLong !== undefined)
+      throw view.refusal(`list ${quote(file.path)}`, tooLongError(this.nameOf(tooLong)));
     const last = files.at(-1);
     this.pageStart += this.page.length;
     this.last = last === undefined ? undefined : this.nameOf(last);
     this.isOver = files.length < pageCount;
-    this.page = files.filter((found) => Buffer.byteLength(this.nameOf(found)) <= nameBytesMax);
+    this.page = files;
   }
 
   private nameOf({ path }: ViewFile): string {
     const directory = this.directory.file.path;
     return path.slice(directory === "" ? 0 : directory.length + 1);
   }
+}
+
+function tooLongError(name: string): CodedError {
+  return new CodedError(
+    "failed_precondition",
+    `the name ${quote(name)} has more than ${nameBytesMax} bytes. Rename it, or leave it out`,
+  );
 }

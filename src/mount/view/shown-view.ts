@@ -16,7 +16,6 @@ export interface ShownViewDeps {
 }
 
 const pauseMs = 250;
-const failuresMax = 1_000;
 
 /** One view as it is read through a mount: what was brought of it, and whether that has failed. */
 export class ShownView {
@@ -24,8 +23,10 @@ export class ShownView {
   ref: ViewRef;
   /** Bytes of content that were brought so far. */
   fetchedBytes = 0;
-  /** Why programs that read it were given errors, the first of them; what such a program makes of it is nothing. */
-  readonly failures: string[] = [];
+  /** How often programs that read it were given errors; what such a program makes of it is nothing. */
+  failures = 0;
+  /** Why, the last time. */
+  lastFailure = "";
   private readonly deps: ShownViewDeps;
 
   constructor(ref: ViewRef, deps: ShownViewDeps) {
@@ -96,16 +97,21 @@ export class ShownView {
     what: string,
     failed: { readonly error: unknown; readonly untilMs: number; readonly signal: AbortSignal },
   ): Promise<void> {
-    const { clock, log } = this.deps;
+    const { clock } = this.deps;
     const { error, untilMs, signal } = failed;
     if (signal.aborted) throw new Refusal("EINTR", { cause: error });
     if (isCoded(error, "unavailable") && clock.monotonicMs() < untilMs) {
       await clock.sleep(pauseMs, signal).catch(() => undefined);
       return;
     }
-    const failure = `Cannot ${what}: ${codedErrorFrom(error).message}`;
-    if (this.failures.length < failuresMax) this.failures.push(failure);
-    log.error({}, failure);
-    throw new Refusal("EIO", { cause: error });
+    throw this.refusal(what, error);
+  }
+
+  /** What a program is told of something that went wrong, which is noted. */
+  refusal(what: string, error: unknown): Refusal {
+    this.failures++;
+    this.lastFailure = `Cannot ${what}: ${codedErrorFrom(error).message}`;
+    this.deps.log.error({}, this.lastFailure);
+    return new Refusal("EIO", { cause: error });
   }
 }

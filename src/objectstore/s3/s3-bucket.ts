@@ -113,7 +113,15 @@ export class S3Bucket implements SourceBucket {
           ? ["", 0, ContentLength]
           : (/^bytes (\d+)-\d+\/(\d+)$/.exec(ContentRange) ?? []);
       const isAsked = Number(from) === start && Number(total) >= 0;
-      if (Body === undefined || ContentLength === undefined || ContentLength > length || !isAsked)
+      // It would be asked for again and again.
+      const isStuck = ContentLength === 0 && Number(total) > start;
+      if (
+        Body === undefined ||
+        ContentLength === undefined ||
+        ContentLength > length ||
+        !isAsked ||
+        isStuck
+      )
         throw new CodedError(
           "unavailable",
           `Cannot read "${key}" in bucket ${this.bucket}: the store sends something else. Put it again`,

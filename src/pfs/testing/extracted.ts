@@ -14,6 +14,19 @@ export async function extracted(pfs: TestPfs, repos: string[] | null = null): Pr
   return Buffer.concat(parts);
 }
 
+/** What a stream says with its records changed, and without its content. */
+export async function rewritten(
+  pfs: TestPfs,
+  stream: Buffer,
+  change: (record: Record<string, unknown>) => Record<string, unknown>,
+): Promise<Buffer> {
+  const writer = pfs.deps.storage.bulk.openExtract();
+  const { records } = await contentsOf(stream);
+  const parts = [writer.begin()];
+  for await (const part of writer.records(records.map(change))) parts.push(Buffer.from(part));
+  return Buffer.concat([...parts, writer.end()]);
+}
+
 /** Restores a stream that comes in slices of so many bytes. */
 export async function restored(
   pfs: TestPfs,
