@@ -28,16 +28,25 @@ interface Work {
 /** Large and many files in and out: beside programs that are made to keep copies. */
 export async function* backupTools(bed: Bed): AsyncGenerator<Row, void, void> {
   const bytes = bed.sizeBytes ?? (bed.full ? 2 ** 32 : 2 ** 28);
-  const rounds = bed.full ? 3 : 2;
-  yield* inRounds(bed, rounds, "large", [sinkTool(bed.sink)], async (work, folder) => {
-    await largeFile(work, folder, bytes);
-  });
-  yield* inRounds(bed, rounds, "log", [], async (work, folder) => {
-    await logFile(work, folder, Math.min(bytes, 2 ** 30));
-  });
+  yield* inRounds(
+    bed,
+    "large",
+    () => [sinkTool(bed.sink)],
+    async (work, folder) => {
+      await largeFile(work, folder, bytes);
+    },
+  );
+  yield* inRounds(
+    bed,
+    "log",
+    () => [],
+    async (work, folder) => {
+      await logFile(work, folder, Math.min(bytes, 2 ** 30));
+    },
+  );
   const count = bed.full ? 100_000 : 20_000;
   const alsoMany = (folder: string): CopyTool[] => [tarTool(folder), gitTool(folder)];
-  yield* inRounds(bed, rounds, "many", alsoMany, async (work, folder) => {
+  yield* inRounds(bed, "many", alsoMany, async (work, folder) => {
     await manyFiles(work, folder, count);
   });
 }
@@ -45,11 +54,11 @@ export async function* backupTools(bed: Bed): AsyncGenerator<Row, void, void> {
 /** Runs a work several times, each time with tools that have stored nothing, and gives its rows. */
 async function* inRounds(
   bed: Bed,
-  rounds: number,
   name: string,
-  also: readonly CopyTool[] | ((folder: string) => readonly CopyTool[]),
+  also: (folder: string) => readonly CopyTool[],
   work: (work: Work, folder: string) => Promise<void>,
 ): AsyncGenerator<Row, void, void> {
+  const rounds = bed.full ? 3 : 2;
   const figures: Figures = new Map();
   for (let round = 0; round < rounds; round++) {
     const folder = join(bed.folder, `${name}_${round}`);
@@ -58,7 +67,7 @@ async function* inRounds(
       mammothTool(bed.daemon, `${name}_${round}`),
       ...[resticTool(folder), borgTool(folder)].filter(isInstalled),
       cpTool(folder),
-      ...(typeof also === "function" ? also(folder) : also),
+      ...also(folder),
     ];
     for (const tool of tools) await tool.prepare();
     await work({ bed, tools, figures }, folder);

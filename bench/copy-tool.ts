@@ -103,7 +103,9 @@ export function cpTool(folder: string): CopyTool {
     runOk("sh", ["-c", 'cp -r "$0" "$1" && sync -f "$1"', from, to]);
   return {
     name: "cp -r + sync",
-    prepare: async () => void mkdirSync(copies),
+    prepare: async () => {
+      mkdirSync(copies);
+    },
     save: (source) => copy(source, join(copies, String(++count))),
     restore: (_, target) => copy(join(copies, String(count)), join(target, "copy")),
   };

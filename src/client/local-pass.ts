@@ -28,14 +28,15 @@ export async function openLocalPass(
   const view = await machine.fileView();
   if (view === undefined) return undefined;
   const asked = await connection
-    .jsonFrom<{ view: string; secretFile: string }>({ method: "GET", path: "/local", signal })
+    .jsonFrom<{ view?: string; secretFile?: string }>({ method: "GET", path: "/local", signal })
     .catch((error: unknown) => {
       // Also an older daemon, which has no such route.
       if (isCoded(error, "not_found")) return undefined;
       throw error;
     });
-  if (asked?.value.view !== view) return undefined;
-  const secret = await machine.readText(asked.value.secretFile);
+  const { secretFile } = asked?.value ?? {};
+  if (secretFile === undefined || asked?.value.view !== view) return undefined;
+  const secret = await machine.readText(secretFile);
   if (secret === undefined || !localSecretPattern.test(secret)) return undefined;
   return {
     [localProofHeader]: localProof(secret, asked),

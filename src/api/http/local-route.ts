@@ -1,13 +1,16 @@
 import { z } from "zod";
-import { CodedError } from "../../base/errors.ts";
 import type { LocalDoor } from "./local-door.ts";
 import { json, type RestRoutes } from "./route.ts";
 
 const localAnswer = z
   .strictObject({
-    view: z.string().describe("Which files paths lead to here: a client compares it with its own."),
+    view: z
+      .string()
+      .optional()
+      .describe("Which files paths lead to here: a client compares it with its own."),
     secretFile: z
       .string()
+      .optional()
       .describe(
         "Where the secret is by which a client proves that it may read what the daemon may.",
       ),
@@ -24,15 +27,11 @@ export function registerLocalRoute(routes: RestRoutes, door: LocalDoor | undefin
       path: "/local",
       noun: "daemon",
       summary: "How a client on the daemon's machine can name files instead of sending them.",
-      answer: json(localAnswer, "Where the secret is."),
-      errors: ["not_found"],
+      answer: json(
+        localAnswer,
+        "Where the secret is; nothing where the daemon reads no files for clients.",
+      ),
     },
-    () => {
-      if (door !== undefined) return { view: door.view, secretFile: door.secretFile };
-      throw new CodedError(
-        "not_found",
-        "This daemon reads no local files for clients. Send the bytes instead",
-      );
-    },
+    () => (door === undefined ? {} : { view: door.view, secretFile: door.secretFile }),
   );
 }

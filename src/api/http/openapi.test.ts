@@ -135,6 +135,7 @@ const stepsBeforeJobs: readonly Step[] = [
   ["POST", `${upload}/bytes?last=true`, 200, raw("hello\n")],
   ["GET", upload, 200],
   ["GET", "/uploads?limit=1", 200],
+  ["GET", "/local", 200],
   ["POST", `${open}/uploads`, 200, { uploads: [{ id: "upload-of-the-walk", path: "up" }] }],
   ["POST", `${open}/uploads`, 404, { uploads: [{ id: "upload-of-the-walk", path: "up" }] }],
   ["GET", upload, 404],
