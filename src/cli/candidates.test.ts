@@ -35,7 +35,7 @@ const handlers = {
 
 /** Words typed, the last of which is completed, and what is offered. */
 const cases: readonly (readonly [words: readonly string[], offered: readonly string[]])[] = [
-  [["create-"], ["create-job", "create-pipeline", "create-repo"]],
+  [["create-"], ["create-job", "create-mapreduce", "create-pipeline", "create-repo"]],
   [["port"], ["port-forward"]],
   [["help", "fla"], []],
   [["help", "flu"], ["flush-commit"]],

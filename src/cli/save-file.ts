@@ -8,6 +8,7 @@ import { explainOutput } from "./explain-output.ts";
 import { Progress } from "./progress.ts";
 import { patienceOf, saveRange, type RemoteFile, type Segment } from "./save-range.ts";
 import { SavedState } from "./saved-state.ts";
+import { unlessGone } from "./unless-gone.ts";
 
 /** A file of this size comes over several connections. */
 const dividedBytesMin = 64 * MiB;
@@ -76,8 +77,8 @@ async function findFile(
   const state = await SavedState.read<State>(context, stateFile);
   if (state !== undefined) {
     const before = { repo, id: state.commit };
-    const commit = await client.commits.inspect(before).catch(() => undefined);
-    const info = await client.files.inspect(before, path, view).catch(() => undefined);
+    const commit = await unlessGone(client.commits.inspect(before));
+    const info = await unlessGone(client.files.inspect(before, path, view));
     if (commit?.uid === state.uid && info?.digest === state.digest) {
       context.note(`Going on where the same command was broken off, at ${repo}/${commit.id}`);
       const file = { ...remote, commit: before };

@@ -8,6 +8,7 @@ import { FolderStream, type StreamState } from "./folder-stream.ts";
 import { Progress } from "./progress.ts";
 import { patienceOf, type RemoteFile } from "./save-range.ts";
 import { SavedState } from "./saved-state.ts";
+import { unlessGone } from "./unless-gone.ts";
 
 /** In which a folder that is not complete says how far it is. */
 const stateName = ".pachctl-get";
@@ -64,7 +65,7 @@ async function begin(context: Context, remote: RemoteFile, to: string): Promise<
   const shown = JSON.stringify(view);
   const before = await SavedState.read<State>(context, join(to, stateName));
   if (before !== undefined) {
-    const info = await client.commits.inspect({ repo, id: before.commit }).catch(() => undefined);
+    const info = await unlessGone(client.commits.inspect({ repo, id: before.commit }));
     const isSame = before.repo === repo && before.path === path && before.view === shown;
     if (!isSame || info?.uid !== before.uid)
       throw new CodedError(
