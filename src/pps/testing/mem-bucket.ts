@@ -1,10 +1,11 @@
 import { CodedError } from "../../base/errors.ts";
 import type { ListedObject, ObjectPart, SourceBucket } from "../../model/source-bucket.ts";
 
-/** A bucket in memory: the version of an object is how often it was written. */
+/** A bucket in memory: the version of an object is how many were written before, so none comes again. */
 export class MemBucket implements SourceBucket {
   readonly place = { bucket: "inputs", endpoint: "http://store", region: undefined };
   private readonly objects = new Map<string, { bytes: Buffer; version: number }>();
+  private written = 0;
   /** Thrown instead of a list. */
   refusal: CodedError | undefined;
   /** Opened and not closed. */
@@ -18,8 +19,7 @@ export class MemBucket implements SourceBucket {
   };
 
   put(key: string, text: string): void {
-    const version = (this.objects.get(key)?.version ?? 0) + 1;
-    this.objects.set(key, { bytes: Buffer.from(text), version });
+    this.objects.set(key, { bytes: Buffer.from(text), version: this.written++ });
   }
 
   delete(key: string): void {
