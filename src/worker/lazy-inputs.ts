@@ -12,14 +12,17 @@ export interface LazyInput {
  *
  * @returns why one could not be read, if that happened: what the command made of it is then worth nothing
  */
-export function tellLazy(
+export async function tellLazy(
   inputs: readonly LazyInput[],
   note: (line: string) => void,
-): string | undefined {
+): Promise<string | undefined> {
   for (const { name, view } of inputs)
     note(`Fetched ${view.fetchedBytes()} bytes of the files of input ${name}`);
-  const unread = inputs.find(({ view }) => view.failure() !== undefined);
-  return unread && `/pfs/${unread.name}: ${unread.view.failure() ?? ""}`;
+  for (const { name, view } of inputs) {
+    const failure = await view.failure();
+    if (failure !== undefined) return `/pfs/${name}: ${failure}`;
+  }
+  return undefined;
 }
 
 /** An attempt that could not read its input has failed, however its command ended. */

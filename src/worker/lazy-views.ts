@@ -18,8 +18,8 @@ interface DisplayedView {
 
 /** Shows views below a directory, without bringing more of them than is read. */
 interface ViewDisplay {
-  /** Settles when it shows nothing any more. */
-  readonly ended: Promise<void>;
+  /** False as soon as a program can have failed because it was taken away or cut off. */
+  isShown(): Promise<boolean>;
   show(name: string, ref: ViewRef): { readonly view: DisplayedView; readonly hide: () => void };
   close(): Promise<void>;
 }
@@ -42,7 +42,7 @@ export interface LazyView extends HeldView {
   /** What was brought of it since it was held, by whoever had it too. */
   fetchedBytes(): number;
   /** Why a program could not read it since then; undefined when all could. */
-  failure(): string | undefined;
+  failure(): Promise<string | undefined>;
 }
 
 interface Display {
@@ -50,7 +50,6 @@ interface Display {
   readonly shown: ViewDisplay;
   /** By digest, least recently used first. */
   readonly views: Map<string, Displayed>;
-  hasEnded: boolean;
 }
 
 interface Displayed {
@@ -99,8 +98,8 @@ export class LazyViews {
       path: displayed.path,
       mountPoint: display.point,
       fetchedBytes: () => view.fetchedBytes - bytesBefore,
-      failure() {
-        if (display.hasEnded)
+      async failure() {
+        if (!(await display.shown.isShown()))
           return `Cannot read the inputs any more: ${display.point} was unmounted`;
         return view.failures > failuresBefore ? view.lastFailure : undefined;
       },
@@ -126,8 +125,13 @@ export class LazyViews {
 
   private async opened(): Promise<Display> {
     if (this.refused !== undefined) throw this.refused;
-    this.display ??= this.open();
-    return await this.display;
+    const opened = (this.display ??= this.open());
+    const display = await opened;
+    if (await display.shown.isShown()) return display;
+    if (this.display === opened) this.display = undefined;
+    // One that was cut off is still mounted.
+    await display.shown.close().catch(() => undefined);
+    return await this.opened();
   }
 
   private async open(): Promise<Display> {
@@ -138,14 +142,7 @@ export class LazyViews {
       await fs.mkdir(directory, { recursive: true });
       await fs.chmod(directory, 0o700);
       await fs.mkdir(point);
-      const shown = await displays.open(point, host);
-      const display = { point, shown, views: new Map(), hasEnded: false };
-      const forget = (): void => {
-        display.hasEnded = true;
-        this.display = undefined;
-      };
-      shown.ended.then(forget, forget);
-      return display;
+      return { point, shown: await displays.open(point, host), views: new Map() };
     } catch (error) {
       this.display = undefined;
       if (isCoded(error, "failed_precondition")) this.refused = error;

@@ -122,7 +122,7 @@ async function outcomeOf(
         stage,
         signal,
       );
-      const unread = tellLazy(stage.lazy, note);
+      const unread = await tellLazy(stage.lazy, note);
       if (unread !== undefined) return withFailure(ended, unread);
       if (ended.kind === "success") {
         const changes = (): AsyncIterable<OutputChange> => collectOutput(fs, stage, signal);

@@ -28,6 +28,8 @@ export interface ViewMountOptions extends AttachDeps {
 export interface ViewMount {
   /** Settles when it has been taken away, by whomever: nothing is shown any more. */
   readonly ended: Promise<void>;
+  /** False once it was taken away or cut off, also while the process has yet to be told. */
+  isShown(): Promise<boolean>;
   /** Shows a view as the directory `name`, which is not used again. */
   show(name: string, ref: ViewRef): { readonly view: ShownView; readonly hide: () => void };
   /** Takes it away, also when programs still use it: for them it ends. */
@@ -60,9 +62,18 @@ export async function openViewMount(point: string, options: ViewMountOptions): P
     }
   })();
   // From here on the kernel knows what the top looks like, and whoever lists all mounts does not wait for us.
-  await options.fs.stat(point);
+  const { dev } = await options.fs.stat(point);
   return {
     ended,
+    async isShown() {
+      try {
+        // In this order: what is taken away is cut off first, and then what lies below is seen.
+        await options.fs.access(point);
+        return (await options.fs.stat(point)).dev === dev;
+      } catch {
+        return false;
+      }
+    },
     show(name, ref) {
       const view = new ShownView(ref, { ...options, patienceMs });
       return { view, hide: volume.show(name, view) };
