@@ -12,7 +12,7 @@ import { openRoot } from "./tree/open-root.ts";
 import { PfsVolume } from "./tree/pfs-volume.ts";
 import { Remote } from "./tree/remote.ts";
 import { Sender } from "./tree/sender.ts";
-import { ScratchSpace, type ScratchFs } from "./tree/scratch.ts";
+import { namelessFiles, ScratchSpace, type ScratchFs } from "./tree/scratch.ts";
 
 export interface MountOptions extends AttachDeps {
   readonly client: Client;
@@ -64,11 +64,13 @@ export async function openMount(options: MountOptions): Promise<Mount> {
     sender: new Sender({ client, remote }),
     nodes: new NodeTable(root),
     cache,
-    scratch: new ScratchSpace({
-      fs: options.scratchFs,
-      folder: options.scratchFolder,
-      random: options.random,
-    }),
+    scratch: new ScratchSpace(
+      namelessFiles({
+        fs: options.scratchFs,
+        folder: options.scratchFolder,
+        random: options.random,
+      }),
+    ),
   });
   const { source, readOnly, owner } = options;
   const attached =

@@ -5,12 +5,21 @@ export const nameBytesMax = 1024;
 export interface Attributes {
   /** Names it as long as the kernel has not forgotten it; never used for another one. */
   readonly node: number;
-  readonly kind: "file" | "dir";
+  readonly kind: "file" | "dir" | "link" | "pipe" | "socket";
   readonly sizeBytes: number;
   /** Microseconds since 1970. */
   readonly modifiedMicros: number;
   /** Permission bits, such as 0o644. */
   readonly mode: number;
+  /** Default: who mounted. */
+  readonly owner?: UserAndGroup;
+  /** Names that it has. Default: 1. */
+  readonly links?: number;
+}
+
+export interface UserAndGroup {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /** A node, and for how long it may be believed without asking again; milliseconds. */
@@ -29,6 +38,10 @@ export interface Missing {
 /** Attributes that are to change; what is left out stays. */
 export interface Change {
   readonly sizeBytes?: number;
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly modifiedMicros?: number | "now";
 }
 
 /** How a file is opened. */
@@ -63,6 +76,26 @@ export interface Place {
   readonly name: string;
 }
 
+/** A name that is to be made. */
+export interface NewPlace extends Place {
+  /** Permission bits. */
+  readonly mode: number;
+  readonly owner: UserAndGroup;
+}
+
+/** What only some volumes have: links, and files that are none. */
+export interface LinkVolume {
+  makeLink(place: NewPlace, target: string, signal: AbortSignal): Promise<Found>;
+  readLink(node: number): string;
+  /** One more name for a file. */
+  addName(node: number, place: Place, signal: AbortSignal): Promise<Found>;
+  makeSpecial(
+    place: NewPlace,
+    kind: "file" | "pipe" | "socket",
+    signal: AbortSignal,
+  ): Promise<Found>;
+}
+
 /**
  * A file system as programs use it, whatever way their calls come. Nodes and handles are numbers that it gave
  * out; node 1 is its root. Each `Found` counts as one use of its node until forget() is told of it.
@@ -75,13 +108,13 @@ export interface Volume {
   forget(node: number, uses: number): void;
   attributes(node: number, signal: AbortSignal): Promise<Omit<Found, "nameMs">>;
   change(node: number, change: Change, signal: AbortSignal): Promise<Omit<Found, "nameMs">>;
-  makeDirectory(place: Place, signal: AbortSignal): Promise<Found>;
+  makeDirectory(place: NewPlace, signal: AbortSignal): Promise<Found>;
   /** @throws Refusal `ENOTEMPTY`, `ENOTDIR`, `EISDIR` */
   remove(place: Place, kind: "file" | "dir", signal: AbortSignal): Promise<void>;
   /** With `replace`, what `to` names goes. */
   rename(from: Place, to: Place & { replace: boolean }, signal: AbortSignal): Promise<void>;
   create(
-    place: Place,
+    place: NewPlace,
     mode: OpenMode & { exclusive: boolean },
     signal: AbortSignal,
   ): Promise<Found & Opened>;
@@ -112,4 +145,6 @@ export interface Volume {
   extended(node: number, signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
   /** Whether a node may be changed, or what is in it. */
   isWritable(node: number, signal: AbortSignal): Promise<boolean>;
+  /** Default: what would make one is refused with `EPERM`. */
+  readonly links?: LinkVolume;
 }

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import { stampOf, type FileStamp, type Inherited, type Stage } from "./stage-inputs.ts";
-import { walkOutput, type FoundEntry } from "./output-walk.ts";
+import { stampOf, type FileStamp, type Inherited } from "./inherit.ts";
+import { directoryFs, walkOutput, type FoundEntry } from "./output-walk.ts";
 import type { OutputChange } from "../model/output-change.ts";
 import type { WorkerFs } from "./worker-options.ts";
 
@@ -20,19 +20,21 @@ const pieceBytes = 256 * 1024;
  */
 export async function* collectOutput(
   fs: WorkerFs,
-  stage: Stage,
+  stage: { readonly out: string; readonly inherited: Inherited | undefined },
   signal: AbortSignal,
 ): AsyncGenerator<OutputChange> {
-  const found = await walkOutput(fs, stage.out);
+  const found = await walkOutput(directoryFs(fs, stage.out));
   const inherited = stage.inherited ?? nothing;
-  yield* deletes(found, inherited);
+  const files = new Set(inherited.files.keys());
+  yield* deletes(found, { files, directories: inherited.directories });
   for (const entry of found) {
     signal.throwIfAborted();
     if (entry.type === "dir") {
       if (!inherited.directories.has(entry.path)) yield { kind: "mkdir", path: entry.path };
       continue;
     }
-    const change = await changeOf(fs, entry, inherited);
+    const place = { ...entry, hostPath: `${stage.out}/${entry.real}` };
+    const change = await changeOf(fs, place, inherited);
     if (change !== undefined) yield change;
   }
 }
@@ -40,11 +42,14 @@ export async function* collectOutput(
 const nothing: Inherited = { prev: "", files: new Map(), directories: new Set() };
 
 /** What was inherited and is no more, or is something else. A deleted directory stands for all in it. */
-function* deletes(found: readonly FoundEntry[], inherited: Inherited): Generator<OutputChange> {
+export function* deletes(
+  found: readonly FoundEntry[],
+  inherited: { readonly files: ReadonlySet<string>; readonly directories: ReadonlySet<string> },
+): Generator<OutputChange> {
   const types = new Map(found.map(({ path, type }) => [path, type]));
   const gone = new Set<string>();
   for (const path of inherited.directories) if (types.get(path) !== "dir") gone.add(path);
-  for (const path of inherited.files.keys()) if (types.get(path) !== "file") gone.add(path);
+  for (const path of inherited.files) if (types.get(path) !== "file") gone.add(path);
   const sorted = [...gone].toSorted((a, b) => Buffer.compare(keyOf(a), keyOf(b)));
   for (const path of sorted) {
     if (!hasAncestorIn(gone, path)) yield { kind: "delete", path };
@@ -65,7 +70,7 @@ function hasAncestorIn(paths: ReadonlySet<string>, path: string): boolean {
 
 async function changeOf(
   fs: WorkerFs,
-  entry: FoundEntry,
+  entry: FoundEntry & { readonly hostPath: string },
   inherited: Inherited,
 ): Promise<OutputChange | undefined> {
   const now = await stampOf(fs, entry.hostPath);
@@ -91,7 +96,7 @@ function sameTimes(a: FileStamp, b: FileStamp): boolean {
 
 function contentFrom(
   fs: WorkerFs,
-  entry: FoundEntry,
+  entry: { readonly path: string; readonly hostPath: string },
   kind: "append" | "replace",
   range: { readonly from: number; readonly to: number },
 ): OutputChange {

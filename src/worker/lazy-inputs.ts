@@ -1,8 +1,11 @@
 import type { LazyView } from "./lazy-views.ts";
 import type { TaskOutcome } from "./worker-host.ts";
 
-/** An input that a task read through a mount. */
+/** What a task read through a mount. */
 export interface LazyInput {
+  /** `input a`, `the output before`: views of the same count as one. */
+  readonly what: string;
+  /** Shown at `/pfs/<name>`. */
   readonly name: string;
   readonly view: LazyView;
 }
@@ -16,8 +19,10 @@ export async function tellLazy(
   inputs: readonly LazyInput[],
   note: (line: string) => void,
 ): Promise<string | undefined> {
-  for (const { name, view } of inputs)
-    note(`Fetched ${view.fetchedBytes()} bytes of the files of input ${name}`);
+  const fetched = new Map<string, number>();
+  for (const { what, view } of inputs)
+    fetched.set(what, (fetched.get(what) ?? 0) + view.fetchedBytes());
+  for (const [what, bytes] of fetched) note(`Fetched ${bytes} bytes of the files of ${what}`);
   for (const { name, view } of inputs) {
     const failure = await view.failure();
     if (failure !== undefined) return `/pfs/${name}: ${failure}`;

@@ -2,6 +2,7 @@ import { codedErrorFrom, isCoded, type CodedError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import type { Log } from "../base/log.ts";
 import type { HeldView } from "./view-store.ts";
+import type { WrittenOutput } from "./written-output.ts";
 import type { ViewRef, WorkerHost } from "./worker-host.ts";
 import type { WorkerFs } from "./worker-options.ts";
 
@@ -16,11 +17,19 @@ interface DisplayedView {
   readonly lastFailure: string;
 }
 
+interface DisplayedOutput {
+  readonly view: DisplayedView;
+  look(signal: AbortSignal): WrittenOutput;
+  hide(): Promise<void>;
+}
+
 /** Shows views below a directory, without bringing more of them than is read. */
 interface ViewDisplay {
   /** False as soon as a program can have failed because it was taken away or cut off. */
   isShown(): Promise<boolean>;
   show(name: string, ref: ViewRef): { readonly view: DisplayedView; readonly hide: () => void };
+  /** Shows a view that programs may change; what they write is in `folder`. */
+  showOutput(name: string, ref: ViewRef, folder: string): DisplayedOutput;
   close(): Promise<void>;
 }
 
@@ -43,6 +52,12 @@ export interface LazyView extends HeldView {
   fetchedBytes(): number;
   /** Why a program could not read it since then; undefined when all could. */
   failure(): Promise<string | undefined>;
+}
+
+/** The output of a task that begins as a view, and is changed. */
+export interface LazyOutput extends LazyView {
+  /** What the command made of it: to be asked for when the command and all it started are dead. */
+  look(signal: AbortSignal): WrittenOutput;
 }
 
 interface Display {
@@ -91,25 +106,27 @@ export class LazyViews {
     displayed.view.ref = ref;
     views.delete(ref.digest);
     views.set(ref.digest, displayed);
-    const { view } = displayed;
-    const { fetchedBytes: bytesBefore, failures: failuresBefore } = view;
-    let isHeld = true;
-    return {
-      path: displayed.path,
-      mountPoint: display.point,
-      fetchedBytes: () => view.fetchedBytes - bytesBefore,
-      async failure() {
-        if (!(await display.shown.isShown()))
-          return `Cannot read the inputs any more: ${display.point} was unmounted`;
-        return view.failures > failuresBefore ? view.lastFailure : undefined;
-      },
-      release: () => {
-        if (!isHeld) return;
-        isHeld = false;
-        displayed.users--;
-        hideIdle(display);
-      },
+    const release = (): void => {
+      displayed.users--;
+      hideIdle(display);
     };
+    return held(display, displayed, release);
+  }
+
+  /** An output as the directory that a command changes; what it writes is in `folder` until it is released. */
+  async holdOutput(ref: ViewRef, folder: string): Promise<LazyOutput> {
+    const display = await this.opened();
+    const name = this.newName(ref);
+    const shown = display.shown.showOutput(name, ref, folder);
+    const release = (): void => {
+      shown.hide().catch((error: unknown) => {
+        const { message } = codedErrorFrom(error);
+        this.options.log.warn({ error: message }, "Cannot remove what a task wrote");
+      });
+    };
+    const { view } = shown;
+    const output = held(display, { path: `${display.point}/${name}`, view }, release);
+    return { ...output, look: (signal) => shown.look(signal) };
   }
 
   /** Hides everything. */
@@ -118,9 +135,13 @@ export class LazyViews {
   }
 
   private show(display: Display, ref: ViewRef): Displayed {
-    const name = `${sha256(Buffer.from(ref.digest)).toString("hex", 0, 12)}-${++this.names}`;
+    const name = this.newName(ref);
     const { view, hide } = display.shown.show(name, ref);
     return { path: `${display.point}/${name}`, view, hide, users: 0 };
+  }
+
+  private newName({ digest }: ViewRef): string {
+    return `${sha256(Buffer.from(digest)).toString("hex", 0, 12)}-${++this.names}`;
   }
 
   private async opened(): Promise<Display> {
@@ -150,6 +171,31 @@ export class LazyViews {
       throw error;
     }
   }
+}
+
+/** Counts from now on. */
+function held(
+  { point, shown }: Display,
+  { path, view }: Pick<Displayed, "path" | "view">,
+  release: () => void,
+): LazyView {
+  const { fetchedBytes: bytesBefore, failures: failuresBefore } = view;
+  let isHeld = true;
+  return {
+    path,
+    mountPoint: point,
+    fetchedBytes: () => view.fetchedBytes - bytesBefore,
+    async failure() {
+      if (!(await shown.isShown()))
+        return `Cannot read the inputs any more: ${point} was unmounted`;
+      return view.failures > failuresBefore ? view.lastFailure : undefined;
+    },
+    release: () => {
+      if (!isHeld) return;
+      isHeld = false;
+      release();
+    },
+  };
 }
 
 function hideIdle({ views }: Display): void {

@@ -4,6 +4,7 @@ import type { OutputChange } from "../model/output-change.ts";
 import type { ServerWork } from "../model/server-work.ts";
 import type { SecretMount } from "../runner/index.ts";
 import { collectOutput } from "./collect-output.ts";
+import { collectWritten } from "./collect-written.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { tellLazy, withFailure } from "./lazy-inputs.ts";
 import type { LazyViews } from "./lazy-views.ts";
@@ -111,7 +112,7 @@ async function outcomeOf(
     }
     const note = (line: string): void => taskLog.note(line);
     const stage = await untilAvailable(
-      async () => await stageInputs({ ...options, out: `${directory}/out`, note }, task, signal),
+      async () => await stageInputs({ ...options, ...placesOf(directory), note }, task, signal),
       { clock, signal },
     );
     try {
@@ -125,7 +126,11 @@ async function outcomeOf(
       const unread = await tellLazy(stage.lazy, note);
       if (unread !== undefined) return withFailure(ended, unread);
       if (ended.kind === "success") {
-        const changes = (): AsyncIterable<OutputChange> => collectOutput(fs, stage, signal);
+        const { output } = stage;
+        const changes = (): AsyncIterable<OutputChange> =>
+          output === undefined
+            ? collectOutput(fs, stage, signal)
+            : collectWritten(output.look(signal), signal);
         return { ...ended, ...(await storeOutput(options, task, changes, signal)) };
       }
       return ended;
@@ -142,6 +147,11 @@ async function outcomeOf(
   } finally {
     await taskLog.close();
   }
+}
+
+/** Where an attempt keeps what its command writes. */
+function placesOf(directory: string): { readonly out: string; readonly written: string } {
+  return { out: `${directory}/out`, written: `${directory}/written` };
 }
 
 /** The work of a task whose command is a server. */

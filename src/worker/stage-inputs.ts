@@ -1,37 +1,24 @@
-import { constants } from "node:fs";
 import type { PfsMount } from "../runner/index.ts";
 import { CodedError, codedErrorFrom, isCoded } from "../base/errors.ts";
+import { inherit, type Inherited } from "./inherit.ts";
 import type { LazyInput } from "./lazy-inputs.ts";
-import type { LazyView, LazyViews } from "./lazy-views.ts";
+import type { LazyOutput, LazyView, LazyViews } from "./lazy-views.ts";
 import type { HeldView, ViewStore } from "./view-store.ts";
-import type { ClaimedTask } from "./worker-host.ts";
+import type { ClaimedTask, ViewRef } from "./worker-host.ts";
 import type { WorkerFs } from "./worker-options.ts";
-
-/** What an inherited file looked like before the command ran. */
-export interface FileStamp {
-  readonly inode: bigint;
-  readonly changedNs: bigint;
-  readonly modifiedNs: bigint;
-  readonly bytes: bigint;
-}
-
-/** The output of the job before, as the command found it in `/pfs/out`. Paths without leading slash. */
-export interface Inherited {
-  /** Host path of `/pfs/prev`: the same content, untouched. */
-  readonly prev: string;
-  readonly files: ReadonlyMap<string, FileStamp>;
-  readonly directories: ReadonlySet<string>;
-}
 
 /** All that a task sees below `/pfs`. */
 export interface Stage {
   readonly mounts: readonly PfsMount[];
-  /** Host path of `/pfs/out`. */
+  /** Host path of `/pfs/out`, when it is a directory of the worker. */
   readonly out: string;
+  /** What was put there. */
   readonly inherited: Inherited | undefined;
-  /** Inputs that are brought as they are read. */
+  /** `/pfs/out`, when it is shown through a mount. */
+  readonly output?: LazyOutput | undefined;
+  /** What is brought as it is read. */
   readonly lazy: readonly LazyInput[];
-  /** The mount that shows those: what began before it does not see them. */
+  /** The mount that shows that: what began before it does not see it. */
   readonly mountPoint: string | undefined;
   release(): void;
 }
@@ -43,100 +30,104 @@ interface StageOptions {
   /** Default: lazy inputs are brought like others. */
   readonly lazyViews?: LazyViews | undefined;
   readonly out: string;
+  /** Where goes what is written to an output that is shown through a mount. */
+  readonly written: string;
   /** Told of what is not as the task wanted it. */
   readonly note: (line: string) => void;
 }
 
-/** Brings a task's inputs, or shows those that are lazy, and makes its output directory at `out`. */
+/**
+ * Brings a task's inputs, or shows those that are lazy, and makes its output directory at `out`. What a task with a lazy
+ * input inherits is shown in the same way.
+ */
 export async function stageInputs(
   options: StageOptions,
   task: ClaimedTask,
   signal: AbortSignal,
 ): Promise<Stage> {
-  const { fs, views, out } = options;
+  const { views, lazyViews, written } = options;
   const held: HeldView[] = [];
   const lazy: LazyInput[] = [];
   const release = (): void => held.forEach((view) => view.release());
+  const holdLazy = async <View extends LazyView>(
+    shown: Pick<LazyInput, "name" | "what">,
+    hold: (views: LazyViews) => Promise<View>,
+  ): Promise<View | undefined> => {
+    const view = await shownLazily({ lazyViews, note: options.note }, shown.what, hold);
+    if (view === undefined) return undefined;
+    held.push(view);
+    lazy.push({ ...shown, view });
+    return view;
+  };
+  const mounts: PfsMount[] = [];
+  const show = async (
+    view: ViewRef,
+    input: Pick<LazyInput, "name" | "what">,
+    isLazy: boolean,
+  ): Promise<string> => {
+    const shown = isLazy ? await holdLazy(input, async (all) => await all.hold(view)) : undefined;
+    const stored = shown ?? (await views.hold(view, signal));
+    if (shown === undefined) held.push(stored);
+    mounts.push({ name: input.name, hostPath: stored.path, writable: false });
+    return stored.path;
+  };
   try {
-    const mounts: PfsMount[] = [{ name: "out", hostPath: out, writable: true }];
-    for (const input of withPrev(task)) {
-      const shown = input.lazy === true ? await holdLazy(options, input) : undefined;
-      const stored = shown ?? (await views.hold(input.view, signal));
-      if (shown !== undefined) lazy.push({ name: input.name, view: shown });
-      held.push(stored);
-      mounts.push({ name: input.name, hostPath: stored.path, writable: false });
-    }
-    await fs.mkdir(out, { recursive: true });
-    await fs.chmod(out, 0o777);
-    const prev = task.parentOutput === undefined ? undefined : held.at(-1);
-    const inherited = prev === undefined ? undefined : await inherit(fs, prev.path, out, signal);
-    const mountPoint = lazy[0]?.view.mountPoint;
-    return { mounts, out, inherited, lazy, mountPoint, release };
+    for (const { name, view, lazy: isLazy = false } of task.inputs)
+      await show(view, { name, what: `input ${name}` }, isLazy);
+    const before = task.parentOutput;
+    const what = "the output before";
+    const output =
+      before === undefined || lazy.length === 0
+        ? undefined
+        : await holdLazy(
+            { name: "out", what },
+            async (all) => await all.holdOutput(before, written),
+          );
+    const prev =
+      before === undefined
+        ? undefined
+        : await show(before, { name: "prev", what }, output !== undefined);
+    const inherited = output === undefined ? await layOut(options, prev, signal) : undefined;
+    const out = output?.path ?? options.out;
+    mounts.unshift({ name: "out", hostPath: out, writable: true });
+    const points = new Set(lazy.map(({ view }) => view.mountPoint));
+    const mountPoint = points.size === 0 ? undefined : [...points].join(" ");
+    return { mounts, out, inherited, output, lazy, mountPoint, release };
   } catch (error) {
     release();
     throw error;
   }
 }
 
-/** Undefined where inputs cannot be shown lazily: results are the same, so that they are brought instead. */
-async function holdLazy(
-  { lazyViews, note }: StageOptions,
-  { name, view }: ClaimedTask["inputs"][number],
-): Promise<LazyView | undefined> {
+/** Undefined where nothing can be shown lazily: results are the same, so that it is brought instead. */
+async function shownLazily<View>(
+  { lazyViews, note }: Pick<StageOptions, "lazyViews" | "note">,
+  what: string,
+  hold: (views: LazyViews) => Promise<View>,
+): Promise<View | undefined> {
   try {
     if (lazyViews === undefined)
       throw new CodedError("failed_precondition", "This worker has no mounts");
-    return await lazyViews.hold(view);
+    return await hold(lazyViews);
   } catch (error) {
     if (isCoded(error, "unavailable")) throw error;
-    note(`Input ${name} is brought whole, and not as it is read: ${codedErrorFrom(error).message}`);
+    const { message } = codedErrorFrom(error);
+    note(`${capitalized(what)} is brought whole, and not as it is read: ${message}`);
     return undefined;
   }
 }
 
-function withPrev(task: ClaimedTask): ClaimedTask["inputs"] {
-  return task.parentOutput === undefined
-    ? task.inputs
-    : [...task.inputs, { name: "prev", view: task.parentOutput }];
+function capitalized(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
-/** Before this the last run ended: no command can leave a file with such a time by writing to it. */
-const inheritedTime = new Date(Date.UTC(2000, 0, 1));
-
-/** Copies the previous output to where the command may change it, and remembers what it looked like. */
-async function inherit(
-  fs: WorkerFs,
-  prev: string,
-  out: string,
+/** Makes the output directory, with a copy of what is inherited. */
+async function layOut(
+  { fs, out }: StageOptions,
+  prev: string | undefined,
   signal: AbortSignal,
-): Promise<Inherited> {
-  const files = new Map<string, FileStamp>();
-  const directories = new Set<string>();
-  const copy = async (below: string): Promise<void> => {
-    for (const entry of await fs.readdir(`${prev}/${below}`, { withFileTypes: true })) {
-      signal.throwIfAborted();
-      const path = `${below}${entry.name}`;
-      const target = `${out}/${path}`;
-      if (entry.isDirectory()) {
-        await fs.mkdir(target);
-        await fs.chmod(target, 0o777);
-        directories.add(path);
-        await copy(`${path}/`);
-      } else {
-        await fs.copyFile(`${prev}/${path}`, target, constants.COPYFILE_FICLONE);
-        await fs.chmod(target, 0o666);
-        // An old time: a write within the same tick of the clock as this copy shows all the same.
-        await fs.utimes(target, inheritedTime, inheritedTime);
-        files.set(path, await stampOf(fs, target));
-      }
-    }
-  };
-  await copy("");
-  return { prev, files, directories };
-}
-
-/** What a file looks like now; not followed when it is a link. */
-export async function stampOf(fs: WorkerFs, path: string): Promise<FileStamp> {
-  const info = await fs.lstat(path, { bigint: true });
-  return { inode: info.ino, changedNs: info.ctimeNs, modifiedNs: info.mtimeNs, bytes: info.size };
+): Promise<Inherited | undefined> {
+  await fs.mkdir(out, { recursive: true });
+  await fs.chmod(out, 0o777);
+  return prev === undefined ? undefined : await inherit(fs, prev, out, signal);
 }

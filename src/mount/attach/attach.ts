@@ -51,7 +51,8 @@ export async function attach(options: AttachOptions, deps: AttachDeps): Promise<
   });
   try {
     const flags = ["fd=3", "rootmode=40000", `user_id=${uid}`, `group_id=${gid}`];
-    if (forAll) flags.push("allow_other");
+    // Others are let in as far as modes and owners let them.
+    if (forAll) flags.push("allow_other", "default_permissions");
     const words = [...flags, "nosuid", "nodev", readOnly ? "ro" : "rw"].join(",");
     const args = ["-i", "-t", mountType, "-o", words, source, point];
     const ended = await runProgram("mount", args, [file.fd]);

@@ -10,10 +10,11 @@ import {
   encodeOpened,
   encodeSpace,
   encodeWritten,
+  typeBits,
   type Owner,
 } from "./reply.ts";
 import { transferBytesMax } from "./protocol.ts";
-import type { Question } from "./request.ts";
+import type { Question, Request } from "./request.ts";
 
 type Parts = readonly Uint8Array[];
 /** Those that a session answers by itself. */
@@ -33,7 +34,11 @@ export class Answers {
   }
 
   /** @throws Refusal, or what the volume fails with */
-  async to(node: number, asked: Asked, signal: AbortSignal): Promise<Parts> {
+  async to(
+    { node, owner }: Pick<Request, "node" | "owner">,
+    asked: Asked,
+    signal: AbortSignal,
+  ): Promise<Parts> {
     switch (asked.op) {
       case "lookup":
       case "makeDirectory":
@@ -41,7 +46,12 @@ export class Answers {
       case "removeDirectory":
       case "rename":
       case "create":
-        return await this.toName(node, asked, signal);
+        return await this.toName({ node, owner }, asked, signal);
+      case "makeLink":
+      case "readLink":
+      case "addName":
+      case "makeSpecial":
+        return await this.toLink({ node, owner }, asked, signal);
       case "read":
       case "write":
       case "readDirectory":
@@ -70,14 +80,13 @@ export class Answers {
       case "access":
       case "getExtended":
       case "listExtended":
-      case "link":
       case "unknown":
         return await this.toOther(node, asked, signal);
     }
   }
 
   private async toName(
-    node: number,
+    { node, owner }: Pick<Request, "node" | "owner">,
     asked: Op<"lookup" | "makeDirectory" | "unlink" | "removeDirectory" | "rename" | "create">,
     signal: AbortSignal,
   ): Promise<Parts> {
@@ -86,7 +95,11 @@ export class Answers {
       case "lookup":
         return [this.entry(await this.volume.lookup(place, signal))];
       case "makeDirectory":
-        return [this.entry(await this.volume.makeDirectory(place, signal))];
+        return [
+          this.entry(
+            await this.volume.makeDirectory({ ...place, mode: asked.mode, owner }, signal),
+          ),
+        ];
       case "unlink":
         await this.volume.remove(place, "file", signal);
         return done;
@@ -104,7 +117,8 @@ export class Answers {
       case "create": {
         const exclusive = (asked.flags & constants.O_EXCL) !== 0;
         const mode = { ...modeOf(asked.flags), exclusive };
-        const created = await this.volume.create(place, mode, signal);
+        const wanted = { ...place, mode: asked.mode, owner };
+        const created = await this.volume.create(wanted, mode, signal);
         return [this.entry(created), encodeOpened(created, "file")];
       }
     }
@@ -119,9 +133,8 @@ export class Answers {
       case "getAttributes":
         return [encodeAttributes(await this.volume.attributes(node, signal), this.owner)];
       case "setAttributes": {
-        const { sizeBytes } = asked;
-        const change = sizeBytes === undefined ? {} : { sizeBytes };
-        return [encodeAttributes(await this.volume.change(node, change, signal), this.owner)];
+        const changed = await this.volume.change(node, asked.change, signal);
+        return [encodeAttributes(changed, this.owner)];
       }
       case "open": {
         const mode = modeOf(asked.flags);
@@ -159,9 +172,29 @@ export class Answers {
     return [page.content];
   }
 
+  private async toLink(
+    { node, owner }: Pick<Request, "node" | "owner">,
+    asked: Op<"makeLink" | "readLink" | "addName" | "makeSpecial">,
+    signal: AbortSignal,
+  ): Promise<Parts> {
+    const { links } = this.volume;
+    if (links === undefined) throw new Refusal("EPERM");
+    if (asked.op === "readLink") return [Buffer.from(links.readLink(node), "utf8")];
+    const place = placeOf(node, asked.name);
+    if (asked.op === "addName") return [this.entry(await links.addName(asked.node, place, signal))];
+    const wanted = { ...place, mode: asked.mode & 0o7777, owner };
+    if (asked.op === "makeLink") {
+      if (asked.target === undefined) throw new Refusal("EILSEQ");
+      return [this.entry(await links.makeLink(wanted, asked.target, signal))];
+    }
+    const kind = specialKinds.find((one) => typeBits[one] === (asked.mode & typeMask));
+    if (kind === undefined) throw new Refusal("EPERM");
+    return [this.entry(await links.makeSpecial(wanted, kind, signal))];
+  }
+
   private async toOther(
     node: number,
-    asked: Op<"statFs" | "getExtended" | "listExtended" | "access" | "link" | "unknown">,
+    asked: Op<"statFs" | "getExtended" | "listExtended" | "access" | "unknown">,
     signal: AbortSignal,
   ): Promise<Parts> {
     switch (asked.op) {
@@ -184,8 +217,6 @@ export class Answers {
         const names = [...(await this.volume.extended(node, signal)).keys()];
         return sized(Buffer.from(names.map((name) => `${name}\0`).join("")), asked.bytesMax);
       }
-      case "link":
-        throw new Refusal("EPERM");
       case "unknown":
         // The kernel then does without, and does not ask again where it need not.
         throw new Refusal("ENOSYS");
@@ -197,6 +228,9 @@ export class Answers {
   }
 }
 
+const specialKinds = ["file", "pipe", "socket"] as const;
+/** The bits of a mode that say what it is. */
+const typeMask = 0o170_000;
 const renameNoReplace = 1;
 /** The bits of the flags that say how a file is opened. */
 const accessMode = 3;

@@ -8,6 +8,7 @@ export const opcodes = {
   forget: 2,
   getAttributes: 3,
   setAttributes: 4,
+  readLink: 5,
   makeDirectory: 9,
   unlink: 10,
   removeDirectory: 11,
@@ -62,7 +63,14 @@ export const openFlags = {
 } as const;
 
 /** Which attributes a setAttributes request carries. */
-export const changeFlags = { size: 1 << 3 } as const;
+export const changeFlags = {
+  mode: 1 << 0,
+  uid: 1 << 1,
+  gid: 1 << 2,
+  size: 1 << 3,
+  modified: 1 << 5,
+  modifiedNow: 1 << 8,
+} as const;
 
 /** Pages of one request: what a kernel takes without being told to take more. */
 export const pagesMax = 256;

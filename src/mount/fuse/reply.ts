@@ -5,21 +5,25 @@ import {
   type Missing,
   type Opened,
   type Space,
+  type UserAndGroup,
 } from "../volume.ts";
 import { errnoNumber, type Errno } from "../refusal.ts";
 import { openFlags, outHeaderBytes, pagesMax, transferBytesMax, version } from "./protocol.ts";
 
 /** Whose files they seem to be. */
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
+export type Owner = UserAndGroup;
 
 /** Bytes of an entry: what a lookup answers, and each name of a list begins with. */
 export const entryBytes = 128;
 const attributesBytes = 88;
 
-const typeBits = { file: 0o100_000, dir: 0o040_000 } as const;
+export const typeBits = {
+  file: 0o100_000,
+  dir: 0o040_000,
+  link: 0o120_000,
+  pipe: 0o010_000,
+  socket: 0o140_000,
+} as const;
 
 /** The header of an answer, before its parts. */
 export function encodeHeader(id: number, bodyBytes: number): Buffer {
@@ -139,7 +143,8 @@ export function writeListed(
 }
 
 function writeAttributes(body: Buffer, at: number, attributes: Attributes, owner: Owner): void {
-  const { node, sizeBytes, modifiedMicros, kind, mode } = attributes;
+  const { node, sizeBytes, modifiedMicros, kind, mode, links = 1 } = attributes;
+  const { uid, gid } = attributes.owner ?? owner;
   const seconds = Math.floor(modifiedMicros / 1e6);
   const nanos = (modifiedMicros - seconds * 1e6) * 1_000;
   u64(body, node, at);
@@ -151,9 +156,9 @@ function writeAttributes(body: Buffer, at: number, attributes: Attributes, owner
   }
   body.writeUInt32LE(typeBits[kind] | mode, at + 60);
   // Of a directory: programs that count links must not trust it.
-  body.writeUInt32LE(1, at + 64);
-  body.writeUInt32LE(owner.uid, at + 68);
-  body.writeUInt32LE(owner.gid, at + 72);
+  body.writeUInt32LE(links, at + 64);
+  body.writeUInt32LE(uid, at + 68);
+  body.writeUInt32LE(gid, at + 72);
   body.writeUInt32LE(preferredBytes, at + 80);
 }
 

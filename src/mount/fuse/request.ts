@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import type { Change, UserAndGroup } from "../volume.ts";
 import { changeFlags, inHeaderBytes, opcodes, writeHeaderBytes } from "./protocol.ts";
 
 /** A handle and where in it. */
@@ -6,6 +7,13 @@ interface Span {
   readonly handle: number;
   readonly offset: number;
   readonly bytes: number;
+}
+
+/** A name that is to be made. */
+interface Made {
+  readonly name: string | undefined;
+  /** Permission bits. */
+  readonly mode: number;
 }
 
 /** What is asked, without who asked. A name that is not UTF-8 is undefined. */
@@ -18,9 +26,10 @@ export type Question =
       readonly flags: number;
     }
   | {
-      readonly op: "lookup" | "unlink" | "removeDirectory" | "makeDirectory";
+      readonly op: "lookup" | "unlink" | "removeDirectory";
       readonly name: string | undefined;
     }
+  | ({ readonly op: "makeDirectory" } & Made)
   | {
       readonly op: "forget";
       readonly nodes: readonly { readonly node: number; readonly uses: number }[];
@@ -28,7 +37,7 @@ export type Question =
   | { readonly op: "getAttributes" }
   | { readonly op: "destroy" }
   | { readonly op: "statFs" }
-  | { readonly op: "setAttributes"; readonly sizeBytes: number | undefined }
+  | { readonly op: "setAttributes"; readonly change: Change }
   | {
       readonly op: "rename";
       readonly name: string | undefined;
@@ -38,7 +47,7 @@ export type Question =
     }
   | { readonly op: "open"; readonly flags: number }
   | { readonly op: "openDirectory"; readonly flags: number }
-  | { readonly op: "create"; readonly flags: number; readonly name: string | undefined }
+  | ({ readonly op: "create"; readonly flags: number } & Made)
   | ({ readonly op: "read" | "readDirectory" | "readDirectoryPlus" } & Span)
   | {
       readonly op: "write";
@@ -55,8 +64,11 @@ export type Question =
   | { readonly op: "listExtended"; readonly bytesMax: number }
   | { readonly op: "access"; readonly mask: number }
   | { readonly op: "interrupt"; readonly id: number }
-  /** Links and special files: what a volume does not have. */
-  | { readonly op: "link" }
+  | ({ readonly op: "makeLink"; readonly target: string | undefined } & Made)
+  | { readonly op: "readLink" }
+  | { readonly op: "addName"; readonly node: number; readonly name: string | undefined }
+  /** `mode` has the bits of the type too. */
+  | ({ readonly op: "makeSpecial" } & Made)
   | { readonly op: "unknown"; readonly opcode: number };
 
 /** One request of the kernel. */
@@ -64,6 +76,8 @@ export interface Request {
   /** By which its answer is recognised. */
   readonly id: number;
   readonly node: number;
+  /** Who asks. */
+  readonly owner: UserAndGroup;
   readonly question: Question;
 }
 
@@ -80,6 +94,7 @@ export function decodeRequest(bytes: Buffer): Request {
   return {
     id: u64(bytes, 8),
     node: u64(bytes, 16),
+    owner: { uid: bytes.readUInt32LE(24), gid: bytes.readUInt32LE(28) },
     question: decodeQuestion(opcode, bytes.subarray(inHeaderBytes)),
   };
 }
@@ -93,7 +108,7 @@ function decodeQuestion(opcode: number, body: Buffer): Question {
     case opcodes.removeDirectory:
       return { op: "removeDirectory", name: nameAt(body, 0).name };
     case opcodes.makeDirectory:
-      return { op: "makeDirectory", name: nameAt(body, 8).name };
+      return { op: "makeDirectory", name: nameAt(body, 8).name, mode: modeAt(body, 0) };
     case opcodes.rename:
       return { ...names(body, 8), op: "rename", directory: u64(body, 0), flags: 0 };
     case opcodes.rename2:
@@ -111,10 +126,8 @@ function decodeQuestion(opcode: number, body: Buffer): Question {
       return decodeControl(opcode, body);
     case opcodes.getAttributes:
       return { op: "getAttributes" };
-    case opcodes.setAttributes: {
-      const hasSize = (body.readUInt32LE(0) & changeFlags.size) !== 0;
-      return { op: "setAttributes", sizeBytes: hasSize ? u64(body, 16) : undefined };
-    }
+    case opcodes.setAttributes:
+      return { op: "setAttributes", change: changeIn(body) };
     case opcodes.statFs:
       return { op: "statFs" };
     case opcodes.getExtended:
@@ -125,11 +138,49 @@ function decodeQuestion(opcode: number, body: Buffer): Question {
       return { op: "access", mask: body.readUInt32LE(0) };
     case opcodes.link:
     case opcodes.symlink:
+    case opcodes.readLink:
     case opcodes.makeNode:
-      return { op: "link" };
+      return decodeLink(opcode, body);
     default:
       return decodeOnHandle(opcode, body);
   }
+}
+
+/** What makes or reads what is neither a file nor a directory. */
+function decodeLink(opcode: number, body: Buffer): Question {
+  switch (opcode) {
+    case opcodes.link:
+      return { op: "addName", node: u64(body, 0), name: nameAt(body, 8).name };
+    case opcodes.symlink: {
+      const { name, newName } = names(body, 0);
+      return { op: "makeLink", name, target: newName, mode: 0o777 };
+    }
+    case opcodes.makeNode:
+      return { op: "makeSpecial", name: nameAt(body, 16).name, mode: body.readUInt32LE(0) };
+    default:
+      return { op: "readLink" };
+  }
+}
+
+function changeIn(body: Buffer): Change {
+  const valid = body.readUInt32LE(0);
+  const has = (flag: number): boolean => (valid & flag) !== 0;
+  const micros = (): number =>
+    Number(body.readBigInt64LE(40)) * 1e6 + Math.floor(body.readUInt32LE(60) / 1_000);
+  return {
+    ...(has(changeFlags.size) ? { sizeBytes: u64(body, 16) } : {}),
+    ...(has(changeFlags.mode) ? { mode: modeAt(body, 68) } : {}),
+    ...(has(changeFlags.uid) ? { uid: body.readUInt32LE(76) } : {}),
+    ...(has(changeFlags.gid) ? { gid: body.readUInt32LE(80) } : {}),
+    ...(has(changeFlags.modified)
+      ? { modifiedMicros: has(changeFlags.modifiedNow) ? ("now" as const) : micros() }
+      : {}),
+  };
+}
+
+/** Without the type. */
+function modeAt(body: Buffer, at: number): number {
+  return body.readUInt32LE(at) & 0o7777;
 }
 
 /** What is not about a file. */
@@ -167,7 +218,12 @@ function decodeOnHandle(opcode: number, body: Buffer): Question {
     case opcodes.openDirectory:
       return { op: "openDirectory", flags: body.readUInt32LE(0) };
     case opcodes.create:
-      return { op: "create", flags: body.readUInt32LE(0), name: nameAt(body, 16).name };
+      return {
+        op: "create",
+        flags: body.readUInt32LE(0),
+        mode: modeAt(body, 4),
+        name: nameAt(body, 16).name,
+      };
     case opcodes.read:
       return { op: "read", ...span(body) };
     case opcodes.readDirectory:

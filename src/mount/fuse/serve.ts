@@ -11,6 +11,8 @@ import { decodeRequest, type Question, type Request } from "./request.ts";
 export interface ServeOptions {
   readonly device: Device;
   readonly volume: Volume;
+  /** Another volume at the same mount that a node belongs to. Default: there is none. */
+  readonly otherVolume?: (node: number) => Volume | undefined;
   readonly owner: Owner;
   readonly log: Log;
   /** Requests are taken from the device by so many at a time, each of which occupies a thread. Default: 2. */
@@ -88,8 +90,20 @@ class Session {
   }
 
   private forget(node: number, nodes: readonly { node: number; uses: number }[]): void {
-    // That of a single forget stands in the header.
-    for (const one of nodes) this.options.volume.forget(one.node === 0 ? node : one.node, one.uses);
+    for (const one of nodes) {
+      // That of a single forget stands in the header.
+      const forgotten = one.node === 0 ? node : one.node;
+      (this.otherOf(forgotten) ?? this.options.volume).forget(forgotten, one.uses);
+    }
+  }
+
+  private otherOf(node: number): Volume | undefined {
+    return this.options.otherVolume?.(node);
+  }
+
+  private answersOf(node: number): Answers {
+    const other = this.otherOf(node);
+    return other === undefined ? this.answers : new Answers(other, this.options.owner);
   }
 
   private interrupt(id: number, of: number): void {
@@ -115,11 +129,12 @@ class Session {
     this.send(id, [encodeInit({ readAheadBytes: transferBytesMax, flags })]);
   }
 
-  private async answer({ id, node }: Request, question: Asked): Promise<void> {
+  private async answer(request: Request, question: Asked): Promise<void> {
+    const { id, node } = request;
     const asked = new AbortController();
     this.pending.set(id, asked);
     try {
-      const parts = await this.answers.to(node, question, asked.signal);
+      const parts = await this.answersOf(node).to(request, question, asked.signal);
       this.send(id, parts);
     } catch (error) {
       this.refuse(id, this.codeOf(error, question));

@@ -8,7 +8,7 @@ import { ContentCache } from "./content-cache.ts";
 import type { Content } from "./content.ts";
 import { Draft } from "./draft.ts";
 import type { DraftPart, Put } from "./draft-part.ts";
-import { ScratchSpace } from "./scratch.ts";
+import { namelessFiles, ScratchSpace } from "./scratch.ts";
 
 const signal = new AbortController().signal;
 
@@ -26,7 +26,9 @@ function openWorld(start: Buffer | undefined, keepsWrites = false) {
             yield Buffer.from(remote.bytes!.subarray(from, end));
           },
         };
-  const space = new ScratchSpace({ fs: nodeFs, folder: tmpdir(), random: systemRandom });
+  const space = new ScratchSpace(
+    namelessFiles({ fs: nodeFs, folder: tmpdir(), random: systemRandom }),
+  );
   const cache = new ContentCache(1_000_000);
   let keys = 0;
   const newKey = (): string => `key ${keys++}`;

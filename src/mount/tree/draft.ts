@@ -1,17 +1,10 @@
-import { KiB } from "../../base/size.ts";
 import { Turns } from "../../base/turns.ts";
-import type { Content } from "./content.ts";
-import type { ContentCache } from "./content-cache.ts";
 import type { DraftPart, Put } from "./draft-part.ts";
-import { Ranges, type Range } from "./ranges.ts";
-import type { Scratch } from "./scratch.ts";
+import { Overlay, type OverlayOptions } from "./overlay.ts";
+import type { Range } from "./ranges.ts";
 
-/** What a draft was made from, and where its bytes are. */
-export interface DraftOptions {
-  /** What the commit has; undefined when it has no such file yet. */
-  readonly base: Content | undefined;
-  readonly scratch: Scratch;
-  readonly cache: ContentCache;
+/** What a draft was made from, and where its bytes are; without base when the commit has no such file yet. */
+export interface DraftOptions extends OverlayOptions {
   /** Each write behind the end is to be a block of its own. */
   readonly keepsWrites: boolean;
   /** A key for each part that is sent. */
@@ -23,16 +16,12 @@ interface PartEnd {
   readonly key?: string;
 }
 
-/** Bytes read at a time when a draft is sent. */
-const sliceBytes = 256 * KiB;
 const noSignal = new AbortController().signal;
 
 /** A file as it is being written: what the commit has, with what was written over it. */
 export class Draft {
   private readonly options: DraftOptions;
-  private readonly local = new Ranges();
-  /** Bytes of the base that still show where nothing was written. */
-  private baseBytes: number;
+  private readonly overlay: Overlay;
   /** What the commit has: bytes of it, and how many of those are as they should be. */
   private sentBytes: number;
   private keptBytes: number;
@@ -41,7 +30,6 @@ export class Draft {
   private unsure: { readonly end: number; readonly key: string } | undefined;
   /** What the commit has is not known. */
   private isLost = false;
-  private size: number;
   /** Ends of writes behind what was sent, when each is a block. */
   private ends: number[] = [];
   private readonly turns = new Turns();
@@ -49,14 +37,13 @@ export class Draft {
   constructor(options: DraftOptions) {
     this.options = options;
     this.isSent = options.base !== undefined;
-    this.size = options.base?.sizeBytes ?? 0;
-    this.baseBytes = this.size;
-    this.sentBytes = this.size;
-    this.keptBytes = this.size;
+    this.overlay = new Overlay(options);
+    this.sentBytes = this.sizeBytes;
+    this.keptBytes = this.sizeBytes;
   }
 
   get sizeBytes(): number {
-    return this.size;
+    return this.overlay.sizeBytes;
   }
 
   /** The commit has a file of this name, or may have. */
@@ -67,56 +54,37 @@ export class Draft {
   /** There is something to send. */
   get isDirty(): boolean {
     if (this.isLost || this.unsure !== undefined) return true;
-    return !this.isSent || this.keptBytes < this.sentBytes || this.size > this.sentBytes;
+    return !this.isSent || this.keptBytes < this.sentBytes || this.sizeBytes > this.sentBytes;
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     await this.inTurn(async () => {
-      await this.options.scratch.write(offset, bytes);
-      const end = offset + bytes.length;
-      // What lies between the end and here are zeros: no part of the base.
-      this.local.add({ start: offset, end });
+      const isAppend = offset === this.sizeBytes;
+      await this.overlay.write(offset, bytes);
       this.keptBytes = Math.min(this.keptBytes, offset);
       this.changedFrom(offset);
-      if (this.options.keepsWrites && offset === this.size) this.ends.push(end);
-      this.size = Math.max(this.size, end);
+      if (this.options.keepsWrites && isAppend) this.ends.push(offset + bytes.length);
     });
   }
 
   /** Cuts it short, or makes it longer by zeros. */
   async resize(bytes: number): Promise<void> {
     await this.inTurn(async () => {
-      this.local.cut(bytes);
-      this.baseBytes = Math.min(this.baseBytes, bytes);
       this.keptBytes = Math.min(this.keptBytes, bytes);
       this.changedFrom(bytes);
       this.ends = this.ends.filter((end) => end <= bytes);
-      this.size = bytes;
+      await this.overlay.resize(bytes);
     });
   }
 
-  async read({ start, end }: Range, signal: AbortSignal): Promise<Uint8Array[]> {
-    const pieces: Uint8Array[] = [];
-    for (const part of this.local.split({ start, end: Math.min(end, this.size) }))
-      pieces.push(...(await this.readPart(part, signal)));
-    return pieces;
+  async read(range: Range, signal: AbortSignal): Promise<Uint8Array[]> {
+    return await this.overlay.read(range, signal);
   }
 
   /** Brings what it shows of its base here, for when the base goes away, which `done` is told of. */
   async detach(signal: AbortSignal, done: () => void = () => undefined): Promise<void> {
     await this.inTurn(async () => {
-      for (let start = 0; start < this.baseBytes; start += sliceBytes) {
-        const end = Math.min(start + sliceBytes, this.baseBytes);
-        for (const part of Array.from(this.local.split({ start, end }))) {
-          if (part.isIn) continue;
-          let at = part.start;
-          for (const piece of await this.readPart(part, signal)) {
-            await this.options.scratch.write(at, piece);
-            at += piece.length;
-          }
-          this.local.add(part);
-        }
-      }
+      await this.overlay.detach(signal);
       done();
     });
   }
@@ -145,7 +113,7 @@ export class Draft {
   }
 
   async close(): Promise<void> {
-    await this.inTurn(() => this.options.scratch.close());
+    await this.inTurn(() => this.overlay.close());
   }
 
   private async sendParts(put: Put): Promise<void> {
@@ -155,10 +123,10 @@ export class Draft {
     }
     if (this.isLost || this.keptBytes < this.sentBytes) {
       this.sentBytes = 0;
-      await this.putPart(put, { end: this.size, overwrite: true });
-    } else if (!this.isSent && this.size === 0)
+      await this.putPart(put, { end: this.sizeBytes, overwrite: true });
+    } else if (!this.isSent && this.sizeBytes === 0)
       await this.putPart(put, { end: 0, overwrite: false });
-    for (const end of [...this.ends, this.size])
+    for (const end of [...this.ends, this.sizeBytes])
       if (end > this.sentBytes) await this.putPart(put, { end, overwrite: false });
     this.ends = [];
   }
@@ -171,7 +139,7 @@ export class Draft {
     const start = this.sentBytes;
     const isWhole = start === 0;
     try {
-      const bytes = (): AsyncIterable<Uint8Array> => this.bytes(start, end);
+      const bytes = (): AsyncIterable<Uint8Array> => this.overlay.readAll({ start, end }, noSignal);
       await put({ sizeBytes: end - start, isWhole, overwrite, key, bytes });
     } catch (error) {
       if (isWhole) this.isLost = true;
@@ -190,27 +158,6 @@ export class Draft {
     if (this.unsure === undefined || offset >= this.unsure.end) return;
     this.unsure = undefined;
     this.isLost = true;
-  }
-
-  private async *bytes(from: number, to: number): AsyncGenerator<Uint8Array, void, void> {
-    for (let start = from; start < to; start += sliceBytes)
-      yield* await this.read({ start, end: Math.min(start + sliceBytes, to) }, noSignal);
-  }
-
-  private async readPart(
-    part: Range & { readonly isIn: boolean },
-    signal: AbortSignal,
-  ): Promise<readonly Uint8Array[]> {
-    const { start, end } = part;
-    const { scratch, cache, base } = this.options;
-    if (part.isIn) return [await scratch.read(start, end - start)];
-    const baseEnd = Math.min(end, this.baseBytes);
-    if (base === undefined || start >= baseEnd) return [Buffer.alloc(end - start)];
-    // Copied: the cache may use its memory again before all of this is sent.
-    const read = await cache.read(base, { start, end: baseEnd }, signal);
-    const pieces = read.map((piece) => Buffer.from(piece));
-    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
-    return bytes === end - start ? pieces : [...pieces, Buffer.alloc(end - start - bytes)];
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {

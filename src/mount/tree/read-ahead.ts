@@ -16,6 +16,8 @@ interface AheadBytes {
 
 /** How far ahead is fetched grows from the first to the last as long as a reader reads on. */
 const aheadBytes: AheadBytes = { first: 512 * KiB, last: 8 * MiB };
+/** For who reads part of a file, and is not to be brought much more. */
+export const slowly: AheadBytes = { first: 128 * KiB, last: 4 * MiB, part: 0.5 };
 /** From here on in one request, which ends when nothing is read for a while. */
 const flowBytesMin = 4 * MiB;
 const idleMs = 2_000;

@@ -10,33 +10,58 @@ const smallBytesMax = 256 * KiB;
 /** All of those together; beyond, they are on disk. */
 const memoryBytesMax = 32 * MiB;
 
-type OpenFile = Awaited<ReturnType<ScratchFs["open"]>>;
+/** A file on disk, for as long as it is not closed. */
+export interface ScratchFile {
+  write(
+    bytes: Uint8Array,
+    from: number,
+    count: number,
+    at: number,
+  ): Promise<{ readonly bytesWritten: number }>;
+  read(
+    into: Uint8Array,
+    from: number,
+    count: number,
+    at: number,
+  ): Promise<{ readonly bytesRead: number }>;
+  truncate(bytes: number): Promise<void>;
+  close(): Promise<void>;
+}
 
-/** Where scratch files are. Nothing of them is left when the process dies. */
+/** Makes files that have no name any more: nothing of them is left when the process dies. */
+export function namelessFiles(options: {
+  readonly fs: ScratchFs;
+  readonly folder: string;
+  readonly random: Random;
+}): () => Promise<ScratchFile> {
+  const { fs, folder, random } = options;
+  return async () => {
+    const path = `${folder}/mammoth-mount-${randomHex(random)}`;
+    const file = await fs.open(path, "wx+", 0o600);
+    await fs.unlink(path);
+    return file;
+  };
+}
+
+/** Where scratch files are: small ones in memory, others where `openFile` makes them. */
 export class ScratchSpace {
-  readonly options: { readonly fs: ScratchFs; readonly folder: string; readonly random: Random };
+  readonly openFile: () => Promise<ScratchFile>;
   /** Of small files, in memory. */
   usedBytes = 0;
 
-  constructor(options: { fs: ScratchFs; folder: string; random: Random }) {
-    this.options = options;
+  private readonly bytesMax: number;
+
+  constructor(openFile: () => Promise<ScratchFile>, bytesMax: number = memoryBytesMax) {
+    this.openFile = openFile;
+    this.bytesMax = bytesMax;
   }
 
   open(): Scratch {
     return new Scratch(this);
   }
 
-  /** A file on disk that has no name any more. */
-  async openFile(): Promise<OpenFile> {
-    const { fs, folder, random } = this.options;
-    const path = `${folder}/mammoth-mount-${randomHex(random)}`;
-    const file = await fs.open(path, "wx+", 0o600);
-    await fs.unlink(path);
-    return file;
-  }
-
   hasRoom(bytes: number): boolean {
-    return this.usedBytes + bytes <= memoryBytesMax;
+    return this.usedBytes + bytes <= this.bytesMax;
   }
 }
 
@@ -44,7 +69,9 @@ export class ScratchSpace {
 export class Scratch {
   private readonly space: ScratchSpace;
   private memory: Buffer | undefined = Buffer.alloc(0);
-  private file: OpenFile | undefined;
+  private file: ScratchFile | undefined;
+  /** Of the file, at least. */
+  private fileBytes = 0;
 
   constructor(space: ScratchSpace) {
     this.space = space;
@@ -58,6 +85,7 @@ export class Scratch {
       }
       await this.toDisk(this.memory);
     }
+    this.fileBytes = Math.max(this.fileBytes, offset + bytes.length);
     let written = 0;
     while (written < bytes.length) {
       const rest = bytes.length - written;
@@ -76,6 +104,12 @@ export class Scratch {
       done += bytesRead;
     }
     return buffer;
+  }
+
+  /** Nothing from `bytes` on is needed any more. */
+  async cut(bytes: number): Promise<void> {
+    await this.file?.truncate(Math.min(bytes, this.fileBytes));
+    this.fileBytes = Math.min(bytes, this.fileBytes);
   }
 
   async close(): Promise<void> {
@@ -98,6 +132,7 @@ export class Scratch {
 
   private async toDisk(memory: Buffer): Promise<void> {
     this.file = await this.space.openFile();
+    this.fileBytes = memory.length;
     if (memory.length > 0) await this.file.write(memory, 0, memory.length, 0);
     this.leaveMemory();
   }

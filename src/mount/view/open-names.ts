@@ -3,6 +3,7 @@ import { CodedError } from "../../base/errors.ts";
 import { quote } from "../../base/quote.ts";
 import { Refusal } from "../refusal.ts";
 import { nameBytesMax } from "../volume.ts";
+import type { ShownView } from "./shown-view.ts";
 import type { ViewNode, ViewNodes } from "./view-nodes.ts";
 
 /** Names that are asked for, and held, at a time. */
@@ -31,7 +32,7 @@ export class OpenNames {
       await this.next(signal);
     }
     const file = this.page[position - this.pageStart]!;
-    return this.nodes.add(this.directory, this.nameOf(file), file);
+    return this.nodes.add(this.directory, nameOf(file), file);
   }
 
   private rewind(): void {
@@ -45,23 +46,47 @@ export class OpenNames {
     const { view, file } = this.directory;
     // Which views there are is nobody's business.
     if (view === undefined) throw new Refusal("EACCES");
-    const wanted = { directory: file.path, after: this.last, count: pageCount };
-    const files = await view.list(wanted, signal);
-    const tooLong = files.find((found) => Buffer.byteLength(this.nameOf(found)) > nameBytesMax);
-    // Staged, it would fail the task too; without it a command would take what it sees for all there is.
-    if (tooLong !== undefined)
-      throw view.refusal(`list ${quote(file.path)}`, tooLongError(this.nameOf(tooLong)));
+    const files = await pageOf(view, { directory: file.path, after: this.last }, signal);
     const last = files.at(-1);
     this.pageStart += this.page.length;
-    this.last = last === undefined ? undefined : this.nameOf(last);
+    this.last = last === undefined ? undefined : nameOf(last);
     this.isOver = files.length < pageCount;
     this.page = files;
   }
+}
 
-  private nameOf({ path }: ViewFile): string {
-    const directory = this.directory.file.path;
-    return path.slice(directory === "" ? 0 : directory.length + 1);
+/** Everything that lies directly in a directory, in the order of names, a page at a time. @throws Refusal */
+export async function* filesIn(
+  view: ShownView,
+  directory: string,
+  signal: AbortSignal,
+): AsyncGenerator<ViewFile, void, void> {
+  let after: string | undefined;
+  for (;;) {
+    const files = await pageOf(view, { directory, after }, signal);
+    yield* files;
+    const last = files.at(-1);
+    if (last === undefined || files.length < pageCount) return;
+    after = nameOf(last);
   }
+}
+
+async function pageOf(
+  view: ShownView,
+  { directory, after }: { readonly directory: string; readonly after: string | undefined },
+  signal: AbortSignal,
+): Promise<readonly ViewFile[]> {
+  const files = await view.list({ directory, after, count: pageCount }, signal);
+  const tooLong = files.find((found) => Buffer.byteLength(nameOf(found)) > nameBytesMax);
+  // Staged, it would fail the task too; without it a command would take what it sees for all there is.
+  if (tooLong !== undefined)
+    throw view.refusal(`list ${quote(directory)}`, tooLongError(nameOf(tooLong)));
+  return files;
+}
+
+/** The last part of its path. */
+export function nameOf({ path }: ViewFile): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 function tooLongError(name: string): CodedError {

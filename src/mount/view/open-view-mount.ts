@@ -6,7 +6,10 @@ import type { ViewRef } from "../../model/claimed-task.ts";
 import { attach } from "../attach/attach.ts";
 import { detach, listMounts, type AttachDeps } from "../attach/mount-point.ts";
 import { serve } from "../fuse/serve.ts";
+import { ShownOutputs, type OutputsFs, type ShownOutput } from "../output/shown-outputs.ts";
 import { ContentCache } from "../tree/content-cache.ts";
+import { Numbers } from "../tree/handles.ts";
+import type { Found, Volume } from "../volume.ts";
 import { ShownView } from "./shown-view.ts";
 import type { ViewSource } from "./view-source.ts";
 import { ViewVolume } from "./view-volume.ts";
@@ -14,7 +17,11 @@ import { ViewVolume } from "./view-volume.ts";
 /** Who reads part of a file is not to be brought much more. */
 const aheadBytes = 128 * KiB;
 
+/** As every kernel has it. */
+const rootNode = 1;
+
 export interface ViewMountOptions extends AttachDeps {
+  readonly fs: AttachDeps["fs"] & OutputsFs;
   readonly source: ViewSource;
   readonly clock: Clock;
   readonly log: Log;
@@ -24,7 +31,7 @@ export interface ViewMountOptions extends AttachDeps {
   readonly cacheBytesMax?: number;
 }
 
-/** Views below one directory of this machine, for all users of it. */
+/** Views and outputs below one directory of this machine, for all users of it. */
 export interface ViewMount {
   /** Settles when it has been taken away, by whomever: nothing is shown any more. */
   readonly ended: Promise<void>;
@@ -32,6 +39,11 @@ export interface ViewMount {
   isShown(): Promise<boolean>;
   /** Shows a view as the directory `name`, which is not used again. */
   show(name: string, ref: ViewRef): { readonly view: ShownView; readonly hide: () => void };
+  /**
+   * Shows a view as the directory `name`, which is not used again, to be changed in every way. What is written is in
+   * `folder`, which is made at need and is the caller's to remove.
+   */
+  showOutput(name: string, ref: ViewRef, folder: string): ShownOutput;
   /** Takes it away, also when programs still use it: for them it ends. */
   close(): Promise<void>;
 }
@@ -49,13 +61,18 @@ export async function openViewMount(point: string, options: ViewMountOptions): P
       "failed_precondition",
       "Cannot mount inputs: a worker that is not root may not. Run pachd as root",
     );
-  const place = { point, source: "pfs@tasks", readOnly: true, forAll: true, aheadBytes };
+  const place = { point, source: "pfs@tasks", readOnly: false, forAll: true, aheadBytes };
   const attached = await attach(place, options);
   const cache = new ContentCache(cacheBytesMax);
-  const volume = new ViewVolume({ cache, clock });
+  const numbers = new Numbers(rootNode);
+  const outputs = new ShownOutputs({ ...options, cache, numbers, point });
+  const others = (name: string): Found | undefined => outputs.find(name);
+  const volume = new ViewVolume({ cache, clock, numbers, others });
+  const otherVolume = (node: number): Volume | undefined =>
+    outputs.has(node) ? outputs.volume : undefined;
   const ended = (async () => {
     try {
-      await serve({ device: attached.device, volume, owner, log, readers: 1 });
+      await serve({ device: attached.device, volume, otherVolume, owner, log, readers: 1 });
     } finally {
       cache.close();
       await attached.close();
@@ -77,6 +94,10 @@ export async function openViewMount(point: string, options: ViewMountOptions): P
     show(name, ref) {
       const view = new ShownView(ref, { ...options, patienceMs });
       return { view, hide: volume.show(name, view) };
+    },
+    showOutput(name, ref, folder) {
+      const view = new ShownView(ref, { ...options, patienceMs });
+      return outputs.show(name, view, folder);
     },
     async close() {
       await detach(attached.mounted, { lazy: true }, options);

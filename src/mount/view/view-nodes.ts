@@ -1,5 +1,6 @@
 import type { ViewFile } from "../../model/claimed-task.ts";
 import { Refusal } from "../refusal.ts";
+import type { Numbers } from "../tree/handles.ts";
 import type { ShownView } from "./shown-view.ts";
 
 /** A file or directory of a view that the kernel knows, or that leads to it. */
@@ -40,7 +41,11 @@ export class ViewNodes {
     { file: bareDirectory, view: undefined },
   );
   private readonly nodes = new Map<number, ViewNode>([[1, this.root]]);
-  private lastId = 1;
+  private readonly ids: Numbers;
+
+  constructor(ids: Numbers) {
+    this.ids = ids;
+  }
 
   /** @throws Refusal `ESTALE` for one that is not there any more */
   get(id: number): ViewNode {
@@ -53,7 +58,7 @@ export class ViewNodes {
   add(parent: ViewNode, name: string, file: ViewFile, view = parent.view): ViewNode {
     const known = parent.children?.get(name);
     if (known !== undefined) return known;
-    const node = new ViewNode(++this.lastId, { parent, name }, { file, view });
+    const node = new ViewNode(this.ids.next(), { parent, name }, { file, view });
     this.nodes.set(node.id, node);
     parent.children?.set(name, node);
     return node;

@@ -1,11 +1,10 @@
 import type { Clock } from "../../base/clock.ts";
-import { KiB, MiB } from "../../base/size.ts";
 import { joinPath } from "../../model/paths.ts";
 import { Refusal } from "../refusal.ts";
 import type { ContentCache } from "../tree/content-cache.ts";
 import type { Content } from "../tree/content.ts";
-import { Handles } from "../tree/handles.ts";
-import { ReadAhead } from "../tree/read-ahead.ts";
+import { Handles, type Numbers } from "../tree/handles.ts";
+import { ReadAhead, slowly } from "../tree/read-ahead.ts";
 import {
   nameBytesMax,
   type Found,
@@ -23,24 +22,35 @@ import { bareDirectory, ViewNodes, type ViewNode } from "./view-nodes.ts";
 
 /** What is shown never changes. */
 const foreverMs = 24 * 3_600_000;
-/** Who reads part of a file is not to be brought much more. */
-const aheadBytes = { first: 128 * KiB, last: 4 * MiB, part: 0.5 };
-
 interface OpenFile {
   readonly content: Content;
   readonly ahead: ReadAhead;
 }
 
+export interface ViewVolumeOptions {
+  readonly cache: ContentCache;
+  readonly clock: Clock;
+  /** Of nodes and handles, beginning with 2: shared with who has others at the same mount. */
+  readonly numbers: Numbers;
+  /** What else is at the top, by name. */
+  readonly others: (name: string) => Found | undefined;
+}
+
 /** Views as directories, read-only, each under a name that is used once. */
 export class ViewVolume implements Volume {
-  private readonly nodes = new ViewNodes();
+  private readonly nodes: ViewNodes;
   private readonly cache: ContentCache;
   private readonly clock: Clock;
+  private readonly others: ViewVolumeOptions["others"];
   private readonly modifiedMicros: number;
-  private readonly files = new Handles<OpenFile>();
-  private readonly directories = new Handles<OpenNames>();
+  private readonly files: Handles<OpenFile>;
+  private readonly directories: Handles<OpenNames>;
 
-  constructor(options: { readonly cache: ContentCache; readonly clock: Clock }) {
+  constructor(options: ViewVolumeOptions) {
+    this.nodes = new ViewNodes(options.numbers);
+    this.files = new Handles(options.numbers);
+    this.directories = new Handles(options.numbers);
+    this.others = options.others;
     this.cache = options.cache;
     this.clock = options.clock;
     this.modifiedMicros = options.clock.nowMicros();
@@ -58,6 +68,8 @@ export class ViewVolume implements Volume {
     const parent = this.nodes.get(directory);
     if (parent.children === undefined) throw new Refusal("ENOTDIR");
     if (Buffer.byteLength(name) > nameBytesMax) throw new Refusal("ENAMETOOLONG");
+    const other = parent.view === undefined ? this.others(name) : undefined;
+    if (other !== undefined) return other;
     const known = parent.children.get(name) ?? (await this.find(parent, name, signal));
     // A name of a view that is not there may be one that comes.
     if (known === undefined) return { missingMs: parent.view === undefined ? 0 : foreverMs };
@@ -78,7 +90,7 @@ export class ViewVolume implements Volume {
     if (write) throw new Refusal("EROFS");
     if (view === undefined || file.type === "dir") throw new Refusal("EISDIR");
     const content = view.contentOf(file);
-    const ahead = new ReadAhead({ cache: this.cache, clock: this.clock }, content, aheadBytes);
+    const ahead = new ReadAhead({ cache: this.cache, clock: this.clock }, content, slowly);
     return await Promise.resolve({ handle: this.files.add({ content, ahead }), isCacheGood: true });
   }
 
