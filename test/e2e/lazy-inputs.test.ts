@@ -2,7 +2,7 @@
 // Method: a real daemon, a real worker, kill -9 and a cut network under a command that reads all the time.
 import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -98,6 +98,58 @@ describe("lazy inputs", { skip }, () => {
     assert.equal(await daemon.stop("SIGTERM"), 0);
     assert.deepEqual(mountsBelow(daemon.root), []);
     assert.doesNotMatch(daemon.log, /did not close cleanly/);
+  });
+
+  test("a daemon is killed while a task writes to what it inherited", options, async (t) => {
+    const daemon = await openTestDaemon(t, ["--slots", "1"]);
+    t.after(async () => {
+      for (const line of mountsBelow(daemon.root))
+        await run("umount", ["-f", "-l", line.split(" ")[4]!]);
+    });
+    const flag = flagFor(t);
+    const script =
+      "cd /pfs/out; if [ ! -d /pfs/prev ]; then cp /pfs/data/large large; echo begun >log; exit; fi; " +
+      "until [ -e $FLAG ]; do echo line >>log; dd if=/pfs/data/large of=copy bs=300000 count=1 status=none; mv copy other; sleep 0.01; done; " +
+      "rm other; cp /pfs/prev/log log; echo ended >>log; printf tail >>large";
+    const spec = {
+      pipeline: { name: "writing" },
+      transform: { cmd: ["sh", "-c", script], env: { FLAG: flag } },
+      inputs: [
+        {
+          repo: { name: "data" },
+          method: { partition: "REPO", incremental: "FULL" },
+          lazy: true,
+        },
+      ],
+    };
+    await daemon.ok(["create-repo", "data"]);
+    await daemon.ok(["create-pipeline", "-f", "-"], { stdin: JSON.stringify(spec) });
+    await daemon.ok(["put-file", "data", "master", "large", "-c"], { stdin: large });
+    await daemon.ok(["flush-commit", "data/master/0"]);
+    await daemon.ok(["put-file", "data", "master", "more", "-c"], { stdin: "more" });
+    await reads(flag);
+    for (let round = 0; round < kills; round++) {
+      await daemon.stop("SIGKILL");
+      await daemon.start();
+      assert.deepEqual(mountsBelow(daemon.root), []);
+      await reads(flag);
+    }
+    writeFileSync(flag, "");
+    await daemon.ok(["flush-commit", "data/master/1"]);
+    const jobs = jsonLines<JobInfo>(await daemon.ok(["list-job", "--raw"]));
+    const job = jobs.find(({ inputs }) => inputs[0]!.commit.id === "master/1")!;
+    assert.equal(job.state, "success");
+    const { repo, id } = job.outputCommit!;
+    assert.equal(await daemon.ok(["get-file", repo, id, "log"]), "begun\nended\n");
+    const whole = await daemon.ok(["get-file", repo, id, "large"]);
+    assert.ok(whole.endsWith("tail"));
+    const fetched = /Fetched (\d+) bytes of the files of the output before/.exec(
+      await daemon.ok(["get-logs", job.id]),
+    );
+    assert.ok(Number(fetched![1]) < 1_000);
+    assert.equal(await daemon.stop("SIGTERM"), 0);
+    assert.deepEqual(mountsBelow(daemon.root), []);
+    assert.deepEqual(readdirSync(join(daemon.root, "work", "tasks"), { recursive: true }), []);
   });
 
   test("the network to a worker is cut while a task reads", options, async (t) => {

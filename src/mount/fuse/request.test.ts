@@ -13,6 +13,8 @@ function message(opcode: number, ...parts: readonly (string | Buffer)[]): Buffer
   );
   header.writeUInt32LE(40 + body.length, 0);
   header.writeUInt32LE(opcode, 4);
+  header.writeUInt32LE(1_000, 24);
+  header.writeUInt32LE(100, 28);
   return Buffer.concat([header, body]);
 }
 
@@ -38,17 +40,42 @@ const cases: readonly { name: string; bytes: Buffer; question: unknown }[] = [
   {
     name: "setattr of a size above 4 GiB",
     bytes: message(4, "08000000000000000000000000000000", "0500000001000000", Buffer.alloc(64)),
-    question: { op: "setAttributes", sizeBytes: 4_294_967_301 },
+    question: { op: "setAttributes", change: { sizeBytes: 4_294_967_301 } },
   },
   {
     name: "setattr of a time",
-    bytes: message(4, "20000000", Buffer.alloc(84)),
-    question: { op: "setAttributes", sizeBytes: undefined },
+    bytes: message(
+      4,
+      "20000000",
+      Buffer.alloc(36),
+      "feffffffffffffff",
+      Buffer.alloc(12),
+      "40e20100",
+      Buffer.alloc(24),
+    ),
+    question: { op: "setAttributes", change: { modifiedMicros: -1_999_877 } },
+  },
+  {
+    name: "setattr of the time that it is, and of who may do what",
+    bytes: message(
+      4,
+      "27010000",
+      Buffer.alloc(64),
+      "a4810000",
+      "00000000",
+      "01000000",
+      "02000000",
+      Buffer.alloc(4),
+    ),
+    question: {
+      op: "setAttributes",
+      change: { modifiedMicros: "now", mode: 0o644, uid: 1, gid: 2 },
+    },
   },
   {
     name: "mkdir",
     bytes: message(9, "ed01000012000000", text("d")),
-    question: { op: "makeDirectory", name: "d" },
+    question: { op: "makeDirectory", name: "d", mode: 0o755 },
   },
   { name: "unlink", bytes: message(10, text("f")), question: { op: "unlink", name: "f" } },
   { name: "rmdir", bytes: message(11, text("d")), question: { op: "removeDirectory", name: "d" } },
@@ -125,7 +152,7 @@ const cases: readonly { name: string; bytes: Buffer; question: unknown }[] = [
   {
     name: "create",
     bytes: message(35, "4182000012000000", "1200000000000000", text("n")),
-    question: { op: "create", flags: 0x8241, name: "n" },
+    question: { op: "create", flags: 0x8241, mode: 0o22, name: "n" },
   },
   {
     name: "interrupt",
@@ -149,7 +176,22 @@ const cases: readonly { name: string; bytes: Buffer; question: unknown }[] = [
       ],
     },
   },
-  { name: "symlink", bytes: message(6, text("a"), text("b")), question: { op: "link" } },
+  {
+    name: "symlink",
+    bytes: message(6, text("a"), text("b")),
+    question: { op: "makeLink", name: "a", target: "b", mode: 0o777 },
+  },
+  { name: "readlink", bytes: message(5), question: { op: "readLink" } },
+  {
+    name: "link",
+    bytes: message(13, "0900000000000000", text("b")),
+    question: { op: "addName", node: 9, name: "b" },
+  },
+  {
+    name: "mknod",
+    bytes: message(8, "a4110000", Buffer.alloc(12), text("p")),
+    question: { op: "makeSpecial", mode: 0o10_644, name: "p" },
+  },
   {
     name: "fallocate",
     bytes: message(43, Buffer.alloc(32)),
@@ -160,7 +202,12 @@ const cases: readonly { name: string; bytes: Buffer; question: unknown }[] = [
 describe("decodeRequest()", () => {
   for (const { name, bytes, question } of cases)
     it(`decodeRequest() reads ${name} as Linux writes it`, () => {
-      assert.deepEqual(decodeRequest(bytes), { id: 5, node: 7, question });
+      assert.deepEqual(decodeRequest(bytes), {
+        id: 5,
+        node: 7,
+        owner: { uid: 1_000, gid: 100 },
+        question,
+      });
     });
 
   it("decodeRequest() refuses a request at whatever byte it is cut", () => {
