@@ -331,6 +331,29 @@ describe("lazy inputs in containers", { skip: skip || testDocker.skip }, () => {
         assert.equal(log, `${text}Fetched ${text.length} bytes of the files of input a\n`);
         assert.equal(outcome?.kind, "success");
       }
+      const before = bench.host.addView({ "d/f": "before\n" });
+      const inherited = {
+        image: images[image],
+        parentOutput: before,
+        ...lazily("a", bench.host.addView({ g: "g" })),
+      };
+      const seen = await bench.run({ ...inherited, cmd: [cat, "/pfs/out/d/f", "/pfs/prev/d/f"] });
+      assert.match(seen.log, /^before\nbefore\nFetched 0 bytes/);
+      assert.deepEqual([seen.outcome?.kind, seen.changes], ["success", []]);
+      if (image !== "shell") return;
+      for (const _ of [1, 2]) {
+        const cmd = [
+          "sh",
+          "-c",
+          "cat /pfs/out/d/f; echo x >>/pfs/out/d/f; ls /pfs/out/n; echo y >/pfs/out/n",
+        ];
+        const { log, changes } = await bench.run({ ...inherited, cmd });
+        assert.match(log, /^before\nls: /);
+        assert.deepEqual(changes, [
+          { kind: "append", path: "d/f", content: "x\n" },
+          { kind: "append", path: "n", content: "y\n" },
+        ]);
+      }
     });
   }
 });

@@ -1,7 +1,7 @@
 import { Turns } from "../../base/turns.ts";
 import type { Content } from "../tree/content.ts";
 import type { ContentCache } from "../tree/content-cache.ts";
-import { Overlay } from "../tree/overlay.ts";
+import { PatchedContent } from "../tree/patched-content.ts";
 import type { Range } from "../tree/ranges.ts";
 import type { ScratchSpace } from "../tree/scratch.ts";
 
@@ -12,18 +12,18 @@ export type ContentChange = "none" | "append" | "replace";
 export class OutputFile {
   /** Undefined when nothing was inherited. */
   readonly base: Content | undefined;
-  private readonly overlay: Overlay;
+  private readonly patched: PatchedContent;
   private readonly turns = new Turns();
   /** Something of what was inherited was written over or cut off. */
   private isRewritten = false;
 
   constructor(base: Content | undefined, deps: { cache: ContentCache; scratch: ScratchSpace }) {
     this.base = base;
-    this.overlay = new Overlay({ base, cache: deps.cache, scratch: deps.scratch.open() });
+    this.patched = new PatchedContent({ base, cache: deps.cache, scratch: deps.scratch.open() });
   }
 
   get sizeBytes(): number {
-    return this.overlay.sizeBytes;
+    return this.patched.sizeBytes;
   }
 
   get baseBytes(): number {
@@ -38,7 +38,7 @@ export class OutputFile {
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     await this.inTurn(async () => {
       this.isRewritten ||= offset < this.baseBytes;
-      await this.overlay.write(offset, bytes);
+      await this.patched.write(offset, bytes);
     });
   }
 
@@ -46,7 +46,7 @@ export class OutputFile {
   async resize(bytes: number): Promise<void> {
     await this.inTurn(async () => {
       this.isRewritten ||= bytes < this.baseBytes;
-      await this.overlay.resize(bytes);
+      await this.patched.resize(bytes);
     });
   }
 
@@ -57,16 +57,16 @@ export class OutputFile {
   }
 
   async read(range: Range, signal: AbortSignal): Promise<Uint8Array[]> {
-    return await this.overlay.read(range, signal);
+    return await this.patched.read(range, signal);
   }
 
   /** All of a range. */
   readAll(range: Range, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
-    return this.overlay.readAll(range, signal);
+    return this.patched.readAll(range, signal);
   }
 
   async close(): Promise<void> {
-    await this.inTurn(() => this.overlay.close());
+    await this.inTurn(() => this.patched.close());
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {

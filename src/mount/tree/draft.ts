@@ -1,10 +1,10 @@
 import { Turns } from "../../base/turns.ts";
 import type { DraftPart, Put } from "./draft-part.ts";
-import { Overlay, type OverlayOptions } from "./overlay.ts";
+import { PatchedContent, type PatchedOptions } from "./patched-content.ts";
 import type { Range } from "./ranges.ts";
 
 /** What a draft was made from, and where its bytes are; without base when the commit has no such file yet. */
-export interface DraftOptions extends OverlayOptions {
+export interface DraftOptions extends PatchedOptions {
   /** Each write behind the end is to be a block of its own. */
   readonly keepsWrites: boolean;
   /** A key for each part that is sent. */
@@ -21,7 +21,7 @@ const noSignal = new AbortController().signal;
 /** A file as it is being written: what the commit has, with what was written over it. */
 export class Draft {
   private readonly options: DraftOptions;
-  private readonly overlay: Overlay;
+  private readonly patched: PatchedContent;
   /** What the commit has: bytes of it, and how many of those are as they should be. */
   private sentBytes: number;
   private keptBytes: number;
@@ -37,13 +37,13 @@ export class Draft {
   constructor(options: DraftOptions) {
     this.options = options;
     this.isSent = options.base !== undefined;
-    this.overlay = new Overlay(options);
+    this.patched = new PatchedContent(options);
     this.sentBytes = this.sizeBytes;
     this.keptBytes = this.sizeBytes;
   }
 
   get sizeBytes(): number {
-    return this.overlay.sizeBytes;
+    return this.patched.sizeBytes;
   }
 
   /** The commit has a file of this name, or may have. */
@@ -60,7 +60,7 @@ export class Draft {
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     await this.inTurn(async () => {
       const isAppend = offset === this.sizeBytes;
-      await this.overlay.write(offset, bytes);
+      await this.patched.write(offset, bytes);
       this.keptBytes = Math.min(this.keptBytes, offset);
       this.changedFrom(offset);
       if (this.options.keepsWrites && isAppend) this.ends.push(offset + bytes.length);
@@ -73,18 +73,18 @@ export class Draft {
       this.keptBytes = Math.min(this.keptBytes, bytes);
       this.changedFrom(bytes);
       this.ends = this.ends.filter((end) => end <= bytes);
-      await this.overlay.resize(bytes);
+      await this.patched.resize(bytes);
     });
   }
 
   async read(range: Range, signal: AbortSignal): Promise<Uint8Array[]> {
-    return await this.overlay.read(range, signal);
+    return await this.patched.read(range, signal);
   }
 
   /** Brings what it shows of its base here, for when the base goes away, which `done` is told of. */
   async detach(signal: AbortSignal, done: () => void = () => undefined): Promise<void> {
     await this.inTurn(async () => {
-      await this.overlay.detach(signal);
+      await this.patched.detach(signal);
       done();
     });
   }
@@ -113,7 +113,7 @@ export class Draft {
   }
 
   async close(): Promise<void> {
-    await this.inTurn(() => this.overlay.close());
+    await this.inTurn(() => this.patched.close());
   }
 
   private async sendParts(put: Put): Promise<void> {
@@ -139,7 +139,7 @@ export class Draft {
     const start = this.sentBytes;
     const isWhole = start === 0;
     try {
-      const bytes = (): AsyncIterable<Uint8Array> => this.overlay.readAll({ start, end }, noSignal);
+      const bytes = (): AsyncIterable<Uint8Array> => this.patched.readAll({ start, end }, noSignal);
       await put({ sizeBytes: end - start, isWhole, overwrite, key, bytes });
     } catch (error) {
       if (isWhole) this.isLost = true;

@@ -4,8 +4,8 @@ import type { ContentCache } from "./content-cache.ts";
 import { Ranges, type Range } from "./ranges.ts";
 import type { Scratch } from "./scratch.ts";
 
-/** What an overlay lies on, and where its own bytes are. */
-export interface OverlayOptions {
+/** What a patched content lies on, and where what was written is. */
+export interface PatchedOptions {
   /** Undefined when there was nothing. */
   readonly base: Content | undefined;
   readonly scratch: Scratch;
@@ -16,14 +16,14 @@ export interface OverlayOptions {
 export const sliceBytes = 256 * KiB;
 
 /** A content with what was written over it. What changes it must come one after the other. */
-export class Overlay {
-  private readonly options: OverlayOptions;
+export class PatchedContent {
+  private readonly options: PatchedOptions;
   private readonly local = new Ranges();
   /** Bytes of the base that still show where nothing was written. */
   private baseBytes: number;
   private size: number;
 
-  constructor(options: OverlayOptions) {
+  constructor(options: PatchedOptions) {
     this.options = options;
     this.size = options.base?.sizeBytes ?? 0;
     this.baseBytes = this.size;
