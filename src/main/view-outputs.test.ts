@@ -205,6 +205,31 @@ describe("outputs of lazy tasks", { skip }, () => {
     assert.deepEqual(await fs.readdir(`${bench.home}/scratch/tasks`), []);
   });
 
+  it("leave nothing on the disk of the worker, and no file open", options, async (t) => {
+    const bench = await openBench(t);
+    const before = bench.host.addView(start);
+    const write = "cd /pfs/out; for i in $(seq 40); do head -c 270000 /dev/zero >n$i; done";
+    const table: [script: string, changes: number][] = [
+      [`${write}; rm n1*; cat n* | cksum`, 29],
+      [`${write}; exit 1`, 0],
+      [`${write}; sleep 60`, 0],
+    ];
+    for (const [script, count] of table) {
+      const task = { timeoutMs: 4_000 };
+      const { changes = [] } = await change(bench, before, script, { isLazy: true, task });
+      assert.equal(changes.length, count);
+      assert.deepEqual(await fs.readdir(`${bench.home}/scratch/tasks`), []);
+      const links = (await fs.readdir("/proc/self/fd")).map(
+        async (name) => await fs.readlink(`/proc/self/fd/${name}`).catch(() => ""),
+      );
+      const open = (await Promise.all(links)).filter((path) => path.startsWith(bench.home));
+      assert.deepEqual(
+        open.filter((path) => path.includes("/written/")),
+        [],
+      );
+    }
+  });
+
   it("are written by users of all kinds, and by mappings", options, async (t) => {
     const bench = await openBench(t);
     const before = bench.host.addView({ ...start, page: "x".repeat(5_000) });
@@ -252,7 +277,7 @@ const operation = fc.oneof(
         "rm -r",
         "rmdir",
         "mkdir",
-        "cat",
+        "cksum",
         "ls",
         "chmod 700",
         "touch",

@@ -58,6 +58,8 @@ export interface LazyView extends HeldView {
 export interface LazyOutput extends LazyView {
   /** What the command made of it: to be asked for when the command and all it started are dead. */
   look(signal: AbortSignal): WrittenOutput;
+  /** Settles when nobody writes to its files any more. */
+  release(): Promise<void>;
 }
 
 interface Display {
@@ -118,15 +120,14 @@ export class LazyViews {
     const display = await this.opened();
     const name = this.newName(ref);
     const shown = display.shown.showOutput(name, ref, folder);
-    const release = (): void => {
-      shown.hide().catch((error: unknown) => {
-        const { message } = codedErrorFrom(error);
-        this.options.log.warn({ error: message }, "Cannot remove what a task wrote");
-      });
-    };
     const { view } = shown;
-    const output = held(display, { path: `${display.point}/${name}`, view }, release);
-    return { ...output, look: (signal) => shown.look(signal) };
+    const nothing = (): void => undefined;
+    const output = held(display, { path: `${display.point}/${name}`, view }, nothing);
+    return {
+      ...output,
+      release: async () => await shown.hide(),
+      look: (signal) => shown.look(signal),
+    };
   }
 
   /** Hides everything. */

@@ -60,7 +60,7 @@ export async function runStage(
     inherited: undefined,
     lazy: [],
     mountPoint: undefined,
-    release: () => undefined,
+    release: () => Promise.resolve(),
   };
   return { stage, facts };
 }

@@ -135,7 +135,7 @@ async function outcomeOf(
       }
       return ended;
     } finally {
-      stage.release();
+      await stage.release();
     }
   } catch (error) {
     signal.throwIfAborted();

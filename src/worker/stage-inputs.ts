@@ -20,7 +20,7 @@ export interface Stage {
   readonly lazy: readonly LazyInput[];
   /** The mount that shows that: what began before it does not see it. */
   readonly mountPoint: string | undefined;
-  release(): void;
+  release(): Promise<void>;
 }
 
 /** What stageInputs() needs of a worker. */
@@ -48,14 +48,17 @@ export async function stageInputs(
   const { views, lazyViews, written } = options;
   const held: HeldView[] = [];
   const lazy: LazyInput[] = [];
-  const release = (): void => held.forEach((view) => view.release());
+  let output: LazyOutput | undefined;
+  const release = async (): Promise<void> => {
+    for (const view of held) view.release();
+    await output?.release();
+  };
   const holdLazy = async <View extends LazyView>(
     shown: Pick<LazyInput, "name" | "what">,
     hold: (views: LazyViews) => Promise<View>,
   ): Promise<View | undefined> => {
     const view = await shownLazily({ lazyViews, note: options.note }, shown.what, hold);
     if (view === undefined) return undefined;
-    held.push(view);
     lazy.push({ ...shown, view });
     return view;
   };
@@ -67,7 +70,7 @@ export async function stageInputs(
   ): Promise<string> => {
     const shown = isLazy ? await holdLazy(input, async (all) => await all.hold(view)) : undefined;
     const stored = shown ?? (await views.hold(view, signal));
-    if (shown === undefined) held.push(stored);
+    held.push(stored);
     mounts.push({ name: input.name, hostPath: stored.path, writable: false });
     return stored.path;
   };
@@ -76,7 +79,7 @@ export async function stageInputs(
       await show(view, { name, what: `input ${name}` }, isLazy);
     const before = task.parentOutput;
     const what = "the output before";
-    const output =
+    output =
       before === undefined || lazy.length === 0
         ? undefined
         : await holdLazy(
@@ -94,7 +97,7 @@ export async function stageInputs(
     const mountPoint = points.size === 0 ? undefined : [...points].join(" ");
     return { mounts, out, inherited, output, lazy, mountPoint, release };
   } catch (error) {
-    release();
+    await release();
     throw error;
   }
 }

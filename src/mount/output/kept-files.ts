@@ -1,4 +1,5 @@
 import type * as nodeFs from "node:fs/promises";
+import { Refusal } from "../refusal.ts";
 import type { ScratchFile } from "../tree/scratch.ts";
 
 /** The part of the file system that kept files use. */
@@ -24,6 +25,7 @@ export class KeptFiles {
   /** Those that are open, least recently used first. */
   private readonly opened = new Set<Kept>();
   private made = 0;
+  private isClosed = false;
 
   constructor(options: KeptFiles["options"]) {
     this.options = options;
@@ -46,9 +48,15 @@ export class KeptFiles {
       },
       close: async () => {
         await this.shut(kept);
-        await fs.unlink(kept.path);
+        if (!this.isClosed) await fs.unlink(kept.path);
       },
     };
+  }
+
+  /** Closes all of them: what was written is not needed any more. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await Promise.allSettled([...this.opened].map(async (kept) => await this.shut(kept)));
   }
 
   private async use<T>(
@@ -56,6 +64,7 @@ export class KeptFiles {
     flags: "r+" | "wx+",
     work: (file: OpenFile) => Promise<T>,
   ): Promise<T> {
+    if (this.isClosed) throw new Refusal("ESTALE");
     this.opened.delete(kept);
     this.opened.add(kept);
     kept.users++;
@@ -68,6 +77,7 @@ export class KeptFiles {
       throw error;
     } finally {
       kept.users--;
+      if (this.isClosed) await this.shut(kept);
       await this.shutSome();
     }
   }

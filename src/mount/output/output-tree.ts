@@ -140,16 +140,10 @@ export class OutputTree {
     }
   }
 
-  /** Forgets all of it, and what was written. */
-  async close(): Promise<void> {
+  /** Forgets all of it, but not what was written. */
+  close(): void {
     this.isClosed = true;
-    const files: OutputFile[] = [];
-    for (const [id, node] of this.deps.nodes) {
-      if (node.tree !== this) continue;
-      this.deps.nodes.delete(id);
-      if (node.file !== undefined) files.push(node.file);
-    }
-    for (const file of files) await file.close();
+    for (const [id, { tree }] of this.deps.nodes) if (tree === this) this.deps.nodes.delete(id);
   }
 
   private isUnused(node: OutputNode): boolean {

@@ -62,7 +62,8 @@ export class ShownOutputs {
     this.tops.set(name, tree.top);
     const hide = async (): Promise<void> => {
       this.tops.delete(name);
-      await tree.close();
+      tree.close();
+      await kept.close();
     };
     const look = (signal: AbortSignal): WrittenOutput =>
       new WrittenOutput(tree, `${point}/${name}`, signal);

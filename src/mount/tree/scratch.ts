@@ -5,6 +5,7 @@ import { KiB, MiB } from "../../base/size.ts";
 /** The part of the file system that scratch files use. */
 export type ScratchFs = Pick<typeof nodeFs, "open" | "unlink">;
 
+const smallestBytes = 256;
 /** A scratch file up to this size stays in memory. */
 const smallBytesMax = 256 * KiB;
 /** All of those together; beyond, they are on disk. */
@@ -121,7 +122,7 @@ export class Scratch {
   private grow(bytes: number): boolean {
     const memory = this.memory!;
     if (bytes <= memory.length) return true;
-    const wanted = Math.max(4 * KiB, 2 ** Math.ceil(Math.log2(bytes)));
+    const wanted = Math.max(smallestBytes, 2 ** Math.ceil(Math.log2(bytes)));
     if (wanted > smallBytesMax || !this.space.hasRoom(wanted - memory.length)) return false;
     const grown = Buffer.alloc(wanted);
     grown.set(memory);
