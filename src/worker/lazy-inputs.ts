@@ -7,7 +7,7 @@ export interface LazyInput {
   readonly what: string;
   /** Shown at `/pfs/<name>`. */
   readonly name: string;
-  readonly view: LazyView;
+  readonly view: Omit<LazyView, "release">;
 }
 
 /**

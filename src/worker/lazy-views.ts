@@ -55,7 +55,7 @@ export interface LazyView extends HeldView {
 }
 
 /** The output of a task that begins as a view, and is changed. */
-export interface LazyOutput extends LazyView {
+export interface LazyOutput extends Omit<LazyView, "release"> {
   /** What the command made of it: to be asked for when the command and all it started are dead. */
   look(signal: AbortSignal): WrittenOutput;
   /** Settles when nobody writes to its files any more. */

@@ -2,7 +2,7 @@ import type { PfsMount } from "../runner/index.ts";
 import { CodedError, codedErrorFrom, isCoded } from "../base/errors.ts";
 import { inherit, type Inherited } from "./inherit.ts";
 import type { LazyInput } from "./lazy-inputs.ts";
-import type { LazyOutput, LazyView, LazyViews } from "./lazy-views.ts";
+import type { LazyOutput, LazyViews } from "./lazy-views.ts";
 import type { HeldView, ViewStore } from "./view-store.ts";
 import type { ClaimedTask, ViewRef } from "./worker-host.ts";
 import type { WorkerFs } from "./worker-options.ts";
@@ -53,7 +53,7 @@ export async function stageInputs(
     for (const view of held) view.release();
     await output?.release();
   };
-  const holdLazy = async <View extends LazyView>(
+  const holdLazy = async <View extends LazyInput["view"]>(
     shown: Pick<LazyInput, "name" | "what">,
     hold: (views: LazyViews) => Promise<View>,
   ): Promise<View | undefined> => {

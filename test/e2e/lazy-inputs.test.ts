@@ -108,7 +108,7 @@ describe("lazy inputs", { skip }, () => {
     });
     const flag = flagFor(t);
     const script =
-      "cd /pfs/out; if [ ! -d /pfs/prev ]; then cp /pfs/data/large large; echo begun >log; exit; fi; " +
+      "cd /pfs/out; if [ ! -d /pfs/prev ]; then head -c 2000000 /pfs/data/large >large; echo begun >log; exit; fi; " +
       "until [ -e $FLAG ]; do echo line >>log; dd if=/pfs/data/large of=copy bs=300000 count=1 status=none; mv copy other; sleep 0.01; done; " +
       "rm other; cp /pfs/prev/log log; echo ended >>log; printf tail >>large";
     const spec = {
