@@ -24,7 +24,7 @@ const skip = !probe.works
   : !hasDevice || process.getuid?.() !== 0
     ? "/dev/fuse is missing or not ours"
     : false;
-const options = { skip, timeout: 60_000 };
+const options = { skip, timeout: 120_000 };
 const displays = viewDisplays({ clock: systemClock(), log: silentLog });
 
 async function openBench(t: TestContext): Promise<WorkerBench> {
