@@ -21,8 +21,12 @@ export async function* mapReduceTasks({ client, daemon, full }: Bed): AsyncGener
     const before = cpuMs(daemon.pid);
     const ms = await msOf(() =>
       daemon.ok([
-        ...["mapreduce", "--input", "lines/master/", "--output", `tasks_${round}`],
-        ...["--mapper", mapper, "--reducer", "LC_ALL=C uniq -c", "--split", "file"],
+        "mapreduce",
+        "--input=lines/master/",
+        `--output=tasks_${round}`,
+        `--mapper=${mapper}`,
+        "--reducer=LC_ALL=C uniq -c",
+        "--split=file",
       ]),
     );
     wall!.push(ms / count);
