@@ -64,7 +64,7 @@ export class LineScanner {
 
   /** @param recordsMax that the tables have room for */
   constructor(rules: KeyRules, recordsMax: number) {
-    const placeBits = Math.min(placeBitsMax, 32 - Math.clz32(recordsMax));
+    const placeBits = Math.min(placeBitsMax, 31 - Math.clz32(recordsMax));
     this.recordsMax = recordsMax;
     this.places = new Int32Array(placeFields * 2 ** placeBits);
     this.shift = 32 - placeBits;
