@@ -16,6 +16,7 @@ import { garbage } from "./garbage.ts";
 import { jobMemory } from "./job-memory.ts";
 import { largeFiles } from "./large-files.ts";
 import { manyFiles } from "./many-files.ts";
+import { mapReduceTasks } from "./mapreduce-tasks.ts";
 import { memory } from "./memory.ts";
 import { metadataBytes } from "./metadata-bytes.ts";
 import { noOpTasks } from "./no-op-tasks.ts";
@@ -53,6 +54,7 @@ const benches: Readonly<Record<string, Bench>> = {
   memory,
   "shuffle-sort": shuffleSort,
   "word-count": wordCount,
+  "mapreduce-tasks": mapReduceTasks,
   "job-memory": jobMemory,
 };
 

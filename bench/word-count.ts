@@ -1,13 +1,12 @@
 import { openAsBlob } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Client, packTar } from "../src/client/index.ts";
+import type { Client } from "../src/client/index.ts";
 import { run } from "../test/e2e/testing/daemon.ts";
 import type { Bed, Row } from "./bench.ts";
 import { wordLines, writeSlices } from "./inputs.ts";
-import { eachMs, race } from "./measure.ts";
+import { race } from "./measure.ts";
 import { cpuOfAllMs, peakMemory, runOk } from "./programs.ts";
-import { lineFiles } from "./small-files.ts";
 
 /** The same programs in all lanes; the shell's `sort` has the whole machine. */
 const counting = { mapper: "tr -s ' ' '\\n'", reducer: "LC_ALL=C uniq -c" };
@@ -18,10 +17,15 @@ const adding = {
   combiner: `awk -F '\\t' -v OFS='\\t' '$1 != k { if (NR > 1) print k, n; k = $1; n = 0 } { n += $2 } END { if (NR > 0) print k, n }'`,
 };
 
-/** Word counts through a daemon beside a shell; then what a task costs that has almost nothing to do. */
-export async function* wordCount(bed: Bed): AsyncGenerator<Row, void, void> {
-  const { client, daemon, folder, full } = bed;
-  const bytes = bed.sizeBytes ?? (full ? 2 ** 30 : 2 ** 26);
+/** Word counts through a daemon beside a shell. */
+export async function* wordCount({
+  client,
+  daemon,
+  folder,
+  full,
+  sizeBytes,
+}: Bed): AsyncGenerator<Row, void, void> {
+  const bytes = sizeBytes ?? (full ? 2 ** 30 : 2 ** 26);
   const text = join(folder, "text");
   await writeSlices(text, wordLines(bytes));
   await client.repos.create("texts");
@@ -66,28 +70,6 @@ export async function* wordCount(bed: Bed): AsyncGenerator<Row, void, void> {
   yield row(`${what}, two partitions`, "s", [times.two, times.shell]);
   yield row(`${what}, counting with a combiner`, "s", [times.combined, times.shell]);
   yield { what: "peak memory of pachd", unit: "MB", values: [peakMemory(daemon.pid)] };
-  yield* tinyTasks(bed);
-}
-
-/** Map tasks of one line each, and what it takes to start their command alone. */
-async function* tinyTasks({ client, full }: Bed): AsyncGenerator<Row, void, void> {
-  const count = full ? 1_000 : 200;
-  await client.repos.create("lines");
-  const at = { repo: "lines", branch: "master" };
-  await client.files.putTarCommit(at, "", () => packTar(lineFiles(count)));
-  const { tasks, commands } = await race({
-    rounds: 2,
-    runners: {
-      tasks: () => mapReduce(client, "lines", { mapper: "cat", split: "file" }),
-      commands: () => eachMs(count, () => runOk("sh", ["-c", "cat </dev/null"])),
-    },
-  });
-  yield {
-    what: `a map task of ${count} with one line each`,
-    unit: "ms",
-    values: tasks.map((ms) => ms / count),
-    peer: { what: "its command, one after the other", values: commands.map((ms) => ms / count) },
-  };
 }
 
 let runs = 0;

@@ -39,7 +39,7 @@ const splitsMax = 1_000_000;
  * and keys; the same for the same commits and objects.
  *
  * @throws CodedError `not_found` for a pattern or prefix that nothing matches when `strict`; `failed_precondition`
- *   when a bucket cannot be listed
+ *   when a bucket cannot be listed, and for more splits than a job can have tasks
  */
 export async function planSplits(
   { pfs, openBucket }: SplitSources,
@@ -47,7 +47,8 @@ export async function planSplits(
   signal: AbortSignal,
 ): Promise<PlannedSplit[]> {
   const { spec, inputs } = request;
-  if (spec.items !== undefined) return await planItems(pfs, spec.items, inputs, signal);
+  if (spec.items !== undefined)
+    return await planItems(pfs, { items: spec.items, inputs, splitsMax }, signal);
   const packer = new Packer(spec);
   for (const { repo, uid } of inputs) {
     const seen = new Set<string>();

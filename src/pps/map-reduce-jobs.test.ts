@@ -5,6 +5,7 @@ import { MiB } from "../base/size.ts";
 import { localPrincipal as principal } from "../model/principal.ts";
 import { never } from "../pfs/testing/open-test-pfs.ts";
 import { handleEvents } from "./event-loop.ts";
+import { restartJob } from "./job-verbs.ts";
 import {
   createMapReduceJob,
   deleteMapReduceJob,
@@ -94,6 +95,27 @@ describe("createMapReduceJob()", () => {
       ["PROGRESS", ""],
       ["", ""],
     ]);
+  });
+  it("has no more tasks taken at a time when those that failed run again", async (t) => {
+    const deps = opened(t);
+    await createMapReduceJob(deps, principal, {
+      document: documentOf({ replicas: 2, retries: 0 }),
+    });
+    const runAll = async (error: string | undefined): Promise<number[]> => {
+      const seen: number[] = [];
+      let under = await claimed(deps);
+      for (; under.length > 0; under.push(...(await claimed(deps)))) {
+        seen.push(under.length);
+        const { claim } = present(under.shift(), "a task");
+        await reportTask(deps, claim, claim.task === 1 ? undefined : error);
+      }
+      return seen;
+    };
+    assert.deepEqual(await runAll("no luck"), [2, 2, 2, 2, 1]);
+    const { run } = await inspectMapReduceJob(deps, principal, "a", { waitMs: 0, signal: never });
+    await restartJob(deps, principal, present(run, "a run"), { failedOnly: true });
+    assert.deepEqual(await runAll(undefined), [2, 2, 2, 1, 1]);
+    assert.equal(await statusOf(deps), "COMPLETE");
   });
   it("makes a name of a prefix, the same for the same request", async (t) => {
     const deps = opened(t);

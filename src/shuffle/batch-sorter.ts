@@ -45,14 +45,16 @@ export class BatchSorter {
   private readonly partitionOf: PartitionOf;
   private readonly finder: KeyFinder;
   /** Not for numbers: the same number may stand there in other digits. */
-  private readonly scanner: LineScanner | undefined;
+  private scanner: LineScanner | undefined;
+  /** What the tables may have room for, and what they have. */
   private readonly recordsMax: number;
-  private readonly starts: Uint32Array;
-  private readonly keyEnds: Uint32Array;
-  private readonly counts: Uint32Array;
+  private tableRecords = 0;
+  private starts = new Uint32Array(0);
+  private keyEnds = new Uint32Array(0);
+  private counts = new Uint32Array(0);
   private readonly lineCounts = new LineCounts();
-  private readonly entries: PrefixSorter;
-  private readonly partitions: Uint16Array;
+  private entries: PrefixSorter;
+  private partitions = new Uint16Array(0);
   /** Where each partition begins among the entries. */
   private readonly partitionStarts: Uint32Array;
   private numbers: KeyTable | undefined;
@@ -75,14 +77,25 @@ export class BatchSorter {
     this.finder = new KeyFinder(options.rules);
     const each = options.rules.numeric ? bytesANumericRecord : bytesARecord;
     this.recordsMax = Math.max(1, Math.min(recordsMax, Math.floor(options.tableBytesMax / each)));
-    this.starts = new Uint32Array(this.recordsMax + 1);
-    this.keyEnds = new Uint32Array(this.recordsMax);
-    this.entries = new PrefixSorter(this.recordsMax, options.rules.reverse);
-    this.partitions = new Uint16Array(options.partitions > 1 ? this.recordsMax : 0);
+    this.entries = new PrefixSorter(0, options.rules.reverse);
     this.partitionStarts = new Uint32Array(options.partitions + 1);
-    this.counts = new Uint32Array(options.rules.numeric ? 0 : this.recordsMax);
-    if (!options.rules.numeric) this.scanner = new LineScanner(options.rules, this.recordsMax);
-    if (options.rules.numeric) this.numbers = newNumericKeys(this.recordsMax, this.recordsMax * 12);
+  }
+
+  /** Makes the tables large enough for so many bytes of lines, or as large as they may be: most inputs are small. */
+  private makeTables(bytes: number): void {
+    const records = Math.min(this.recordsMax, bytes);
+    if (records <= this.tableRecords) return;
+    const { rules, partitions } = this.options;
+    this.tableRecords = records;
+    this.starts = new Uint32Array(records + 1);
+    this.keyEnds = new Uint32Array(records);
+    this.entries = new PrefixSorter(records, rules.reverse);
+    if (partitions > 1) this.partitions = new Uint16Array(records);
+    if (rules.numeric) this.numbers = newNumericKeys(records, records * 12);
+    else {
+      this.counts = new Uint32Array(records);
+      this.scanner = new LineScanner(rules, records);
+    }
   }
 
   /** Takes an arena whose first `end` bytes are whole lines, each with its newline. */
@@ -90,6 +103,7 @@ export class BatchSorter {
     assert(this.arena === undefined, "one arena at a time");
     assert(end > 0 && arena[end - 1] === newline, "an arena ends with a line");
     this.arena = arena;
+    this.makeTables(end);
     this.range.bytes = arena;
     this.arenaEnd = end;
     this.finder.begin(arena.subarray(0, end));
@@ -158,7 +172,7 @@ export class BatchSorter {
     let records = 0;
     let at = this.sortedEnd;
     let numbersEnd = 0;
-    while (at < arenaEnd && records < this.recordsMax) {
+    while (at < arenaEnd && records < this.tableRecords) {
       const end = lineEnd(arena, at);
       const keyEnd = finder.keyEnd(at, end);
       if (numbers !== undefined) {

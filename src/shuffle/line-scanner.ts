@@ -10,8 +10,20 @@ const hashedMax = 32;
 const placeBitsMax = 17;
 /** So many of them are looked at for a line; then it takes the place of another. */
 const looksMax = 8;
-/** The hash of a key, the number of a record and one more, where its line begins, and how often it came. */
-const placeFields = 4;
+/** A line without a value of at most so many bytes is in its place as a whole: to compare it no memory far away is read. */
+const shortMax = 8;
+/**
+ * The hash of a key, the number of a record and one more, where its line begins, and how often it came; of a short line
+ * its length, its first four bytes and what follows them; 0 as the length of others. With one to spare they fill half a
+ * line of the processor's cache.
+ */
+const placeFields = 8;
+const recordField = 1;
+const startField = 2;
+const countField = 3;
+const lengthField = 4;
+const firstField = 5;
+const restField = 6;
 
 /** So many lines tell whether it is worth to look for those that came before. */
 const trialLines = 16_384;
@@ -52,7 +64,7 @@ export class LineScanner {
 
   /** @param recordsMax that the tables have room for */
   constructor(rules: KeyRules, recordsMax: number) {
-    const placeBits = Math.min(placeBitsMax, 32 - Math.clz32(recordsMax));
+    const placeBits = Math.min(placeBitsMax, 31 - Math.clz32(recordsMax));
     this.recordsMax = recordsMax;
     this.places = new Int32Array(placeFields * 2 ** placeBits);
     this.shift = 32 - placeBits;
@@ -90,11 +102,18 @@ export class LineScanner {
       if (++lines === trialLines && records > trialLines * (1 - shareMin)) return undefined;
       let hash = 0x811c9dc5 | 0;
       let keyEnd = at;
+      let first = 0;
+      let rest = 0;
       if (isPlain) {
         const near = at + hashedMax;
+        const firstEnd = at + 4;
         for (let byte = bytes[keyEnd]!; byte !== newline && byte !== separator;) {
           hash = Math.imul(hash ^ byte, 0x01000193);
-          if (++keyEnd === near) break;
+          rest = (rest << 8) | byte;
+          if (++keyEnd === firstEnd) {
+            first = rest;
+            rest = 0;
+          } else if (keyEnd === near) break;
           byte = bytes[keyEnd]!;
         }
         if (keyEnd === near) keyEnd = finder.keyEnd(at, lineEnd(bytes, at));
@@ -104,25 +123,35 @@ export class LineScanner {
         for (let i = at; i < hashedEnd; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
       }
       const end = bytes[keyEnd] === newline ? keyEnd : lineEnd(bytes, keyEnd);
+      const length = isPlain && end === keyEnd && end - at <= shortMax ? end - at : 0;
       const place = this.placeOf(hash);
-      const isKnown = places[place] === hash && places[place + 1] !== 0;
-      if (isKnown && isSame(bytes, places[place + 2]!, at, end + 1)) places[place + 3]!++;
+      const isKnown =
+        places[place] === hash &&
+        places[place + recordField] !== 0 &&
+        places[place + lengthField] === length &&
+        (length === 0
+          ? isSame(bytes, places[place + startField]!, at, end + 1)
+          : places[place + firstField] === first && places[place + restField] === rest);
+      if (isKnown) places[place + countField]!++;
       else {
         if (records === recordsMax) break;
         starts[records] = at;
         keyEnds[records] = keyEnd;
-        const before = places[place + 1]!;
-        if (before !== 0) counts[before - 1] = places[place + 3]!;
+        const before = places[place + recordField]!;
+        if (before !== 0) counts[before - 1] = places[place + countField]!;
         places[place] = hash;
-        places[place + 1] = ++records;
-        places[place + 2] = at;
-        places[place + 3] = 1;
+        places[place + recordField] = ++records;
+        places[place + startField] = at;
+        places[place + countField] = 1;
+        places[place + lengthField] = length;
+        places[place + firstField] = first;
+        places[place + restField] = rest;
       }
       at = end + 1;
     }
     for (let place = 0; place < places.length; place += placeFields) {
-      const record = places[place + 1]!;
-      if (record !== 0) counts[record - 1] = places[place + 3]!;
+      const record = places[place + recordField]!;
+      if (record !== 0) counts[record - 1] = places[place + countField]!;
     }
     return { records, end: at };
   }
@@ -132,7 +161,7 @@ export class LineScanner {
     const { places } = this;
     const first = placeFields * (Math.imul(hash ^ (hash >>> 15), 0x85ebca6b) >>> this.shift);
     for (let i = 0, place = first; i < looksMax; i++) {
-      if (places[place] === hash || places[place + 1] === 0) return place;
+      if (places[place] === hash || places[place + recordField] === 0) return place;
       place = (place + placeFields) & (places.length - 1);
     }
     return first;

@@ -167,14 +167,18 @@ async function spillInput(
     );
   const open = { rules, partitions, partitioner, tableBytesMax: tableBytes, blockBytes };
   try {
-    for (let i = 0; i < count; i++) sorters.push(await compute.openSorter(open));
     return await spillLines(
       input,
       {
         arenaBytes,
         takeBytes: 2 * blockBytes,
         recordBytesMax: setting.recordBytesMax ?? recordBytesMaxDefault,
-        sorters,
+        sorters: count,
+        async openSorter() {
+          const sorter = await compute.openSorter(open);
+          sorters.push(sorter);
+          return sorter;
+        },
         async store(part, partition, place, codec) {
           const run =
             combine === undefined

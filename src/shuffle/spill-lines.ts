@@ -1,19 +1,28 @@
 import { codedErrorFrom, CodedError } from "../base/errors.ts";
 import { Semaphore } from "../base/semaphore.ts";
+import { KiB } from "../base/size.ts";
 import type { SortedBlock } from "./batch-sorter.ts";
 import { newline } from "./key-rules.ts";
 import { freeMemory } from "./own-memory.ts";
 import type { BlockCodec, SorterPort } from "./shuffle-compute.ts";
 
+/** The first arena, which grows so many times at once while more comes. */
+const firstArenaBytes = 256 * KiB;
+const firstGrowth = 8;
+
 /** Consecutive blocks of one partition that are in order. */
 export type SortedPart = AsyncIterable<SortedBlock>;
 
 export interface SpillOptions {
+  /** Less is used for a small input. */
   readonly arenaBytes: number;
   /** About as much is taken out of a sorter at once. */
   readonly takeBytes: number;
   readonly recordBytesMax: number;
-  readonly sorters: readonly SorterPort[];
+  /** At most so many sort at a time. */
+  readonly sorters: number;
+  /** Called when one more is needed than there are; it is the caller's. */
+  openSorter(): Promise<SorterPort>;
   /**
    * Stores one part; called for the parts of one arena one after the other, and for as many arenas at a time as
    * there are sorters. Arenas, and the parts of each, count up in the order of the input.
@@ -97,7 +106,7 @@ class Spilling {
   bytes = 0;
   onFailure: (error: unknown) => void = () => undefined;
   private readonly options: SpillOptions;
-  private readonly idle: SorterPort[];
+  private readonly idle: SorterPort[] = [];
   private readonly turns: Semaphore;
   private readonly jobs = new Set<Promise<void>>();
   private readonly free: Buffer[] = [];
@@ -108,14 +117,13 @@ class Spilling {
 
   constructor(options: SpillOptions) {
     this.options = options;
-    this.idle = [...options.sorters];
-    this.turns = new Semaphore(options.sorters.length);
+    this.turns = new Semaphore(options.sorters);
   }
 
   async add(bytes: Uint8Array): Promise<void> {
     this.bytes += bytes.length;
     for (let at = 0; at < bytes.length;) {
-      const arena = (this.arena ??= this.takeArena());
+      const arena = (this.arena ??= this.firstArena());
       // Room for the newline of a last line is kept.
       const part = bytes.subarray(at, at + arena.length - 1 - this.filled);
       arena.set(part, this.filled);
@@ -143,8 +151,18 @@ class Spilling {
     if (this.arena !== undefined) freeMemory(this.arena);
   }
 
-  /** The arena is full: has its whole lines sorted, or makes it larger when it holds none. */
+  /** Most inputs are small: only one that fills it needs the whole of an arena. */
+  private firstArena(): Buffer {
+    return Buffer.allocUnsafeSlow(Math.min(firstArenaBytes, this.options.arenaBytes));
+  }
+
+  /** The arena is full: makes it larger while it may be, or when it holds no whole line; else has those sorted. */
   private async makeRoom(arena: Buffer): Promise<void> {
+    const { arenaBytes } = this.options;
+    if (arena.length < arenaBytes) {
+      this.arena = this.moved(arena, Math.min(firstGrowth * arena.length, arenaBytes));
+      return;
+    }
     const cut = arena.subarray(0, this.filled).lastIndexOf(newline) + 1;
     if (cut === 0) {
       this.arena = this.enlarged(arena);
@@ -166,13 +184,17 @@ class Spilling {
         "too_large",
         `Cannot sort a record of more than ${recordBytesMax} bytes: raise the limit of a record, or end lines with a newline`,
       );
-    const larger = Buffer.allocUnsafeSlow(Math.min(2 * arena.length, recordBytesMax + 2));
+    return this.moved(arena, Math.min(2 * arena.length, recordBytesMax + 2));
+  }
+
+  private moved(arena: Buffer, bytes: number): Buffer {
+    const larger = Buffer.allocUnsafeSlow(bytes);
     arena.copy(larger, 0, 0, this.filled);
     freeMemory(arena);
     return larger;
   }
 
-  private takeArena(bytesMin = 0): Buffer {
+  private takeArena(bytesMin: number): Buffer {
     const { arenaBytes } = this.options;
     return (
       (bytesMin < arenaBytes ? this.free.pop() : undefined) ??
@@ -183,18 +205,25 @@ class Spilling {
   /** Has an arena sorted and stored; whose turn it is has waited for a sorter. */
   private sort(arena: Buffer, end: number, release: () => void): void {
     if (this.failure !== undefined) throw this.failure;
-    const sorter = this.idle.pop()!;
-    const job = this.store(sorter, arena, end, this.arenas++)
+    const job = this.sortIn(arena, end, this.arenas++)
       .catch((error: unknown) => {
         this.failure ??= error instanceof Error ? error : new Error(String(error));
         this.onFailure(this.failure);
       })
       .finally(() => {
-        this.idle.push(sorter);
         this.jobs.delete(job);
         release();
       });
     this.jobs.add(job);
+  }
+
+  private async sortIn(arena: Buffer, end: number, number: number): Promise<void> {
+    const sorter = this.idle.pop() ?? (await this.options.openSorter());
+    try {
+      await this.store(sorter, arena, end, number);
+    } finally {
+      this.idle.push(sorter);
+    }
   }
 
   private async store(

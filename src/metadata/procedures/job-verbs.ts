@@ -7,6 +7,7 @@ import { discardJobAttempts } from "./garbage.ts";
 import { infoOf, limitsOf, planOf, requireJob, type JobRow } from "./job-rows.ts";
 import { insertOutputCommit, limitJob } from "./jobs.ts";
 import { emit, emitAt } from "./outbox.ts";
+import { parkTasks } from "./parked-tasks.ts";
 import { removeEntries } from "./job-entries.ts";
 import { releaseReused, runLostTasks } from "./reuse.ts";
 import { requireRepo } from "./repos.ts";
@@ -131,6 +132,7 @@ async function runFailedTasks(
     tx.nowMicros,
     row.id,
   );
+  await parkTasks(tx, row);
   const left = await tx.get<{ count: number | null }>(
     `SELECT SUM(span) AS count FROM tasks WHERE job_id = ? AND state <> 'success'`,
     row.id,

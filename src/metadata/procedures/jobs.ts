@@ -239,7 +239,7 @@ export const startJob: Procedure<JobStart, void> = async (tx, input) => {
   for (const entries of input.entries) await insertEntries(tx, input.id, entries);
   if (input.stage !== undefined) {
     await noteStage(tx, row, { ...input.stage, first: 0 });
-    if (reused.length === 0) await parkTasks(tx, row, { first: 0, tasks: input.tasks });
+    await parkTasks(tx, row);
   }
   await limitJob(tx, row);
   if (left === 0) await emit(tx, "tasks_done", input.id);

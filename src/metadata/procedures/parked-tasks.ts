@@ -5,16 +5,36 @@ import type { JobRow } from "./job-rows.ts";
 /** When a task is due that waits for another one of its job to end. */
 const parkedMicros = Number.MAX_SAFE_INTEGER;
 
-/** Lets only so many tasks of a stage be taken as its job has room for; the others, which are one row, wait. */
+/** Lets only so many tasks of a job be taken as it has room for; the others wait. None is under way yet. */
 export async function parkTasks(
   tx: Tx,
   { id, transform }: Pick<JobRow, "id" | "transform">,
-  { first, tasks }: { first: number; tasks: number },
 ): Promise<void> {
-  const { tasksMax = tasks } = (JSON.parse(transform) as Transform).mapReduce ?? {};
-  if (tasksMax >= tasks) return;
-  await tx.run(`UPDATE tasks SET span = ? WHERE job_id = ? AND task = ?`, tasksMax, id, first);
-  await park(tx, id, { task: first + tasksMax, span: tasks - tasksMax });
+  const { tasksMax } = (JSON.parse(transform) as Transform).mapReduce ?? {};
+  if (tasksMax === undefined) return;
+  const rows = await tx.all<{ task: number; span: number }>(
+    `SELECT task, span FROM tasks WHERE job_id = ? AND state = 'unassigned' ORDER BY task LIMIT ?`,
+    id,
+    tasksMax + 1,
+  );
+  let room = tasksMax;
+  for (const { task, span } of rows) {
+    if (span <= room) {
+      room -= span;
+      continue;
+    }
+    if (room > 0) {
+      await tx.run(`UPDATE tasks SET span = ? WHERE job_id = ? AND task = ?`, room, id, task);
+      await park(tx, id, { task: task + room, span: span - room });
+    }
+    await tx.run(
+      `UPDATE tasks SET due_micros = ? WHERE job_id = ? AND task >= ? AND state = 'unassigned'`,
+      parkedMicros,
+      id,
+      task + room,
+    );
+    return;
+  }
 }
 
 /** Lets one more task of a job be taken, if there are any that wait. */

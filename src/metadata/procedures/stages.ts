@@ -76,7 +76,7 @@ export const startStage: Procedure<{ id: string; after: number; stage: NewStage 
     stage.tasks,
     tx.nowMicros,
   );
-  await parkTasks(tx, row, { first, tasks: stage.tasks });
+  await parkTasks(tx, row);
   await tx.run(
     `UPDATE jobs SET tasks_left = ?, tasks_total = ? WHERE id = ?`,
     stage.tasks,

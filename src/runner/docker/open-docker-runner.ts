@@ -148,10 +148,7 @@ class DockerRunner implements Runner {
       options.imageResolved?.(image.id);
       await said;
       // A secret is for its own task: a container that others use afterwards never had it.
-      const isShareable =
-        (spec.secrets ?? []).length === 0 &&
-        options.piped === undefined &&
-        spec.isImageCommand !== true;
+      const isShareable = (spec.secrets ?? []).length === 0 && spec.isImageCommand !== true;
       const warm = isShareable ? pool : undefined;
       return (await warm?.run(spec, image, options)) ?? (await this.runAlone(spec, image, options));
     } finally {

@@ -30,6 +30,7 @@ const places = {
   open: `exec 3<${controlPath}/tasks 4>${controlPath}/answers`,
   stdin: `${controlPath}/stdin`,
   output: `${controlPath}/output`,
+  pipes: { stdin: `${controlPath}/stdin-pipe`, stdout: `${controlPath}/stdout-pipe` },
   closed: "3<&- 4>&-",
 };
 
@@ -106,7 +107,8 @@ export class WarmContainer implements Warm {
   /** Runs a command; afterwards everything that it started is dead. */
   async run(spec: RunSpec, options: RunOptions): Promise<WarmOutcome> {
     const { engine, fs } = this.deps;
-    await fs.writeFile(`${this.place.control}/stdin`, spec.stdin);
+    const { control } = this.place;
+    await fs.writeFile(`${control}/stdin`, spec.stdin);
     await this.shown.show(spec.mounts);
     const limited = spec.limits?.memoryBytes !== undefined;
     const killsBefore = limited ? await outOfMemoryKills(fs, this.pid) : 0;
@@ -114,11 +116,17 @@ export class WarmContainer implements Warm {
     options.signal.throwIfAborted();
     const ways = {
       answers: this.answers,
-      output: `${this.place.control}/output`,
+      output: `${control}/output`,
+      pipes: { stdin: `${control}/stdin-pipe`, stdout: `${control}/stdout-pipe` },
       send: (line: string): void => void writeSync(this.tasks, line),
       kill: async (): Promise<void> => await this.remove(),
     };
-    const line = commandLine(spec, wholeEnvironment(spec, this.image), ["env", "-i"]);
+    const environment = wholeEnvironment(spec, this.image);
+    const line = commandLine(spec, {
+      environment,
+      env: ["env", "-i"],
+      isPiped: options.piped !== undefined,
+    });
     const answer = await runInShim(ways, line, options);
     if (answer === undefined) return await this.ending(spec);
     if (answer.kind === "missing") return { outcome: missing(spec, answer.why), isReusable: true };
@@ -193,7 +201,8 @@ async function startContainer(
     await fs.mkdir(directory, { recursive: true });
     await fs.chmod(directory, 0o755);
   }
-  const pipes = ["tasks", "answers", "output"].map((name) => `${control}/${name}`);
+  const names = ["tasks", "answers", "output", "stdin-pipe", "stdout-pipe"];
+  const pipes = names.map((name) => `${control}/${name}`);
   await promisify(execFile)(findTool("mkfifo"), ["-m", "666", ...pipes], {
     env: { PATH: standardPath },
   });

@@ -127,9 +127,8 @@ class ProcessRunner implements Runner {
       ...(port === undefined ? {} : { PORT: `${port}` }),
     };
     if (port !== undefined) options.reachable?.({ host: "127.0.0.1", port });
-    // Who reads and writes streams is rarely short.
-    const isOrdinary = options.piped === undefined && !spec.cmd[0]?.includes("=");
-    if (isOrdinary && (spec.cmd[0] ?? "") !== "") {
+    const [program = ""] = spec.cmd;
+    if (program !== "" && !program.includes("=")) {
       const outcome = await this.warm?.run({ ...spec, env }, options);
       if (outcome !== undefined) return outcome;
     }

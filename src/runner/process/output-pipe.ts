@@ -1,5 +1,8 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { Socket } from "node:net";
+import { KiB } from "../../base/size.ts";
+
+const pieceBytes = 64 * KiB;
 
 /**
  * The one pipe behind a command's stdout and stderr, so that they arrive in order. A named pipe and
@@ -30,8 +33,26 @@ export function openOutputPipe(path: string): OutputPipe {
     writer,
     closeWriter,
     async pump(output) {
-      socket = new Socket({ fd: reader, readable: true, writable: false });
-      for await (const piece of socket) await output(piece as Buffer);
+      await new Promise<void>((resolve, reject) => {
+        const take = (bytes: number, buffer: Uint8Array): boolean => {
+          const taken = handOn(output, buffer.subarray(0, bytes));
+          if (taken === undefined) return true;
+          taken.then(() => pipe.resume(), fail);
+          return false;
+        };
+        // One buffer for all: a new one for each piece costs more time than the pieces.
+        const onread = { buffer: Buffer.allocUnsafeSlow(pieceBytes), callback: take };
+        const pipe = new Socket({ fd: reader, readable: true, writable: false, onread });
+        socket = pipe;
+        const fail = (error: Error): void => {
+          pipe.destroy();
+          reject(error);
+        };
+        pipe.once("error", reject);
+        pipe.once("end", resolve);
+        pipe.once("close", resolve);
+        pipe.resume();
+      });
     },
     close() {
       closeWriter();
@@ -39,4 +60,16 @@ export function openOutputPipe(path: string): OutputPipe {
       else socket.destroy();
     },
   };
+}
+
+/** Whoever throws at once fails as whoever does later: nothing may be thrown into a socket. */
+function handOn(
+  output: (piece: Uint8Array) => void | Promise<void>,
+  piece: Uint8Array,
+): Promise<void> | undefined {
+  try {
+    return output(piece) ?? undefined;
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
 }

@@ -54,20 +54,24 @@ shift
 read -r pid _ </proc/self/stat
 while [ "$1" != -- ]; do echo 0 >"$1"; shift; done
 shift
-mkfifo -m 666 "$directory/output"
+exec 3<&5 4>&6
+mkfifo -m 666 "$directory/output" "$directory/stdin-pipe" "$directory/stdout-pipe"
+exec 8<>"$directory/stdin-pipe" 5<"$directory/stdin-pipe" 8>&-
+exec 8<>"$directory/stdout-pipe" 6<"$directory/stdout-pipe" 8>&-
 exec 8<>"$directory/output" 7<"$directory/output" 8>&-
 mount -n -a -T "$directory/mounts"
 exec 9<"$directory/stdin"
 cd /
-echo "$pid" >&6
+echo "$pid" >&4
 exec "$@"
 `;
 
 const shim = shimOf({
-  open: "exec 3<&5 4>&6 5<&- 6>&- 2>&4",
+  open: "exec 2>&4",
   stdin: "/proc/self/fd/9",
   output: "/proc/self/fd/7",
-  closed: "3<&- 4>&- 7<&- 9<&-",
+  pipes: { stdin: "/proc/self/fd/5", stdout: "/proc/self/fd/6" },
+  closed: "3<&- 4>&- 5<&- 6<&- 7<&- 9<&-",
 });
 
 /** Problems are told in so many characters. */

@@ -37,7 +37,11 @@ describe("warm sandbox", { skip: probe.works ? false : probe.reason }, () => {
     assert.deepEqual(await fs.readdir(`${home}/scratch/runs`), []);
     await fs.rm(home, { recursive: true, force: true });
   });
-  const sh = async (script: string, more: Partial<RunSpec> = {}): Promise<string> => {
+  const sh = async (
+    script: string,
+    more: Partial<RunSpec> = {},
+    piped?: Uint8Array,
+  ): Promise<string> => {
     let text = "";
     const spec = {
       id: "warm",
@@ -50,9 +54,11 @@ describe("warm sandbox", { skip: probe.works ? false : probe.reason }, () => {
       hidden: [],
       ...more,
     };
+    const take = (piece: Uint8Array): void => void (text += Buffer.from(piece).toString());
     await runner.run(spec, {
       signal: new AbortController().signal,
-      output: (piece) => void (text += Buffer.from(piece).toString()),
+      output: take,
+      ...(piped === undefined ? {} : { piped: { stdin: () => once(piped), stdout: take } }),
     });
     return text.trim();
   };
@@ -100,6 +106,15 @@ describe("warm sandbox", { skip: probe.works ? false : probe.reason }, () => {
     assert.equal(await sh(`cat; echo; ${namespace}`, { stdin }), `given\n${first}`);
   });
 
+  it("serves commands between two streams, and gives each only its own input", async () => {
+    const first = await sh(namespace);
+    const large = Buffer.alloc(50_000, "left\n");
+    assert.equal(await sh("read -r line; echo $line >/dev/stdin", {}, large), "");
+    assert.equal(await sh(`cat; ${namespace}`, {}, Buffer.from("own\n")), `own\n${first}`);
+    assert.equal(await sh(`cat; ${namespace}`), first);
+    assert.equal(await sh("ls /proc/self/fd | grep -c '^[4-9]$'", {}, Buffer.alloc(1)), "0");
+  });
+
   it("shows each run its own inputs, under a name that is the same", async () => {
     for (const fruit of ["apple", "pear"]) {
       await fs.mkdir(`${home}/${fruit}`);
@@ -119,3 +134,8 @@ describe("warm sandbox", { skip: probe.works ? false : probe.reason }, () => {
     }
   });
 });
+
+async function* once(piece: Uint8Array): AsyncGenerator<Uint8Array> {
+  await Promise.resolve();
+  yield piece;
+}

@@ -78,11 +78,15 @@ export class WarmSandbox implements Warm {
     if (Buffer.compare(this.stdin, spec.stdin) !== 0)
       await this.fs.writeFile(files.stdin, (this.stdin = spec.stdin));
     await this.show(spec.mounts);
-    const variables = Object.entries(spec.env).map(([name, value]) => `${name}=${value}`);
+    const environment = Object.entries(spec.env).map(([name, value]) => `${name}=${value}`);
     const start = spec.workingDir === undefined ? [] : ["-C", spec.workingDir];
-    const line = commandLine(spec, variables, [findTool("env"), "-i", ...start]);
+    const line = commandLine(spec, {
+      environment,
+      env: [findTool("env"), "-i", ...start],
+      isPiped: options.piped !== undefined,
+    });
     const kill = async (): Promise<void> => await this.kill();
-    const ways = { answers: init.answers, output: files.output, send: init.send, kill };
+    const ways = { ...files, answers: init.answers, send: init.send, kill };
     const answer = await runInShim(ways, line, options);
     if (answer === undefined) return { outcome: await this.ending(spec), isReusable: false };
     const isClean = answer.kind === "missing" || answer.isClean;

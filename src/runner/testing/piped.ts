@@ -39,6 +39,14 @@ export function testPipedRuns(under: {
     for (let i = 0; i < 5; i++)
       assert.deepEqual(await run("wc -c", {}), { outcome: success, out: "0\n", err: "" });
   });
+  it("run() gives a piped command nothing of what the one before left unread", async () => {
+    const left = (): AsyncIterable<Uint8Array> => pieces(["left\n".repeat(10_000)]);
+    const own = (): AsyncIterable<Uint8Array> => pieces(["own\n"]);
+    for (let i = 0; i < 3; i++) {
+      assert.deepEqual((await run("read -r line", { stdin: left })).outcome, success);
+      assert.equal((await run("cat", { stdin: own })).out, "own\n");
+    }
+  });
   it("run() hands megabytes through when both sides are slow", async () => {
     let bytes = 0;
     const stdin = async function* (): AsyncGenerator<Uint8Array> {

@@ -1,12 +1,10 @@
-import { openOutputPipe } from "../process/output-pipe.ts";
+import { openStreams, type StreamPipes } from "../process/streams.ts";
 import type { RunOptions } from "../runner.ts";
 import type { Answers } from "./answers.ts";
 
 /** The ways to a shim. */
-export interface ShimWays {
+export interface ShimWays extends StreamPipes {
   readonly answers: Answers;
-  /** The named pipe that commands write to. */
-  readonly output: string;
   /** Hands the shim a command line. */
   readonly send: (line: string) => void;
   /** Kills the shim with all that it started; safe to call again. */
@@ -27,35 +25,31 @@ export type ShimAnswer =
 
 /**
  * Has a shim run one command, and hands its output on. Undefined when the shim is gone, and all with it. When the signal fires
- * or `output` fails, all is killed before this rejects.
+ * or a stream fails, all is killed before this rejects.
  */
 export async function runInShim(
   ways: ShimWays,
   line: string,
-  { signal, output }: Pick<RunOptions, "signal" | "output">,
+  options: Pick<RunOptions, "signal" | "output" | "piped">,
 ): Promise<ShimAnswer | undefined> {
+  const { signal } = options;
   signal.throwIfAborted();
-  const pipe = openOutputPipe(ways.output);
+  const streams = openStreams(ways, options);
   const killNow = (): void => void ways.kill().catch(() => undefined);
   signal.addEventListener("abort", killNow, { once: true });
   try {
-    const pumped = pipe.pump(output).then(
-      () => undefined,
-      (error: unknown) => {
-        killNow();
-        return { error };
-      },
-    );
+    const pumped = streams.pump(killNow);
     ways.send(line);
     const answer = await answerFrom(ways.answers);
-    pipe.closeWriter();
+    streams.closeWriters();
+    streams.stopInput();
     const failed = await pumped;
     signal.throwIfAborted();
     if (failed !== undefined) throw failed.error;
     return answer;
   } finally {
     signal.removeEventListener("abort", killNow);
-    pipe.close();
+    streams.close();
     if (signal.aborted) await ways.kill();
   }
 }

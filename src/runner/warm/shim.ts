@@ -7,23 +7,28 @@ export interface ShimPlaces {
   /** What a command reads and where it writes, opened anew for each. */
   readonly stdin: string;
   readonly output: string;
+  /** The same of a command between two streams, which writes only its errors to `output`. */
+  readonly pipes: { readonly stdin: string; readonly stdout: string };
   /** Files that a command is not to have. */
   readonly closed: string;
 }
 
 /**
  * The first process of a warm sandbox, in POSIX sh: takes one command a line, as shell code that
- * sets the search path `p`, the program `c` and the words of the whole command line; answers a
- * line for each. When the daemon is gone its line ends, and the container with it.
+ * sets the search path `p`, the program `c`, whether it is between two streams, `b`, and the words of the whole
+ * command line; answers a line for each. When the daemon is gone its line ends, and the container with it.
  *
  * What the shell itself says of a command that a signal ended is not for the command's output.
+ *
+ * A pipe that is only read from cannot be opened before somebody writes, and whoever did may be done: it is opened
+ * both ways first.
  *
  * After each command it kills whatever is left. A process that is dead and waits to be reaped is
  * fine; many are not: they count as processes.
  *
  * Answers: `ready` once; `missing WHY`; `CODE ALIVE ZOMBIES IPC`.
  */
-export function shimOf({ open, stdin, output, closed }: ShimPlaces): string {
+export function shimOf({ open, stdin, output, pipes, closed }: ShimPlaces): string {
   return `set -f
 n='
 '
@@ -76,7 +81,10 @@ echo ready >&4
 while IFS= read -r line <&3; do
   eval "$line"
   if found "$c"; then
-    (exec "$@" <${stdin} >${output} 2>&1 ${closed})
+    case $b in
+      '') (exec "$@" <${stdin} >${output} 2>&1 ${closed}) ;;
+      *) (exec "$@" 8<>${pipes.stdin} <${pipes.stdin} 8<&- >${pipes.stdout} 2>${output} ${closed}) ;;
+    esac
     code=$?
     tidy
     echo "$code $alive $zombies $ipc" >&4
@@ -87,18 +95,23 @@ done
 `;
 }
 
+/** How a shim is to start a command. */
+export interface CommandParts {
+  /** Between two streams. */
+  readonly isPiped: boolean;
+  readonly environment: readonly string[];
+  readonly env: readonly string[];
+}
+
 /** The line that has the shim run a command. `environment` is all of it but HOME; `env` begins with that program. */
-export function commandLine(
-  spec: RunSpec,
-  environment: readonly string[],
-  env: readonly string[],
-): string {
+export function commandLine(spec: RunSpec, { environment, env, isPiped }: CommandParts): string {
   const path = environment.find((variable) => variable.startsWith("PATH="))?.slice("PATH=".length);
   const home = environment.some((variable) => variable.startsWith("HOME="))
     ? []
     : ['"HOME=${HOME:-/}"'];
   const words = [...env.map(quoted), ...home, ...[...environment, ...spec.cmd].map(quoted)];
-  return `p=${quoted(path ?? "")} c=${quoted(spec.cmd[0] ?? "")}; set -- ${words.join(" ")}\n`;
+  const between = isPiped ? "1" : "";
+  return `p=${quoted(path ?? "")} c=${quoted(spec.cmd[0] ?? "")} b=${between}; set -- ${words.join(" ")}\n`;
 }
 
 /** On one line: `$n` is a newline. */
