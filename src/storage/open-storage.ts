@@ -73,7 +73,7 @@ export interface Bulk {
   /** Begins the bytes of an extract. */
   openExtract(): ExtractWriter;
   /** Begins to store the chunks of one. */
-  openRestore(): RestoreIngest;
+  openRestore(signal: AbortSignal): RestoreIngest;
   /** Tells what content takes. See weigh(). */
   weigh(weighed: Weighed, signal: AbortSignal): Promise<Omit<StorageUse, "logicalBytes">>;
 }
@@ -227,7 +227,8 @@ function bulkWith(
           reader.free(part);
         },
       }),
-    openRestore: () => new RestoreIngest(deps),
+    openRestore: (signal) =>
+      new RestoreIngest({ ...deps, indexPending: () => deps.index.indexPending(signal) }),
     weigh: (weighed, signal) =>
       weigh(weighed, { nodes: deps.nodes, stored: new StoredBytes(deps) }, signal),
   };
