@@ -10,7 +10,7 @@ import type { CallOptions, Connection } from "./connection.ts";
 import { namesOf, type PassHeaders } from "./local-pass.ts";
 import { Patience } from "./patience.ts";
 import { packTar } from "./tar.ts";
-import type { PutUploadsOptions, UploadCalls } from "./uploads.ts";
+import type { PutUploadsOptions, UploadCalls, UploadTarget } from "./uploads.ts";
 
 /** A file of this size is an upload of its own. */
 export const largeBytesMin = 16 * MiB;
@@ -57,6 +57,7 @@ export interface SendOptions extends CallOptions {
 interface Destination<T> {
   readonly uploads: UploadCalls;
   readonly openPass: (options: CallOptions) => Promise<PassHeaders | undefined>;
+  readonly target: UploadTarget;
   /** The URL that takes one tar for all of it. */
   readonly putTar: string;
   put(placed: readonly PlacedUpload[], options: PutUploadsOptions): Promise<T>;
@@ -144,17 +145,28 @@ class Sender {
   readonly patience: Patience;
   private readonly uploads: UploadCalls;
   private readonly pass: Pass;
+  /** Of a transfer that may have been put already nobody is asked whether it can be. */
+  private readonly target: UploadTarget | undefined;
   private readonly options: SendOptions & { readonly transfer: string };
   private readonly failed = new AbortController();
   private readonly signal: AbortSignal;
 
   constructor(
     { clock }: Connection,
-    { uploads, pass }: { readonly uploads: UploadCalls; readonly pass: Pass },
+    {
+      uploads,
+      pass,
+      target,
+    }: {
+      readonly uploads: UploadCalls;
+      readonly pass: Pass;
+      readonly target: UploadTarget;
+    },
     options: SendOptions & { readonly transfer: string },
   ) {
     this.uploads = uploads;
     this.pass = pass;
+    this.target = options.isResumed === true ? undefined : target;
     this.options = options;
     this.patience = new Patience({ ...options, clock });
     this.signal =
@@ -229,9 +241,10 @@ class Sender {
   private async sendBytes(unit: Unit, id: string, local: LocalReads): Promise<void> {
     const [file] = unit.files;
     assert(file !== undefined, "an upload brings a file");
-    const { signal, uploads } = this;
+    const { signal, uploads, target } = this;
     const { bytes: offsetBytes, complete } = await uploads.begin(id, recordFormatOf(file.path), {
       signal,
+      target,
     });
     if (complete) return this.tellKept(unit, local);
     // It got further than where it was asked for last.
@@ -267,11 +280,11 @@ class Sender {
 
   private async sendTar(unit: Unit, id: string, local: LocalReads): Promise<void> {
     const overwrite = this.options.overwrite === true;
-    const { signal, uploads } = this;
+    const { signal, uploads, target } = this;
     await this.pass.byNameOr(unit, async (pass) => {
       const tar = (): AsyncIterable<Uint8Array> => local.noted(tarOf(unit.files)());
       const body = pass === undefined ? tar : namesIn(unit);
-      await uploads.putTar(id, "", body, { overwrite, pass, signal });
+      await uploads.putTar(id, "", body, { overwrite, pass, target, signal });
     });
   }
 

@@ -2,7 +2,7 @@ import type { RecordFormat } from "../chunking/index.ts";
 import type { CommitInfo, CommitName } from "../model/commit.ts";
 import type { PlacedUpload, UploadInfo } from "../model/upload.ts";
 import type { Body } from "./body.ts";
-import type { CallOptions, Connection } from "./connection.ts";
+import type { CallOptions, Connection, Query } from "./connection.ts";
 import type { PutOptions } from "./files.ts";
 import { openLocalPass, type LocalMachine, type PassHeaders } from "./local-pass.ts";
 import { sendFiles, type SendOptions, type SentFile } from "./send-files.ts";
@@ -22,7 +22,15 @@ export interface PutUploadsOptions extends CallOptions {
   readonly key?: string | undefined;
 }
 
+/** Where an upload is to be put: what would be refused then is refused before its bytes come. */
+export type UploadTarget = CommitName | BranchName;
+
+export interface BeginOptions extends CallOptions {
+  readonly target?: UploadTarget | undefined;
+}
+
 export interface PutTarOptions extends PutOptions {
+  readonly target?: UploadTarget | undefined;
   /** The body names files instead of bringing them: see openLocalPass(). */
   readonly pass?: PassHeaders | undefined;
 }
@@ -41,7 +49,7 @@ export interface PutAnswer {
 /** Sending first and putting then, so that a connection that breaks costs little. See sendFiles() for all of it at once. */
 export interface UploadCalls {
   /** Begins an upload of one file's bytes, or tells how far it is. The id: 16 to 64 letters and digits, at random. */
-  begin(id: string, format: RecordFormat, options?: CallOptions): Promise<UploadInfo>;
+  begin(id: string, format: RecordFormat, options?: BeginOptions): Promise<UploadInfo>;
   /**
    * Adds bytes; they are durable as they come. Never sent twice: after a failure begin() tells from where.
    *
@@ -102,11 +110,11 @@ export function uploadCalls(connection: Connection, machine?: LocalMachine): Upl
       signal,
     });
   const calls: UploadCalls = {
-    begin: (id, delimiter, { signal } = {}) =>
+    begin: (id, delimiter, { signal, target } = {}) =>
       connection.json({
         method: "PUT",
         path: url(id),
-        query: { delimiter },
+        query: { delimiter, ...queryOf(target) },
         repeatable: true,
         signal,
       }),
@@ -119,11 +127,11 @@ export function uploadCalls(connection: Connection, machine?: LocalMachine): Upl
         ...(named === undefined ? {} : { headers: named.pass }),
         signal,
       }),
-    putTar: (id, path, body, { overwrite, delimiter, pass, signal } = {}) =>
+    putTar: (id, path, body, { overwrite, delimiter, pass, target, signal } = {}) =>
       connection.json({
         method: "PUT",
         path: `${url(id)}/tar`,
-        query: { path, overwrite, delimiter },
+        query: { path, overwrite, delimiter, ...queryOf(target) },
         body,
         headers: { "content-type": "application/x-tar", ...pass },
         repeatable: true,
@@ -139,6 +147,7 @@ export function uploadCalls(connection: Connection, machine?: LocalMachine): Upl
       sendFiles(connection, files, options, {
         uploads: calls,
         openPass,
+        target: commit,
         putTar: `${commitUrl(commit)}/tar`,
         put: (placed, putOptions) => calls.put(commit, placed, putOptions),
       }),
@@ -146,9 +155,16 @@ export function uploadCalls(connection: Connection, machine?: LocalMachine): Upl
       sendFiles(connection, files, options, {
         uploads: calls,
         openPass,
+        target: branch,
         putTar: `${branchUrl(branch)}/tar`,
         put: (placed, putOptions) => calls.putCommit(branch, placed, putOptions),
       }),
   };
   return calls;
+}
+
+function queryOf(target: UploadTarget | undefined): Query {
+  if (target === undefined) return {};
+  const { repo } = target;
+  return "id" in target ? { repo, commit: target.id } : { repo, branch: target.branch };
 }
