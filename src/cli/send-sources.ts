@@ -19,6 +19,8 @@ export interface Sending {
   readonly progress: Progress | undefined;
 }
 
+export const awayNote = "The daemon does not answer: waiting for it";
+
 /** Sends files and folders into an open commit: all of them or none. */
 export async function sendInto(
   sending: Sending,
@@ -99,7 +101,7 @@ export async function sendFilesAs<T>(
       onKept: (files, bytes) => progress?.keep(files, bytes),
       onRead: (files, bytes) => progress?.add(files, bytes),
       onWait: () => {
-        context.note("The daemon does not answer: waiting for it");
+        context.note(awayNote);
       },
     }),
   );

@@ -3,8 +3,9 @@ import type { CommitInfo, CommitName } from "../model/commit.ts";
 import type { PlacedUpload, UploadInfo } from "../model/upload.ts";
 import type { Body } from "./body.ts";
 import type { CallOptions, Connection, Query } from "./connection.ts";
-import type { PutOptions } from "./files.ts";
+import { fileCalls, type PutOptions } from "./files.ts";
 import { openLocalPass, type LocalMachine, type PassHeaders } from "./local-pass.ts";
+import { sendStream, type StreamOptions } from "./send-stream.ts";
 import { sendFiles, type SendOptions, type SentFile } from "./send-files.ts";
 import { branchUrl, commitUrl, part, type BranchName } from "./urls.ts";
 
@@ -91,11 +92,29 @@ export interface UploadCalls {
     files: AsyncIterable<SentFile> | Iterable<SentFile>,
     options?: SendOptions,
   ): Promise<CommitInfo>;
+  /**
+   * Writes a stream that can be read once into a file of an open commit. What the daemon has of it stays there when a
+   * connection breaks or it is restarted; the rest is held until it has it, up to 128 MiB.
+   */
+  sendStream(
+    commit: CommitName,
+    path: string,
+    source: AsyncIterable<Uint8Array>,
+    options?: StreamOptions,
+  ): Promise<{ readonly bytes: number }>;
+  /** sendStream() as one new finished commit on a branch. */
+  sendStreamCommit(
+    branch: BranchName,
+    path: string,
+    source: AsyncIterable<Uint8Array>,
+    options?: StreamOptions,
+  ): Promise<CommitInfo>;
 }
 
 export function uploadCalls(connection: Connection, machine?: LocalMachine): UploadCalls {
   const openPass = async ({ signal }: CallOptions): Promise<PassHeaders | undefined> =>
     await openLocalPass(connection, machine, { signal });
+  const files = fileCalls(connection);
   const url = (id: string): string => `/uploads/${part(id)}`;
   const putAt = <T>(
     path: string,
@@ -159,8 +178,28 @@ export function uploadCalls(connection: Connection, machine?: LocalMachine): Upl
         putTar: `${branchUrl(branch)}/tar`,
         put: (placed, putOptions) => calls.putCommit(branch, placed, putOptions),
       }),
+    sendStream: (commit, path, source, options = {}) =>
+      sendStream<{ readonly bytes: number }>(connection, source, options, {
+        uploads: calls,
+        target: commit,
+        path,
+        putWhole: (body) => files.put(commit, path, body, putOptionsOf(options)),
+        put: (placed, putOptions) => calls.put(commit, placed, putOptions),
+      }),
+    sendStreamCommit: (branch, path, source, options = {}) =>
+      sendStream(connection, source, options, {
+        uploads: calls,
+        target: branch,
+        path,
+        putWhole: (body) => files.putCommit(branch, path, body, putOptionsOf(options)),
+        put: (placed, putOptions) => calls.putCommit(branch, placed, putOptions),
+      }),
   };
   return calls;
+}
+
+function putOptionsOf({ overwrite = false, signal }: StreamOptions): PutOptions {
+  return { overwrite, signal };
 }
 
 function queryOf(target: UploadTarget | undefined): Query {
