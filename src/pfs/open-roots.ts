@@ -14,6 +14,7 @@ import {
   openMemNodes,
   overlayNodes,
   scan,
+  scanRuns,
   type Entry,
   type NodeSource,
   type Storage,
@@ -200,4 +201,13 @@ export function runEntries(
 ): AsyncIterable<Entry> | Iterable<Entry> {
   if (run.entries !== null) return decodeRun(run.entries);
   return run.root === null ? [] : scan(decodeTreeRef(run.root), {}, nodes);
+}
+
+/** The same, many at a time. */
+export async function* entriesInTurns(
+  run: Pick<StagedRun, "entries" | "root">,
+  nodes: NodeSource,
+): AsyncGenerator<readonly Entry[], void, void> {
+  if (run.entries !== null) yield [...decodeRun(run.entries)];
+  else if (run.root !== null) yield* scanRuns(decodeTreeRef(run.root), {}, nodes);
 }
