@@ -31,7 +31,6 @@ export { RemoteWorkerHost } from "./worker-host.ts";
 export type { WorkerCalls } from "./workers.ts";
 export type { BranchName } from "./urls.ts";
 export { largeBytesMin, type SendOptions, type SentFile } from "./send-files.ts";
-export type { StreamOptions } from "./send-stream.ts";
 export type {
   AppendOptions,
   PutAnswer,

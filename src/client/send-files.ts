@@ -10,7 +10,7 @@ import type { CallOptions, Connection } from "./connection.ts";
 import { namesOf, type PassHeaders } from "./local-pass.ts";
 import { Patience } from "./patience.ts";
 import { packTar } from "./tar.ts";
-import type { PutUploadsOptions, UploadCalls, UploadTarget } from "./uploads.ts";
+import type { PutUploadsOptions, StepCalls, UploadTarget } from "./uploads.ts";
 
 /** A file of this size is an upload of its own. */
 export const largeBytesMin = 16 * MiB;
@@ -55,7 +55,7 @@ export interface SendOptions extends CallOptions {
 
 /** Where files are sent. */
 interface Destination<T> {
-  readonly uploads: UploadCalls;
+  readonly uploads: StepCalls;
   readonly openPass: (options: CallOptions) => Promise<PassHeaders | undefined>;
   readonly target: UploadTarget;
   /** The URL that takes one tar for all of it. */
@@ -143,7 +143,7 @@ const refusals: readonly ErrorCode[] = ["permission_denied", "not_found", "inval
 
 class Sender {
   readonly patience: Patience;
-  private readonly uploads: UploadCalls;
+  private readonly uploads: StepCalls;
   private readonly pass: Pass;
   /** Of a transfer that may have been put already nobody is asked whether it can be. */
   private readonly target: UploadTarget | undefined;
@@ -158,7 +158,7 @@ class Sender {
       pass,
       target,
     }: {
-      readonly uploads: UploadCalls;
+      readonly uploads: StepCalls;
       readonly pass: Pass;
       readonly target: UploadTarget;
     },

@@ -6,7 +6,7 @@ import type { PlacedUpload } from "../model/upload.ts";
 import type { CallOptions, Connection } from "./connection.ts";
 import { HeldStream } from "./held-stream.ts";
 import { Patience } from "./patience.ts";
-import type { PutUploadsOptions, UploadCalls, UploadTarget } from "./uploads.ts";
+import type { PutUploadsOptions, StepCalls, UploadTarget } from "./uploads.ts";
 
 /** A stream that has ended by then is one request, which may be sent again. */
 const shortBytesMax = 1 * MiB;
@@ -25,12 +25,12 @@ export interface StreamOptions extends CallOptions {
 
 /** Where a stream is sent. */
 export interface StreamDestination<T> {
-  readonly uploads: UploadCalls;
+  readonly uploads: StepCalls;
   readonly target: UploadTarget;
   readonly path: string;
   /** Writes all of it at once. */
-  putWhole(body: Uint8Array): Promise<T>;
-  put(placed: readonly PlacedUpload[], options: PutUploadsOptions): Promise<T>;
+  readonly putWhole: (body: Uint8Array) => Promise<T>;
+  readonly put: (placed: readonly PlacedUpload[], options: PutUploadsOptions) => Promise<T>;
 }
 
 /**

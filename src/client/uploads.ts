@@ -111,10 +111,11 @@ export interface UploadCalls {
   ): Promise<CommitInfo>;
 }
 
+type SendingName = "sendFiles" | "sendFilesCommit" | "sendStream" | "sendStreamCommit";
+/** One request each. */
+export type StepCalls = Omit<UploadCalls, SendingName>;
+
 export function uploadCalls(connection: Connection, machine?: LocalMachine): UploadCalls {
-  const openPass = async ({ signal }: CallOptions): Promise<PassHeaders | undefined> =>
-    await openLocalPass(connection, machine, { signal });
-  const files = fileCalls(connection);
   const url = (id: string): string => `/uploads/${part(id)}`;
   const putAt = <T>(
     path: string,
@@ -128,7 +129,7 @@ export function uploadCalls(connection: Connection, machine?: LocalMachine): Upl
       ...connection.idempotent(key),
       signal,
     });
-  const calls: UploadCalls = {
+  const calls: StepCalls = {
     begin: (id, delimiter, { signal, target } = {}) =>
       connection.json({
         method: "PUT",
@@ -162,6 +163,20 @@ export function uploadCalls(connection: Connection, machine?: LocalMachine): Upl
     delete: (id, { signal } = {}) => connection.json({ method: "DELETE", path: url(id), signal }),
     put: (commit, uploads, options) => putAt<PutAnswer>(commitUrl(commit), uploads, options),
     putCommit: (branch, uploads, options) => putAt<CommitInfo>(branchUrl(branch), uploads, options),
+  };
+  return { ...calls, ...sendingCalls(connection, calls, machine) };
+}
+
+/** All of it at once. */
+function sendingCalls(
+  connection: Connection,
+  calls: StepCalls,
+  machine: LocalMachine | undefined,
+): Pick<UploadCalls, SendingName> {
+  const openPass = async ({ signal }: CallOptions): Promise<PassHeaders | undefined> =>
+    await openLocalPass(connection, machine, { signal });
+  const whole = fileCalls(connection);
+  return {
     sendFiles: (commit, files, options) =>
       sendFiles(connection, files, options, {
         uploads: calls,
@@ -183,7 +198,7 @@ export function uploadCalls(connection: Connection, machine?: LocalMachine): Upl
         uploads: calls,
         target: commit,
         path,
-        putWhole: (body) => files.put(commit, path, body, putOptionsOf(options)),
+        putWhole: (body) => whole.put(commit, path, body, putOptionsOf(options)),
         put: (placed, putOptions) => calls.put(commit, placed, putOptions),
       }),
     sendStreamCommit: (branch, path, source, options = {}) =>
@@ -191,11 +206,10 @@ export function uploadCalls(connection: Connection, machine?: LocalMachine): Upl
         uploads: calls,
         target: branch,
         path,
-        putWhole: (body) => files.putCommit(branch, path, body, putOptionsOf(options)),
+        putWhole: (body) => whole.putCommit(branch, path, body, putOptionsOf(options)),
         put: (placed, putOptions) => calls.putCommit(branch, placed, putOptions),
       }),
   };
-  return calls;
 }
 
 function putOptionsOf({ overwrite = false, signal }: StreamOptions): PutOptions {

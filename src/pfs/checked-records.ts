@@ -16,7 +16,6 @@ import {
   decodeTreeRef,
   encodeRun,
   encodeTreeRef,
-  TreeMisfit,
   type Storage,
 } from "../storage/index.ts";
 import { isBlockId } from "./block-id.ts";
@@ -174,11 +173,7 @@ function decoded<T>(place: string, decode: () => T): T {
   }
 }
 
-async function fitting(place: string, checked: Promise<void>): Promise<void> {
-  try {
-    await checked;
-  } catch (error) {
-    if (error instanceof TreeMisfit) throw damagedStream(`${place}: ${error.message}`, error);
-    throw error;
-  }
+async function fitting(place: string, checked: Promise<string | undefined>): Promise<void> {
+  const problem = await checked;
+  if (problem !== undefined) throw damagedStream(`${place}: ${problem}`);
 }

@@ -25,7 +25,6 @@ export { changedEntries, changedShards } from "./view-differences.ts";
 export { verifyStore } from "./verify-store.ts";
 export { openView, type ViewQuery, type ViewSpec } from "./view.ts";
 export { Uploads } from "./uploads.ts";
-export type { WriteTarget } from "./find-writable.ts";
 export { walkFiles } from "./walk-files.ts";
 export { archiveCommits } from "./archive-commits.ts";
 export { makeDirectory } from "./make-directory.ts";

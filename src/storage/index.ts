@@ -6,7 +6,6 @@ export { stampDelta } from "./delta/stamp-delta.ts";
 export { recoverMetadata, type RecoverReport } from "./journal/recover-metadata.ts";
 export { StreamSource } from "./extract/byte-source.ts";
 export { damagedStream, readParts } from "./extract/extract-format.ts";
-export { TreeMisfit } from "./extract/tree-check.ts";
 export { ContentDigests } from "./content-digests.ts";
 export type { Ingest } from "./ingest.ts";
 export { openStorage, type Storage } from "./open-storage.ts";

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { PlacedUpload, UploadInfo } from "../../model/upload.ts";
-import { Uploads, type PfsDeps, type WriteTarget } from "../../pfs/index.ts";
+import { Uploads, type PfsDeps } from "../../pfs/index.ts";
 import { countOr, flag } from "./json-body.ts";
 import { requireProof, type LocalDoor } from "./local-door.ts";
 import { isNamed, readNamedBytes } from "./named-files.ts";
@@ -238,7 +238,7 @@ function targetOf(query: {
   repo?: string | undefined;
   commit?: string | undefined;
   branch?: string | undefined;
-}): { target?: WriteTarget } {
+}): Pick<Parameters<Uploads["begin"]>[1], "target"> {
   const { repo, commit: id, branch } = query;
   if (repo === undefined) return {};
   if (id !== undefined) return { target: { repo, id } };

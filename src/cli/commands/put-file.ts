@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { CodedError } from "../../base/errors.ts";
-import { largeBytesMin, type Fetched, type StreamOptions } from "../../client/index.ts";
+import { largeBytesMin, type Fetched } from "../../client/index.ts";
 import type { CommitName } from "../../model/commit.ts";
 import type { Context } from "../context.ts";
 import { collect } from "../options.ts";
@@ -220,7 +220,10 @@ async function putInSteps(
 }
 
 /** What can be read once, and is therefore waited with. */
-function waiting({ context, overwrite }: Sending): StreamOptions {
+function waiting({ context, overwrite }: Sending): {
+  readonly overwrite: boolean;
+  readonly onWait: () => void;
+} {
   return {
     overwrite,
     onWait: () => {

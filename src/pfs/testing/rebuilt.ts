@@ -80,18 +80,22 @@ export function renamed(
   for (const part of parts) {
     if (part.kind === "data") continue;
     if (part.kind === "records") {
-      for (const record of part.records)
-        for (const field of ["delta", "root", "entries"])
-          if (typeof record[field] === "string") {
-            const bytes = Buffer.from(record[field], "base64");
-            if (replace(bytes, from, to)) record[field] = bytes.toString("base64");
-          }
+      for (const record of part.records) renamedIn(record, from, to);
       continue;
     }
     for (const node of part.chunks) {
       const before = sha256(node);
       if (replace(node, from, to)) renamed(parts, before, sha256(node), levels - 1);
     }
+  }
+}
+
+function renamedIn(record: Record<string, unknown>, from: Buffer, to: Buffer): void {
+  for (const field of ["delta", "root", "entries"]) {
+    const text = record[field];
+    if (typeof text !== "string") continue;
+    const bytes = Buffer.from(text, "base64");
+    if (replace(bytes, from, to)) record[field] = bytes.toString("base64");
   }
 }
 

@@ -33,7 +33,7 @@ export interface Arrived {
 }
 
 /** Why a tree is not as trees are. */
-export class TreeMisfit extends Error {}
+class TreeMisfit extends Error {}
 
 export type TreeUse = "root" | "delta";
 
@@ -71,31 +71,28 @@ export class TreeCheck {
     this.arrived = arrived;
   }
 
-  /** @throws TreeMisfit */
-  async tree(ref: TreeRef, use: TreeUse): Promise<void> {
-    await this.explained(async () => {
+  /** What is wrong with a tree, if anything. */
+  async tree(ref: TreeRef, use: TreeUse): Promise<string | undefined> {
+    return await this.problemIn(async () => {
       if (ref.count === 0) return;
       await this.node({ ...ref, key: undefined, isLast: true, before: undefined }, use);
       if (use === "delta") await this.directories(ref);
     });
   }
 
-  /**
-   * Entries that stand in no tree.
-   *
-   * @throws TreeMisfit
-   */
-  async entries(entries: readonly Entry[]): Promise<void> {
-    await this.explained(async () => {
+  /** The same of entries that stand in no tree. */
+  async entries(entries: readonly Entry[]): Promise<string | undefined> {
+    return await this.problemIn(async () => {
       await this.contents(entries);
     });
   }
 
-  private async explained(look: () => Promise<void>): Promise<void> {
+  private async problemIn(look: () => Promise<void>): Promise<string | undefined> {
     try {
       await look();
+      return undefined;
     } catch (error) {
-      if (isCoded(error, "data_loss")) throw new TreeMisfit(error.message, { cause: error });
+      if (isCoded(error, "data_loss") || error instanceof TreeMisfit) return error.message;
       throw error;
     }
   }
