@@ -33,10 +33,14 @@ export class HeldStream {
   async allWithin(bytesMax: number, ms: number): Promise<Buffer | undefined> {
     const { clock } = this.options;
     const over = new AbortController();
-    const late = clock.sleep(ms, over.signal).then(
-      () => true,
-      () => true,
-    );
+    const endMs = clock.monotonicMs() + ms;
+    const late = new Promise<boolean>((resolve) => {
+      clock.sleep(ms, over.signal).then(
+        // A timer may be a little early; a clock that stands still is never late.
+        () => clock.monotonicMs() >= endMs - 5 && resolve(true),
+        () => resolve(false),
+      );
+    });
     try {
       while (!this.isOver && this.end <= bytesMax)
         if (await Promise.race([this.pull().then(() => false), late])) return undefined;
