@@ -18,7 +18,7 @@ import { verifyStore } from "./verify-store.ts";
 
 type Fields = Record<string, unknown>;
 
-const runs = Number(process.env["MAMMOTH_HOSTILE_RUNS"] ?? 12);
+const runs = Number(process.env["MAMMOTH_HOSTILE_RUNS"] ?? 8);
 
 /** A stream with trees of several levels, lists of pieces, directories, provenance, a pipeline, a job, a run, a block. */
 async function original(): Promise<LoosePart[]> {
