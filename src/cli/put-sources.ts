@@ -125,22 +125,25 @@ function urlPath(url: string): string {
   }
 }
 
-/** The bytes of one file, opened anew for each try; standard input and pipes can be read once only. */
+/** The bytes of one file, opened anew for each try. */
 export function bodyOf(
-  source: PutSource & { readonly kind: "file" | "pipe" },
-  context: Context,
+  { local }: PutSource & { readonly kind: "file" },
+  { deps }: Context,
   progress?: Progress,
 ): Body {
-  const { fileSystem } = context.deps;
-  const counted = (open: () => AsyncIterable<Uint8Array>): (() => AsyncIterable<Uint8Array>) =>
-    progress?.counted(open) ?? open;
-  if (source.kind === "file") {
-    const open = counted(() => readLocal(fileSystem, source.local));
-    return () => open();
-  }
-  if (source.local !== "-") return counted(() => readLocal(fileSystem, source.local))();
-  const input = context.stdin();
-  return progress === undefined ? input : counted(() => input)();
+  const open = (): AsyncIterable<Uint8Array> => readLocal(deps.fileSystem, local);
+  return progress?.counted(open) ?? open;
+}
+
+/** What can be read once: standard input, or what is no file. */
+export function streamOf(
+  { local }: PutSource & { readonly kind: "pipe" },
+  context: Context,
+  progress?: Progress,
+): AsyncIterable<Uint8Array> {
+  const open = (): AsyncIterable<Uint8Array> =>
+    local === "-" ? context.stdin() : readLocal(context.deps.fileSystem, local);
+  return (progress?.counted(open) ?? open)();
 }
 
 /** How much the sources are in all; undefined when that shows only while they are read. */

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { isCoded } from "../base/errors.ts";
 import type { Client, SendOptions, SentFile } from "../client/index.ts";
 import type { CommitInfo, CommitName } from "../model/commit.ts";
 import { joinPath, parsePath } from "../model/paths.ts";
@@ -17,6 +18,8 @@ export interface Sending {
   readonly overwrite: boolean;
   readonly progress: Progress | undefined;
 }
+
+export const awayNote = "The daemon does not answer: waiting for it";
 
 /** Sends files and folders into an open commit: all of them or none. */
 export async function sendInto(
@@ -85,22 +88,36 @@ export async function sendFilesAs<T>(
   send: SendCall<T>,
 ): Promise<T> {
   const state = await TransferState.open(context, facts);
-  const answer = await send(files, {
-    overwrite,
-    transfer: state.transfer,
-    isResumed: state.isResumed,
-    onBegin: async () => {
-      if (state.isResumed) context.note("Going on where the same command was broken off");
-      await state.begin();
-    },
-    onKept: (files, bytes) => progress?.keep(files, bytes),
-    onRead: (files, bytes) => progress?.add(files, bytes),
-    onWait: () => {
-      context.note("The daemon does not answer: waiting for it");
-    },
-  });
+  const answer = await unlessRefused(
+    state,
+    send(files, {
+      overwrite,
+      transfer: state.transfer,
+      isResumed: state.isResumed,
+      onBegin: async () => {
+        if (state.isResumed) context.note("Going on where the same command was broken off");
+        await state.begin();
+      },
+      onKept: (files, bytes) => progress?.keep(files, bytes),
+      onRead: (files, bytes) => progress?.add(files, bytes),
+      onWait: () => {
+        context.note(awayNote);
+      },
+    }),
+  );
   await state.end();
   return answer;
+}
+
+/** What could not be put where it was to go is not gone on with: typed again, it is looked at anew. */
+async function unlessRefused<T>(state: TransferState, sending: Promise<T>): Promise<T> {
+  try {
+    return await sending;
+  } catch (error) {
+    const isRefused = isCoded(error, "not_found") || isCoded(error, "failed_precondition");
+    if (isRefused && !state.isResumed) await state.end();
+    throw error;
+  }
 }
 
 async function* filesOf(

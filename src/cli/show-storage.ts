@@ -1,5 +1,15 @@
 import { formatBytes } from "../base/size.ts";
-import type { StorageUse } from "../model/storage-use.ts";
+import type { CommitUse, StorageUse } from "../model/storage-use.ts";
+import type { Listing } from "./listing.ts";
+import { printable } from "./table.ts";
+
+export const storageListing: Listing<CommitUse> = {
+  header: ["REPO/ID", "LOGICAL", "UNIQUE", "SHARED", "FREED ALONE"],
+  row: ({ commit: { repo, id }, logicalBytes, uniqueBytes, sharedBytes, uniqueStoredBytes }) => [
+    printable(`${repo}/${id}`),
+    ...[logicalBytes, uniqueBytes, sharedBytes, uniqueStoredBytes].map(formatBytes),
+  ],
+};
 
 /** What content takes in the store, in words. */
 export function storageText(use: StorageUse): string {

@@ -1,5 +1,5 @@
 import type { RepoInfo } from "../model/repo.ts";
-import type { StorageUse } from "../model/storage-use.ts";
+import type { CommitUse, StorageUse } from "../model/storage-use.ts";
 import type { CallOptions, Connection } from "./connection.ts";
 import { repoUrl } from "./urls.ts";
 
@@ -20,6 +20,8 @@ export interface RepoCalls {
    * @throws CodedError `not_found`; `failed_precondition` while somebody else is told
    */
   storage(name: string, options?: CallOptions): Promise<StorageUse>;
+  /** What each of its commits takes, open and cancelled ones too. */
+  storageOfCommits(name: string, options?: CallOptions): Promise<readonly CommitUse[]>;
   /** All repos by name; with `provenance`, those made from all of the given ones. */
   list(
     options?: { readonly provenance?: readonly string[] } & CallOptions,
@@ -44,6 +46,11 @@ export function repoCalls(connection: Connection): RepoCalls {
       }),
     inspect: (name, { signal } = {}) =>
       connection.json<RepoInfo>({ method: "GET", path: repoUrl(name), signal }),
+    async storageOfCommits(name, { signal } = {}) {
+      const path = `${repoUrl(name)}/storage/commits`;
+      const call = { method: "GET", path, signal } as const;
+      return (await connection.json<{ commits: CommitUse[] }>(call)).commits;
+    },
     storage: (name, { signal } = {}) =>
       connection.json<StorageUse>({ method: "GET", path: `${repoUrl(name)}/storage`, signal }),
     async list({ provenance, signal } = {}) {

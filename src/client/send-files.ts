@@ -10,7 +10,7 @@ import type { CallOptions, Connection } from "./connection.ts";
 import { namesOf, type PassHeaders } from "./local-pass.ts";
 import { Patience } from "./patience.ts";
 import { packTar } from "./tar.ts";
-import type { PutUploadsOptions, UploadCalls } from "./uploads.ts";
+import type { PutUploadsOptions, StepCalls, UploadTarget } from "./uploads.ts";
 
 /** A file of this size is an upload of its own. */
 export const largeBytesMin = 16 * MiB;
@@ -55,8 +55,9 @@ export interface SendOptions extends CallOptions {
 
 /** Where files are sent. */
 interface Destination<T> {
-  readonly uploads: UploadCalls;
+  readonly uploads: StepCalls;
   readonly openPass: (options: CallOptions) => Promise<PassHeaders | undefined>;
+  readonly target: UploadTarget;
   /** The URL that takes one tar for all of it. */
   readonly putTar: string;
   put(placed: readonly PlacedUpload[], options: PutUploadsOptions): Promise<T>;
@@ -142,19 +143,30 @@ const refusals: readonly ErrorCode[] = ["permission_denied", "not_found", "inval
 
 class Sender {
   readonly patience: Patience;
-  private readonly uploads: UploadCalls;
+  private readonly uploads: StepCalls;
   private readonly pass: Pass;
+  /** Of a transfer that may have been put already nobody is asked whether it can be. */
+  private readonly target: UploadTarget | undefined;
   private readonly options: SendOptions & { readonly transfer: string };
   private readonly failed = new AbortController();
   private readonly signal: AbortSignal;
 
   constructor(
     { clock }: Connection,
-    { uploads, pass }: { readonly uploads: UploadCalls; readonly pass: Pass },
+    {
+      uploads,
+      pass,
+      target,
+    }: {
+      readonly uploads: StepCalls;
+      readonly pass: Pass;
+      readonly target: UploadTarget;
+    },
     options: SendOptions & { readonly transfer: string },
   ) {
     this.uploads = uploads;
     this.pass = pass;
+    this.target = options.isResumed === true ? undefined : target;
     this.options = options;
     this.patience = new Patience({ ...options, clock });
     this.signal =
@@ -229,9 +241,10 @@ class Sender {
   private async sendBytes(unit: Unit, id: string, local: LocalReads): Promise<void> {
     const [file] = unit.files;
     assert(file !== undefined, "an upload brings a file");
-    const { signal, uploads } = this;
+    const { signal, uploads, target } = this;
     const { bytes: offsetBytes, complete } = await uploads.begin(id, recordFormatOf(file.path), {
       signal,
+      target,
     });
     if (complete) return this.tellKept(unit, local);
     // It got further than where it was asked for last.
@@ -267,11 +280,11 @@ class Sender {
 
   private async sendTar(unit: Unit, id: string, local: LocalReads): Promise<void> {
     const overwrite = this.options.overwrite === true;
-    const { signal, uploads } = this;
+    const { signal, uploads, target } = this;
     await this.pass.byNameOr(unit, async (pass) => {
       const tar = (): AsyncIterable<Uint8Array> => local.noted(tarOf(unit.files)());
       const body = pass === undefined ? tar : namesIn(unit);
-      await uploads.putTar(id, "", body, { overwrite, pass, signal });
+      await uploads.putTar(id, "", body, { overwrite, pass, target, signal });
     });
   }
 

@@ -1,5 +1,15 @@
 import { z } from "zod";
 import type { PipelineSpec } from "./pipeline-spec.ts";
+import {
+  storedCause,
+  storedLimits,
+  storedMethod,
+  storedParallelism,
+  storedPlan,
+  storedSpec,
+  storedStages,
+  storedTransform,
+} from "./stored-spec.ts";
 
 // What an extract says besides content. The grammar is docs/formats/extract.md.
 
@@ -19,7 +29,9 @@ const ordinal = z
   .nonnegative()
   .max(2 ** 44);
 const base64 = z.base64();
-const anything = z.json();
+const uid = z.string().regex(/^[0-9a-f]{32}$/, "expected the uid of a commit");
+/** Of jobs and runs: it names folders too. */
+const id = z.string().regex(/^[A-Za-z0-9_-]{1,255}$/, "expected an id");
 
 const header = z.strictObject({
   kind: z.literal("extract"),
@@ -54,20 +66,20 @@ const pipeline = z.strictObject({
   recentError: z.string(),
   /** All commits of its inputs with a finish number up to this have been looked at. */
   cursor: ordinal,
-  spec: z.looseObject({ name, inputs: z.array(z.looseObject({ repo: name })) }),
+  spec: storedSpec,
 });
 
 const commit = z.strictObject({
   kind: z.literal("commit"),
-  uid: z.string().regex(/^[0-9a-f]{32}$/),
+  uid,
   repo: name,
   branch: name,
   number: ordinal,
-  parentUid: name.nullable(),
+  parentUid: uid.nullable(),
   state: z.enum(["finished", "cancelled"]),
   isArchived: z.boolean(),
   isWhole: z.boolean(),
-  jobId: name.nullable(),
+  jobId: id.nullable(),
   startedMicros: count,
   finishedMicros: count,
   finishNumber: ordinal,
@@ -75,30 +87,30 @@ const commit = z.strictObject({
   delta: base64.nullable(),
   root: base64.nullable(),
   /** All provenance, direct first. */
-  provenance: z.array(z.strictObject({ uid: name, repo: name, id: name })),
+  provenance: z.array(z.strictObject({ uid, repo: name, id: name })),
 });
 
 const job = z.strictObject({
   kind: z.literal("job"),
-  id: name,
+  id,
   number: ordinal,
   pipeline: text,
   pipelineVersion: ordinal,
-  transform: anything,
-  parallelism: anything,
-  limits: anything,
-  cause: anything.nullable(),
-  parentId: name.nullable(),
+  transform: storedTransform,
+  parallelism: storedParallelism,
+  limits: storedLimits.partial(),
+  cause: storedCause.nullable(),
+  parentId: id.nullable(),
   outputRepo: text,
   /** Null of one that had not ended: it begins anew. */
   ended: z
     .strictObject({
       state: z.enum(["success", "failure", "empty"]),
       error: z.string(),
-      outputUid: name.nullable(),
+      outputUid: uid.nullable(),
       finishedMicros: count.nullable(),
-      plan: anything.nullable(),
-      stages: anything.nullable(),
+      plan: storedPlan.nullable(),
+      stages: storedStages.nullable(),
       tasks: count,
       tasksSkipped: count,
       tasksFailed: count,
@@ -112,9 +124,9 @@ const job = z.strictObject({
   inputs: z.array(
     z.strictObject({
       repo: name,
-      commitUid: name,
+      commitUid: uid,
       commitId: name,
-      method: anything,
+      method: storedMethod,
       runEmpty: z.boolean(),
       each: z.boolean(),
     }),
@@ -123,11 +135,11 @@ const job = z.strictObject({
 
 const run = z.strictObject({
   kind: z.literal("run"),
-  id: name,
+  id,
   number: ordinal,
   repo: name,
   branch: name,
-  commitUid: name,
+  commitUid: uid,
   commitId: name,
   isFresh: z.boolean(),
   startedMicros: count,
@@ -137,7 +149,7 @@ const run = z.strictObject({
       name,
       descriptor: z.string(),
       outputRepo: name,
-      jobId: name.nullable(),
+      jobId: id.nullable(),
       error: z.string(),
     }),
   ),
@@ -184,7 +196,8 @@ export function parseExtractRecord(value: unknown): ExtractHeader | ExtractRecor
     const issue = parsed.error.issues[0]!;
     throw new Error(`${issue.path.join(".") || "it"}: ${issue.message}`);
   }
-  return parsed.data as ExtractHeader | ExtractRecord;
+  // As it was written: what is made of it later may depend on the order of its fields.
+  return value as ExtractHeader | ExtractRecord;
 }
 
 /** What came back of an extract. */

@@ -1,3 +1,10 @@
+import type { CommitInfo } from "./commit.ts";
+
+/** What a commit takes, beside the others of its repo. */
+export interface CommitUse extends Omit<StorageUse, "storedBytes"> {
+  readonly commit: CommitInfo;
+}
+
 /** What the content of a repo or a commit takes, in bytes; the trees that say which files there are come on top. */
 export interface StorageUse {
   /** Of a repo what its commits have put, of a commit what it shows: equal content counts each time. */

@@ -1,9 +1,10 @@
-import { requireOpen, type CommitName } from "../model/commit.ts";
+import type { CommitName } from "../model/commit.ts";
 import { keyOfPath, parsePath, type FilePath } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
 import { nothingSealed } from "../metadata/index.ts";
 import { emptyContent, encodeRun, type Entry } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
+import { findWritable } from "./find-writable.ts";
 import type { Stamp } from "./ingest-files.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
@@ -13,8 +14,7 @@ export async function deleteFile(
   _principal: Principal,
   input: { commit: CommitName; path: string; key?: string },
 ): Promise<void> {
-  const { info } = await deps.metadata.call("findCommit", input.commit);
-  requireOpen(info);
+  const { info } = await findWritable(deps, input.commit);
   const cleared = clearedEntry(parsePath(input.path), {
     uid: info.uid,
     modifiedMicros: deps.clock.nowMicros(),

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { describe, it } from "node:test";
 import type { CommitName } from "../model/commit.ts";
 import { localPrincipal } from "../model/principal.ts";
-import { listFiles } from "./files.ts";
+import { inspectFile, listFiles } from "./files.ts";
 import { sinceTree } from "./since.ts";
 import { openTestPfs, type Files, type TestPfs } from "./testing/open-test-pfs.ts";
 
@@ -485,4 +485,22 @@ describe("listFiles()", () => {
       }
     });
   }
+});
+
+it("inspectFile() of the root, bare, tells its digest, which changes with every file below it", async (t) => {
+  const pfs = openTestPfs(t);
+  await pfs.repo("data");
+  const digestOf = async (id: string): Promise<string> => {
+    const request = { commit: { repo: "data", id }, path: "/", query: {}, bare: true };
+    const info = await inspectFile(pfs.deps, localPrincipal, request);
+    assert.deepEqual([info.path, info.type], ["", "dir"]);
+    return info.digest;
+  };
+  const first = await pfs.commit("data", { "a/b": "one" });
+  const second = await pfs.commit("data");
+  const third = await pfs.commit("data", { "a/b": "two" });
+  assert.match(await digestOf(first), /^[0-9a-f]{64}$/);
+  assert.equal(await digestOf(second), await digestOf(first));
+  assert.notEqual(await digestOf(third), await digestOf(first));
+  await assert.rejects(pfs.inspect({ repo: "data", id: third }, "/"), { code: "not_found" });
 });

@@ -3,7 +3,7 @@ import type { CommitName } from "../model/commit.ts";
 import type { FileInfo } from "../model/file.ts";
 import { parsePath } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
-import { aggregate, type TreeRef } from "../storage/index.ts";
+import { aggregate, emptyContent, type TreeRef } from "../storage/index.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import { unlessDeleted } from "./read-ranges.ts";
 import {
@@ -101,7 +101,8 @@ export async function inspectFile(
   const { commit: name, query } = request;
   const path = parsePath(request.path);
   const { view } = await openNamedView(deps, name, query);
-  const file = path === "" ? undefined : await view.find(path);
+  const root = request.bare === true ? rootEntry : undefined;
+  const file = path === "" ? root : await view.find(path);
   if (file === undefined) throw fileNotFound(name, path);
   const [info] = await describe(deps, view, name, [file]);
   if (file.entry.type === "file") return info!;
@@ -111,6 +112,22 @@ export async function inspectFile(
     children.push(child.path.slice(path.length + 1));
   return { ...info!, children };
 }
+
+/** The root has no entry of its own: what it is shows in what is below it. */
+const rootEntry: ViewEntry = {
+  path: "",
+  bytes: 0,
+  ranges: [],
+  entry: {
+    key: Buffer.alloc(0),
+    type: "dir",
+    reset: false,
+    clear: false,
+    content: emptyContent,
+    modifiedMicros: 0,
+    commit: Buffer.alloc(16),
+  },
+};
 
 export interface ListQuery extends ViewQuery {
   /** Everything below, instead of the direct children. */

@@ -1,9 +1,10 @@
-import { requireOpen, type CommitName } from "../model/commit.ts";
+import type { CommitName } from "../model/commit.ts";
 import { keyOfPath, parseEntryPath } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
 import { nothingSealed } from "../metadata/index.ts";
 import { emptyContent, encodeRun, type Entry } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
+import { findWritable } from "./find-writable.ts";
 import { refuseTypeConflicts } from "./file-conflicts.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
@@ -17,9 +18,8 @@ export async function makeDirectory(
   _principal: Principal,
   input: { commit: CommitName; path: string; key?: string },
 ): Promise<void> {
-  const detail = await deps.metadata.call("findCommit", input.commit);
+  const detail = await findWritable(deps, input.commit);
   const { info } = detail;
-  requireOpen(info);
   const parts = parseEntryPath(input.path).split("/");
   const entries = parts.map((_, depth): Entry => ({
     key: keyOfPath(parts.slice(0, depth + 1).join("/")),

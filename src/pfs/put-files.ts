@@ -1,9 +1,10 @@
 import { CodedError, isCoded } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
-import { requireOpen, type CommitInfo, type CommitName } from "../model/commit.ts";
+import type { CommitInfo, CommitName } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
 import { giveCommitHints } from "./commits.ts";
 import { refuseTypeConflicts } from "./file-conflicts.ts";
+import { findWritable } from "./find-writable.ts";
 import { finishByUid, type FinishOptions } from "./finish-commit.ts";
 import { ingestFiles, ingesting, type PutBatch, type PutFile } from "./ingest-files.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
@@ -31,11 +32,10 @@ export async function putFiles(
   _principal: Principal,
   input: PutFilesInput,
 ): Promise<PutAnswer> {
-  const finding = deps.metadata.call("findCommit", input.commit);
+  const finding = findWritable(deps, input.commit);
   const answered = await answerOf<PutAnswer>(deps, input.key, finding);
   if (answered !== undefined) return answered;
   const detail = await finding;
-  requireOpen(detail.info);
   const { uid } = detail.info;
   const stamp = { uid, modifiedMicros: deps.clock.nowMicros() };
   return await ingesting(deps.storage, async (ingest) => {

@@ -1,7 +1,7 @@
 import { CodedError } from "../base/errors.ts";
 import { randomHex } from "../base/random.ts";
 import type { CommitDetail, NewRun, Sealed } from "../metadata/index.ts";
-import { requireOpen, type CommitInfo, type CommitName } from "../model/commit.ts";
+import type { CommitInfo, CommitName } from "../model/commit.ts";
 import { keyOfPath, parseEntryPath } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
 import { parseUploadId, type PlacedUpload, type UploadDetail } from "../model/upload.ts";
@@ -14,6 +14,7 @@ import {
 } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
 import { refuseTypeConflicts } from "./file-conflicts.ts";
+import { findWritable } from "./find-writable.ts";
 import { ingesting, type Stamp } from "./ingest-files.ts";
 import { entriesInTurns } from "./open-roots.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
@@ -41,11 +42,10 @@ export async function putUploads(
   _principal: Principal,
   { commit, uploads, ...keyed }: PutUploadsInput,
 ): Promise<PutAnswer> {
-  const finding = deps.metadata.call("findCommit", commit);
+  const finding = findWritable(deps, commit);
   const answered = await answerOf<PutAnswer>(deps, keyed.key, finding);
   if (answered !== undefined) return answered;
   const detail = await finding;
-  requireOpen(detail.info);
   const { uid } = detail.info;
   const stamp = { uid, modifiedMicros: deps.clock.nowMicros() };
   return await ingesting(deps.storage, async (ingest) => {

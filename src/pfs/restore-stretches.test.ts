@@ -24,7 +24,7 @@ async function streamOf(t: TestContext): Promise<{ stream: Buffer; text: string 
 }
 
 /** A pfs that restores in stretches of so many bytes. */
-function openInto(t: TestContext, stretchBytesMax: number): TestPfs {
+function openInto(t: TestContext, stretchBytesMax: number, arrivedMax = 1_000_000): TestPfs {
   const pfs = openTestPfs(t, { seed: 2 });
   const { storage, metadata } = pfs.deps;
   const openRestore = (): RestoreIngest =>
@@ -32,6 +32,9 @@ function openInto(t: TestContext, stretchBytesMax: number): TestPfs {
       compute: openInlineCompute(),
       metadata,
       openIngest: () => storage.openIngest(),
+      nodes: storage.nodes,
+      indexPending: () => storage.indexPending(never),
+      arrivedMax,
       stretchBytesMax,
     });
   const bulk = { ...storage.bulk, openRestore };

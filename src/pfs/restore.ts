@@ -1,8 +1,6 @@
 import { promisify } from "node:util";
 import { zstdCompress } from "node:zlib";
-import { isCoded } from "../base/errors.ts";
 import {
-  extractVersion,
   parseExtractRecord,
   type ExtractHeader,
   type ExtractRecord,
@@ -10,15 +8,8 @@ import {
 } from "../model/extract-record.ts";
 import { collectedPackOf } from "../model/collected-pack.ts";
 import type { Principal } from "../model/principal.ts";
-import { isRepoName } from "../model/repo.ts";
-import {
-  damagedStream,
-  decodeRun,
-  decodeTreeRef,
-  readParts,
-  StreamSource,
-  type Storage,
-} from "../storage/index.ts";
+import { damagedStream, readParts, StreamSource, type Storage } from "../storage/index.ts";
+import { CheckedRecords } from "./checked-records.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import { answerOf } from "./put-files.ts";
 
@@ -46,7 +37,7 @@ export async function restore(
   const keyed = key === undefined ? {} : { key };
   const answered = await answerOf<RestoreReport>(deps, key);
   if (answered !== undefined) return answered;
-  const restoring = new Restoring(deps);
+  const restoring = new Restoring(deps, signal);
   let failure: unknown;
   try {
     const source = new StreamSource(stream);
@@ -69,24 +60,25 @@ export async function restore(
 class Restoring {
   readonly ingest: ReturnType<Storage["bulk"]["openRestore"]>;
   private readonly deps: PfsDeps;
+  private readonly checked: CheckedRecords;
   private readonly pages: Buffer[] = [];
-  private header: ExtractHeader | undefined;
-  /** Names that the header has told of and that have not come yet. */
-  private readonly awaited = new Set<string>();
-  private readonly repos = new Set<string>();
-  private readonly pipelines = new Set<string>();
 
-  constructor(deps: PfsDeps) {
+  constructor(deps: PfsDeps, signal: AbortSignal) {
     this.deps = deps;
-    this.ingest = deps.storage.bulk.openRestore();
+    this.ingest = deps.storage.bulk.openRestore(signal);
+    this.checked = new CheckedRecords(this.ingest.trees);
   }
 
   async records(lines: readonly string[]): Promise<void> {
+    await this.ingest.settle();
     const records: ExtractRecord[] = [];
     for (const line of lines) {
       const record = recordOf(line);
       if (record.kind === "extract") await this.begin(record);
-      else records.push(this.checked(record));
+      else {
+        await this.checked.add(record);
+        records.push(record);
+      }
     }
     if (records.length === 0) return;
     const text = records.map((record) => `${JSON.stringify(record)}\n`).join("");
@@ -95,10 +87,8 @@ class Restoring {
 
   /** Makes visible what came. */
   async end(keyed: { key?: string }): Promise<RestoreReport> {
-    const { ingest, pages, header, awaited } = this;
-    if (header === undefined) throw damagedStream("it does not say what is in it");
-    const [missing] = awaited;
-    if (missing !== undefined) throw damagedStream(`repo ${missing} is not in it`);
+    const { ingest, pages } = this;
+    const header = this.checked.end();
     const sealed = await ingest.seal();
     const { chunks, bytes } = ingest;
     const told = { repos: header.repos, openCommits: header.openCommits, chunks, bytes };
@@ -115,61 +105,27 @@ class Restoring {
 
   /** Nothing is read any further when something is there already. */
   private async begin(header: ExtractHeader): Promise<void> {
-    if (this.header !== undefined) throw damagedStream("it begins twice");
-    if (header.version !== extractVersion)
-      throw damagedStream(`its records have version ${header.version}`);
-    const bad = header.repos.find((name) => !isRepoName(name));
-    if (bad !== undefined) throw damagedStream(`${JSON.stringify(bad)} is no name of a repo`);
-    this.header = header;
-    for (const name of header.repos) this.awaited.add(name);
+    this.checked.begin(header);
     await this.deps.metadata.call("refuseExisting", { names: [...header.repos] });
-  }
-
-  private checked(record: ExtractRecord): ExtractRecord {
-    if (this.header === undefined) throw damagedStream("it does not begin with what is in it");
-    const isRight = this.fits(record);
-    if (!isRight) throw damagedStream(`a ${record.kind} in it does not belong there`);
-    return record;
-  }
-
-  private fits(record: ExtractRecord): boolean {
-    if (record.kind === "repo") {
-      this.repos.add(record.name);
-      return this.awaited.delete(record.name);
-    }
-    if (record.kind === "pipeline") {
-      const isNew = !this.pipelines.has(record.name);
-      this.pipelines.add(record.name);
-      return isNew && isRepoName(record.name) && record.spec.name === record.name;
-    }
-    if (record.kind === "job") return this.repos.has(record.outputRepo);
-    if (record.kind === "block") return decodes(() => decodeRun(fromBase64(record.entries)));
-    if (!this.repos.has(record.repo)) return false;
-    if (record.kind === "run") return true;
-    const refs = [record.delta, record.root].filter((ref) => ref !== null);
-    const isWhole = record.state === "cancelled" || refs.length === 2;
-    return isWhole && refs.every((ref) => decodes(() => decodeTreeRef(fromBase64(ref))));
   }
 }
 
 function recordOf(line: string): ExtractHeader | ExtractRecord {
+  let value: unknown;
   try {
-    return parseExtractRecord(JSON.parse(line));
+    value = JSON.parse(line);
+    return parseExtractRecord(value);
   } catch (error) {
-    throw damagedStream(`a record cannot be read: ${(error as Error).message}`, error);
+    const what = nameOf(value);
+    throw damagedStream(`${what} cannot be read: ${(error as Error).message}`, error);
   }
 }
 
-function fromBase64(text: string): Buffer {
-  return Buffer.from(text, "base64");
-}
-
-function decodes(decode: () => unknown): boolean {
-  try {
-    decode();
-    return true;
-  } catch (error) {
-    if (isCoded(error, "data_loss")) return false;
-    throw error;
-  }
+/** What people would call a record that cannot be read. */
+function nameOf(value: unknown): string {
+  const { kind, repo, branch, number, name, id } = (value ?? {}) as Record<string, unknown>;
+  const place = kind === "commit" ? [repo, branch, number].join("/") : (name ?? id);
+  return typeof kind === "string" && (typeof place === "string" || typeof place === "number")
+    ? `${kind} ${JSON.stringify(place).slice(0, 300)}`
+    : "a record";
 }

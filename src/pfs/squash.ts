@@ -38,7 +38,9 @@ export async function stageSquash(
 ): Promise<{ isDisjoint: boolean }> {
   const facts = new SquashFacts();
   const { run, sealed } = await squash(deps, input, facts);
-  await stageSquashed(deps, input, { run, sealed, isStanding: facts.isStanding });
+  // What says that nothing is left is in no root.
+  const isStanding = facts.isStanding && input.replacing !== true;
+  await stageSquashed(deps, input, { run, sealed, isStanding });
   return { isDisjoint: facts.isDisjoint };
 }
 

@@ -68,7 +68,7 @@ test("an upload that breaks anywhere becomes what one put had made (property)", 
         await pfs.putAll(once, [{ path, overwrite: false, content: whole }]);
         await pfs.finish(once);
         let uploads = new Uploads(pfs.deps);
-        await uploads.begin(localPrincipal, id, recordFormatOf(path));
+        await uploads.begin(localPrincipal, { id, format: recordFormatOf(path) });
         let reached = 0;
         for (const share of [...breaks.toSorted((a, b) => a - b), 1]) {
           const end = share === 1 ? whole.length : Math.floor(share * whole.length);
@@ -111,7 +111,7 @@ test("uploads are put together, in their order, once; and hold what they have un
   ): AsyncGenerator<{ path: string; overwrite: boolean; content: Buffer }> =>
     listed(["a", "d/b"].map((path) => ({ path, overwrite: false, content: Buffer.from(text) })));
   await uploads.putFiles(localPrincipal, { id: ids[0], files: tar("1"), signal: never });
-  await uploads.begin(localPrincipal, ids[1], "line");
+  await uploads.begin(localPrincipal, { id: ids[1], format: "line" });
   const two = listed([Buffer.from("2")]);
   await uploads.append(localPrincipal, { id: ids[1], offset: 0, last: true, content: two });
   await uploads.putFiles(localPrincipal, { id: ids[2], files: tar("3"), signal: never });
@@ -134,7 +134,7 @@ test("an upload takes no bytes at another offset, is not put before its end, and
   const pfs = openTestPfs(t);
   await pfs.repo("data");
   const uploads = new Uploads(pfs.deps);
-  await uploads.begin(localPrincipal, id, "line");
+  await uploads.begin(localPrincipal, { id, format: "line" });
   const at = (offset: number): Promise<unknown> =>
     uploads.append(localPrincipal, { id, offset, last: false, content: listed([]) });
   await assert.rejects(at(1), { code: "aborted", details: { upload: id, offset: 0 } });
@@ -144,7 +144,7 @@ test("an upload takes no bytes at another offset, is not put before its end, and
     putUploads(pfs.deps, localPrincipal, { commit, uploads: [{ id, path: "a" }] }),
     { code: "failed_precondition" },
   );
-  await assert.rejects(uploads.begin(localPrincipal, "short", "line"), {
+  await assert.rejects(uploads.begin(localPrincipal, { id: "short", format: "line" }), {
     code: "invalid_argument",
   });
   assert.equal(await pfs.deps.metadata.call("forgetUploads", { limit: 10 }), 0);
@@ -155,7 +155,7 @@ test("an upload takes no bytes at another offset, is not put before its end, and
 
 test("a complete upload takes its end again, and no bytes behind it", async (t) => {
   const uploads = new Uploads(openTestPfs(t).deps);
-  await uploads.begin(localPrincipal, id, "line");
+  await uploads.begin(localPrincipal, { id, format: "line" });
   const at = (offset: number, text: string): Promise<{ bytes: number }> => {
     const content = listed(text === "" ? [] : [Buffer.from(text)]);
     return uploads.append(localPrincipal, { id, offset, last: true, content });

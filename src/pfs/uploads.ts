@@ -6,6 +6,7 @@ import type { CommitInfo } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
 import { parseUploadId, uploadMoved, type UploadDetail, type UploadInfo } from "../model/upload.ts";
 import { encodePieces, type Storage } from "../storage/index.ts";
+import { requireTakesWrites, type WriteTarget } from "./find-writable.ts";
 import { ingestFiles, ingesting, type PutBatch, type PutFile } from "./ingest-files.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import type { PutAnswer } from "./put-files.ts";
@@ -39,8 +40,16 @@ export class Uploads {
     this.deps = deps;
   }
 
-  /** Begins an upload of one file's bytes; of one that is there it tells how far it is. */
-  async begin(_principal: Principal, id: string, format: RecordFormat): Promise<UploadInfo> {
+  /**
+   * Begins an upload of one file's bytes; of one that is there it tells how far it is.
+   *
+   * @throws CodedError when the target is told and takes no writes
+   */
+  async begin(
+    _principal: Principal,
+    { id, format, target }: { id: string; format: RecordFormat; target?: WriteTarget },
+  ): Promise<UploadInfo> {
+    if (target !== undefined) await requireTakesWrites(this.deps, target);
     return infoOf(await this.deps.metadata.call("beginUpload", { id: parseUploadId(id), format }));
   }
 
@@ -85,11 +94,18 @@ export class Uploads {
       id,
       files,
       signal,
-    }: { id: string; files: AsyncIterable<PutFile | PutBatch>; signal: AbortSignal },
+      target,
+    }: {
+      id: string;
+      files: AsyncIterable<PutFile | PutBatch>;
+      signal: AbortSignal;
+      target?: WriteTarget;
+    },
   ): Promise<UploadInfo> {
     const { storage, metadata } = this.deps;
     const known = await this.find(id);
     if (known !== undefined) return infoOf(known);
+    if (target !== undefined) await requireTakesWrites(this.deps, target);
     const stored = await ingesting(storage, async (ingest) => {
       const { run, files: count } = await ingestFiles(storage, ingest, files, {
         // Those of the commit that they are put into come later.

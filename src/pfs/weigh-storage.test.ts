@@ -3,11 +3,14 @@
 import { strict as assert } from "node:assert";
 import { test } from "node:test";
 import fc from "fast-check";
-import { sha256Hex } from "../base/hash.ts";
+import { sha256, sha256Hex } from "../base/hash.ts";
 import { localPrincipal } from "../model/principal.ts";
+import type { Content, Entry } from "../storage/index.ts";
+import type { StoredBytes } from "../storage/weigh/stored-bytes.ts";
+import { weighEach } from "../storage/weigh/weigh-each.ts";
 import { deleteRepo } from "./repos.ts";
 import { never, openTestPfs, TestPfs } from "./testing/open-test-pfs.ts";
-import { weighCommit, weighRepo } from "./weigh-storage.ts";
+import { weighCommit, weighCommits, weighRepo } from "./weigh-storage.ts";
 
 const repos = ["a", "b", "c"];
 const put = fc.record({
@@ -70,11 +73,71 @@ test("weighRepo() and weighCommit() count each chunk once, as unique or shared",
           const isOwn = ({ repo, id }: Held): boolean => repo === one.repo && id === one.id;
           assert.deepEqual([use.uniqueBytes, use.sharedBytes], expected(held, isOwn), one.id);
         }
+        for (const repo of repos)
+          for (const { commit, ...each } of await weighCommits(
+            pfs.deps,
+            localPrincipal,
+            repo,
+            never,
+          )) {
+            const { storedBytes: _, ...use } = await weighCommit(
+              pfs.deps,
+              localPrincipal,
+              commit,
+              never,
+            );
+            assert.deepEqual(each, use, commit.id);
+          }
       } finally {
         await pfs.close();
       }
     }),
     { numRuns: 10 },
+  );
+});
+
+test("weighEach() comes to the same with tables of any size", async (t) => {
+  const { nodes } = openTestPfs(t).deps.storage;
+  const chunk = fc.record({ owner: fc.integer({ min: 1, max: 5 }), name: fc.nat(40) });
+  const stored = { of: () => Promise.resolve(1) } as unknown as StoredBytes;
+  const pieceOf = (name: number): Content => {
+    const hash = sha256(Buffer.from(`${name}`));
+    return { kind: "pieces", pieces: [{ hash, bytes: name + 1, blockEnds: [] }], bytes: name + 1 };
+  };
+  const entryOf = (name: number): Entry => ({ content: pieceOf(name) }) as Entry;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(chunk, { maxLength: 60 }),
+      fc.array(fc.nat(40), { maxLength: 10 }),
+      fc.constantFrom(1, 5, 1_000),
+      async (chunks, elsewhere, chunksMax) => {
+        const own = async function* () {
+          for (const { owner, name } of chunks.toSorted((a, b) => a.owner - b.owner))
+            yield { owner, refs: { trees: [], entries: [entryOf(name)] } };
+        };
+        const others = async function* () {
+          yield { trees: [], entries: elsewhere.map(entryOf) };
+        };
+        const found = await weighEach({ own, others }, { nodes, stored, chunksMax }, never);
+        for (const owner of new Set(chunks.map((one) => one.owner))) {
+          const names = new Set(
+            chunks.filter((one) => one.owner === owner).map(({ name }) => name),
+          );
+          const isShared = (name: number): boolean =>
+            elsewhere.includes(name) ||
+            chunks.some((one) => one.owner !== owner && one.name === name);
+          const [shared, unique] = [
+            [...names].filter(isShared),
+            [...names].filter((name) => !isShared(name)),
+          ];
+          const sum = (of: number[]): number => of.reduce((total, name) => total + name + 1, 0);
+          const expectedBytes = [sum(unique), sum(shared), unique.length];
+          const { uniqueBytes, sharedBytes, uniqueStoredBytes } = found.get(owner)!;
+          assert.deepEqual([uniqueBytes, sharedBytes, uniqueStoredBytes], expectedBytes);
+        }
+      },
+    ),
+    { numRuns: 50 },
   );
 });
 

@@ -1,9 +1,15 @@
 import type { CommitName } from "../model/commit.ts";
 import type { Principal } from "../model/principal.ts";
-import type { StorageUse } from "../model/storage-use.ts";
+import type { CommitUse, StorageUse } from "../model/storage-use.ts";
 import type { OutputOf } from "../metadata/index.ts";
-import { decodeRun, decodeTreeRef, type Storage } from "../storage/index.ts";
-import { inspectCommit } from "./commits.ts";
+import {
+  decodeRun,
+  decodeTreeRef,
+  type Entry,
+  type Storage,
+  type TreeRef,
+} from "../storage/index.ts";
+import { inspectCommit, listCommits } from "./commits.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import { inspectRepo } from "./repos.ts";
 
@@ -53,36 +59,100 @@ export async function weighCommit(
 }
 
 /**
+ * The same of all commits of a repo, in the order of their ids.
+ *
+ * @throws CodedError `not_found`
+ */
+export async function weighCommits(
+  deps: PfsDeps,
+  principal: Principal,
+  repo: string,
+  signal: AbortSignal,
+): Promise<CommitUse[]> {
+  const infos = await listCommits(deps, principal, {
+    include: [{ repo }],
+    exclude: [],
+    provenance: [],
+    type: "NONE",
+    status: "ALL",
+    block: false,
+    signal,
+  });
+  const numbers = new Map(infos.map(({ uid }, index) => [uid, index + 1]));
+  const shown = new Map<number, number>();
+  const ownerOf = ({ uid }: Owned): number | undefined =>
+    uid === null ? undefined : numbers.get(uid);
+  const own = async function* () {
+    for await (const owned of ownedRefs(deps, signal)) {
+      const owner = ownerOf(owned);
+      if (owner === undefined) continue;
+      const refs = refsOf(owned);
+      shown.set(owner, refs.trees.at(-1)?.bytes ?? 0);
+      yield { owner, refs };
+    }
+  };
+  const others = async function* () {
+    for await (const owned of ownedRefs(deps, signal))
+      if (ownerOf(owned) === undefined && !isOfTasks(owned, repo)) yield refsOf(owned);
+  };
+  const uses = await deps.storage.bulk.weighEach({ own, others }, signal);
+  return infos.map((commit, index) => {
+    const { uniqueBytes = 0, sharedBytes = 0, uniqueStoredBytes = 0 } = uses.get(index + 1) ?? {};
+    const isOver = commit.state === "finished";
+    return {
+      commit,
+      logicalBytes: isOver ? (shown.get(index + 1) ?? 0) : commit.sizeBytes,
+      uniqueBytes,
+      sharedBytes,
+      uniqueStoredBytes: Math.round(uniqueStoredBytes),
+    };
+  });
+}
+
+/**
  * What is the subject's, and what is not. What tasks have put out belongs to the repo that their jobs write to:
  * it goes with it, and is not weighed.
  */
 function weighed(
-  { metadata }: PfsDeps,
+  deps: PfsDeps,
   { isOwn, repo }: { isOwn: (refs: Owned) => boolean; repo: string },
   signal: AbortSignal,
 ): Weighed {
   const all = async function* (isWanted: (refs: Owned) => boolean) {
-    for (const table of tables)
-      for (let after: (string | number)[] | null = null; ;) {
-        signal.throwIfAborted();
-        const page: OutputOf<"listOwnedRefs"> = await metadata.call("listOwnedRefs", {
-          table,
-          after,
-          limit: rowsPerPage,
-        });
-        for (const refs of page.refs)
-          if (isWanted(refs))
-            yield {
-              trees: refs.trees.map((tree) => decodeTreeRef(tree)),
-              entries: refs.entries === null ? [] : decodeRun(refs.entries),
-            };
-        if (page.next === null) break;
-        after = page.next;
-      }
+    for await (const owned of ownedRefs(deps, signal)) if (isWanted(owned)) yield refsOf(owned);
   };
-  const isOfItsTasks = (refs: Owned): boolean => refs.uid === null && refs.repo === repo;
   return {
     own: () => all(isOwn),
-    others: () => all((refs) => !isOwn(refs) && !isOfItsTasks(refs)),
+    others: () => all((refs) => !isOwn(refs) && !isOfTasks(refs, repo)),
+  };
+}
+
+function isOfTasks(owned: Owned, repo: string): boolean {
+  return owned.uid === null && owned.repo === repo;
+}
+
+/** All that refers to content; what a commit has comes together. */
+async function* ownedRefs(
+  { metadata }: PfsDeps,
+  signal: AbortSignal,
+): AsyncGenerator<Owned, void, void> {
+  for (const table of tables)
+    for (let after: (string | number)[] | null = null; ;) {
+      signal.throwIfAborted();
+      const page: OutputOf<"listOwnedRefs"> = await metadata.call("listOwnedRefs", {
+        table,
+        after,
+        limit: rowsPerPage,
+      });
+      yield* page.refs;
+      if (page.next === null) break;
+      after = page.next;
+    }
+}
+
+function refsOf({ trees, entries }: Owned): { trees: TreeRef[]; entries: Entry[] } {
+  return {
+    trees: trees.map((tree) => decodeTreeRef(tree)),
+    entries: entries === null ? [] : decodeRun(entries),
   };
 }

@@ -2,12 +2,12 @@ import type { CommitName } from "../model/commit.ts";
 import type { GarbageReport } from "../model/garbage.ts";
 import type { RestoreReport } from "../model/extract-record.ts";
 import type { Principal } from "../model/principal.ts";
-import type { StorageUse } from "../model/storage-use.ts";
+import type { CommitUse, StorageUse } from "../model/storage-use.ts";
 import { collectDueGarbage } from "./collect-garbage.ts";
 import { extract, type ExtractOptions } from "./extract.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import { restore, type RestoreInput } from "./restore.ts";
-import { weighCommit, weighRepo } from "./weigh-storage.ts";
+import { weighCommit, weighCommits, weighRepo } from "./weigh-storage.ts";
 
 /** What concerns all that a store holds. */
 export class WholeStore {
@@ -38,6 +38,15 @@ export class WholeStore {
   /** See weighRepo(). */
   async weighRepo(principal: Principal, name: string, signal: AbortSignal): Promise<StorageUse> {
     return await weighRepo(this.deps, principal, name, signal);
+  }
+
+  /** See weighCommits(). */
+  async weighCommits(
+    principal: Principal,
+    repo: string,
+    signal: AbortSignal,
+  ): Promise<CommitUse[]> {
+    return await weighCommits(this.deps, principal, repo, signal);
   }
 
   /** See weighCommit(). */

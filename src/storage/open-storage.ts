@@ -33,6 +33,7 @@ import { Session, type SessionFacts } from "./session.ts";
 import { DecodedNodes } from "./tree/decoded-nodes.ts";
 import type { NodeSource } from "./tree/entry.ts";
 import { StoredBytes } from "./weigh/stored-bytes.ts";
+import { weighEach, type OwnBytes, type WeighedEach } from "./weigh/weigh-each.ts";
 import { weigh, type Weighed } from "./weigh/weigh.ts";
 
 /** Memory for streams on their way in, of all requests together. */
@@ -73,9 +74,11 @@ export interface Bulk {
   /** Begins the bytes of an extract. */
   openExtract(): ExtractWriter;
   /** Begins to store the chunks of one. */
-  openRestore(): RestoreIngest;
+  openRestore(signal: AbortSignal): RestoreIngest;
   /** Tells what content takes. See weigh(). */
   weigh(weighed: Weighed, signal: AbortSignal): Promise<Omit<StorageUse, "logicalBytes">>;
+  /** The same of each of several. See weighEach(). */
+  weighEach(weighed: WeighedEach, signal: AbortSignal): Promise<Map<number, OwnBytes>>;
 }
 
 /** Chunks and nodes of all commits: written by ingests, read by hash. */
@@ -227,9 +230,12 @@ function bulkWith(
           reader.free(part);
         },
       }),
-    openRestore: () => new RestoreIngest(deps),
+    openRestore: (signal) =>
+      new RestoreIngest({ ...deps, indexPending: () => deps.index.indexPending(signal) }),
     weigh: (weighed, signal) =>
       weigh(weighed, { nodes: deps.nodes, stored: new StoredBytes(deps) }, signal),
+    weighEach: (weighed, signal) =>
+      weighEach(weighed, { nodes: deps.nodes, stored: new StoredBytes(deps) }, signal),
   };
 }
 

@@ -9,6 +9,7 @@ import { packKey, sharedChunkBytesMax } from "./pack-format.ts";
 /** A whole chunk, and where in a buffer it belongs. */
 export interface WantedChunk {
   readonly hash: Buffer;
+  /** At least 1, as of every piece there is: no two are in the same place of the buffer. */
   readonly bytes: number;
   readonly at: number;
 }

@@ -113,3 +113,34 @@ test(`a folder is put and saved whole though everything is killed (MAMMOTH_CRASH
   rmSync(saved, { recursive: true });
   assert.deepEqual(await (await daemon.fetch("/uploads")).json(), { uploads: [] });
 });
+
+test(`a stream is put whole though the daemon is killed (MAMMOTH_CRASH_SEED=${seed})`, async (t) => {
+  const daemon = await openTestDaemon(t, ["--log-level", "warn"]);
+  await daemon.ok(["create-repo", "data"]);
+  const random = seededRandom(seed);
+  const slices = Array.from({ length: Math.ceil(largeBytes / MiB) }, () => random.bytes(MiB));
+  const child = spawn(pachctl, ["put-file", "-c", "data", "master", "stream.bin", "-f", "-"], {
+    env: { ...process.env, ADDRESS: daemon.address },
+    stdio: ["pipe", "ignore", "pipe"],
+  });
+  let said = "";
+  child.stderr.on("data", (bytes: Buffer) => (said += bytes.toString()));
+  const ended = endOf(child);
+  const killedAt = new Set(
+    Array.from({ length: kills - 1 }, () => randomBelow(random, slices.length)),
+  );
+  for (const [index, slice] of slices.entries()) {
+    await new Promise((resolve) => child.stdin.write(slice, resolve));
+    if (!killedAt.has(index)) continue;
+    // So that some of it is durable, and more of it is not.
+    await sleep(randomBelow(random, killMs / 2));
+    await daemon.stop("SIGKILL");
+    await daemon.start();
+  }
+  child.stdin.end();
+  assert.equal(await ended, 0, said);
+  const file = join(testFolder(t), "stream.bin");
+  await daemon.ok(["get-file", "data", "master", "stream.bin", "-o", file]);
+  assert.ok(readFileSync(file).equals(Buffer.concat(slices)), said);
+  assert.deepEqual(await (await daemon.fetch("/uploads")).json(), { uploads: [] });
+});

@@ -130,6 +130,7 @@ const stepsBeforeJobs: readonly Step[] = [
   ["PUT", `${upload}?delimiter=json`, 200],
   ["PUT", upload, 409],
   ["PUT", "/uploads/short", 400],
+  ["PUT", `${upload}?repo=data&commit=nope`, 404],
   ["POST", `${upload}/bytes?offset=1`, 409, raw("hello\n")],
   ["POST", `${open}/uploads`, 409, { uploads: [{ id: "upload-of-the-walk", path: "up" }] }],
   ["POST", `${upload}/bytes?last=true`, 200, raw("hello\n")],
@@ -230,6 +231,8 @@ const stepsWithJobs: readonly Step[] = [
   ["POST", "/garbage-collect?dryRun=true", 200],
   ["GET", "/repos/data/storage", 200],
   ["GET", "/repos/nope/storage", 404],
+  ["GET", "/repos/data/storage/commits", 200],
+  ["GET", "/repos/nope/storage/commits", 404],
   ["GET", "/repos/data/commits/master%2F0/storage", 200],
   ["GET", "/repos/data/commits/nope/storage", 404],
   ["GET", "/extract?repo=data", 200],
@@ -323,6 +326,7 @@ test("every route takes what the document allows, refuses what it does not, and 
   for (const [path, status, method = "POST"] of [
     ["/repos/data/branches/tarred/tar?path=in", 201],
     ["/repos/data/commits/open%2F1/tar", 200],
+    ["/uploads/upload-of-one-tar/tar?repo=nope&branch=b", 404, "PUT"],
     ["/uploads/upload-of-one-tar/tar", 200, "PUT"],
   ] as const) {
     if (path.includes("open"))

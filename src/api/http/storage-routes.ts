@@ -1,12 +1,11 @@
 import { z } from "zod";
-import type { StorageUse } from "../../model/storage-use.ts";
 import { WholeStore, type PfsDeps } from "../../pfs/index.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 import { principalOf, signalOf } from "./request-context.ts";
 import { json, type RestRoutes } from "./route.ts";
-import { count } from "./shapes.ts";
+import { commitInfo, count } from "./shapes.ts";
 
-const storageUse: z.ZodType<StorageUse> = z
+const storageUse = z
   .strictObject({
     logicalBytes: count.describe(
       "Of a repo what its commits have put, of a commit what it shows: equal content counts each time.",
@@ -28,6 +27,11 @@ const storageUse: z.ZodType<StorageUse> = z
       },
     ],
   });
+
+const { storedBytes: _unused, ...useFields } = storageUse.shape;
+const commitUses = z.strictObject({
+  commits: z.array(z.strictObject({ commit: commitInfo, ...useFields }).meta({ id: "CommitUse" })),
+});
 
 const text = "Reads the trees of all commits there are, in bounded memory: one goes on at a time.";
 const errors = ["not_found", "failed_precondition"] as const;
@@ -52,6 +56,26 @@ export function registerStorageRoutes(routes: RestRoutes, pfs: PfsDeps): void {
       const leave = turns.enter();
       try {
         return await store.weighRepo(principalOf(request), params.repo, signalOf(reply));
+      } finally {
+        leave();
+      }
+    },
+  );
+  routes.add(
+    {
+      method: "GET",
+      path: "/repos/{repo}/storage/commits",
+      noun: "repos",
+      summary: "Tells what each commit of a repo takes in the store.",
+      text,
+      answer: json(commitUses, "All commits, open and cancelled ones too."),
+      errors,
+    },
+    async ({ request, reply, params }) => {
+      const leave = turns.enter();
+      try {
+        const { repo } = params;
+        return { commits: await store.weighCommits(principalOf(request), repo, signalOf(reply)) };
       } finally {
         leave();
       }

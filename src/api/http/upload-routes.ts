@@ -41,6 +41,16 @@ const delimiter = z
   .describe(
     "Where records end. Of a put it is said by the suffix of the path: of `.json` and `.bin`.",
   );
+const targetFields = {
+  repo: z
+    .string()
+    .optional()
+    .describe(
+      "With `commit` or `branch`: where it is to be put. Refused now when that would be refused.",
+    ),
+  commit: z.string().optional(),
+  branch: z.string().optional(),
+};
 const appendQuery = z.strictObject({
   offset: countOr(0).describe("Where in the upload the body begins: `bytes` of the last answer."),
   last: flag.describe("The upload ends with the body."),
@@ -87,12 +97,14 @@ function registerSending(routes: RestRoutes, held: Uploads, local: LocalDoor | u
       noun: "uploads",
       summary: "Begins an upload of one file's bytes, or tells how far it is.",
       text: "The caller chooses the id: 16 to 64 letters, digits, `-` and `_`, at random.",
-      query: z.strictObject({ delimiter }),
+      query: z.strictObject({ delimiter, ...targetFields }),
       answer: json(uploadInfo, "How far it is."),
-      errors: ["failed_precondition"],
+      errors: ["not_found", "failed_precondition"],
     },
-    async ({ request, params, query }) =>
-      await held.begin(principalOf(request), params.upload, query.delimiter),
+    async ({ request, params, query }) => {
+      const upload = { id: params.upload, format: query.delimiter, ...targetOf(query) };
+      return await held.begin(principalOf(request), upload);
+    },
   );
   routes.add(
     {
@@ -124,14 +136,15 @@ function registerSending(routes: RestRoutes, held: Uploads, local: LocalDoor | u
       noun: "uploads",
       summary: "Uploads every file of a tar, all or none.",
       text: "When the upload is there already, it is left as it is and the body is not read.",
-      query: tarQuery,
+      query: tarQuery.extend(targetFields),
       body: tarBody,
       answer: json(uploadInfo, "The upload: it is complete."),
+      errors: ["not_found", "failed_precondition"],
     },
     async (call) => {
-      const { request, reply, params } = call;
-      const files = { id: params.upload, files: tarFiles(call, local), signal: signalOf(reply) };
-      return await held.putFiles(principalOf(request), files);
+      const { request, reply, params, query } = call;
+      const files = { files: tarFiles(call, local), signal: signalOf(reply), ...targetOf(query) };
+      return await held.putFiles(principalOf(request), { id: params.upload, ...files });
     },
   );
 }
@@ -219,6 +232,17 @@ function registerPutting(routes: RestRoutes, held: Uploads): void {
       return await held.commit(principalOf(request), put);
     },
   );
+}
+
+function targetOf(query: {
+  repo?: string | undefined;
+  commit?: string | undefined;
+  branch?: string | undefined;
+}): Pick<Parameters<Uploads["begin"]>[1], "target"> {
+  const { repo, commit: id, branch } = query;
+  if (repo === undefined) return {};
+  if (id !== undefined) return { target: { repo, id } };
+  return branch === undefined ? {} : { target: { repo, branch } };
 }
 
 async function streamOf(request: FastifyRequest): Promise<AsyncIterable<Uint8Array>> {

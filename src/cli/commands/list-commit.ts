@@ -1,9 +1,12 @@
 import type { Command } from "commander";
+import type { CommitInfo } from "../../model/commit.ts";
+import type { CommitUse } from "../../model/storage-use.ts";
 import { parseCommitArgument, parseRangeArgument } from "../commit-argument.ts";
 import type { Context } from "../context.ts";
 import { printList, rawOption } from "../listing.ts";
 import { collect } from "../options.ts";
 import { commitListing } from "../show-commit.ts";
+import { storageListing } from "../show-storage.ts";
 
 interface Flags {
   readonly all?: boolean;
@@ -11,7 +14,13 @@ interface Flags {
   readonly exclude?: readonly string[];
   readonly provenance?: readonly string[];
   readonly raw?: boolean;
+  readonly storage?: boolean;
 }
+
+const note = `
+With --storage: logical is what a commit shows. Of what is stored for it, each
+chunk once, unique is what no other commit refers to, of this repo or another,
+and shared what one does. Freed alone is what the unique take, compressed.`;
 
 export function listCommit(command: Command, context: Context): void {
   rawOption(
@@ -32,21 +41,24 @@ export function listCommit(command: Command, context: Context): void {
       "only commits made from this one (may be repeated)",
       collect,
     )
-    .action(
-      async (
-        ranges: string[],
-        { all = false, block = false, exclude = [], provenance = [], raw }: Flags,
-      ) => {
-        const commits = await (
-          await context.client()
-        ).commits.list({
-          include: ranges.map(parseRangeArgument),
-          exclude: exclude.map(parseRangeArgument),
-          provenance: provenance.map(parseCommitArgument),
-          status: all ? "ALL" : "NORMAL",
-          block,
-        });
-        printList(context, commits, { ...commitListing, raw });
-      },
-    );
+    .option("--storage", "what each takes in the store (reads the trees of all commits)")
+    .addHelpText("after", note)
+    .action(async (ranges: string[], flags: Flags) => {
+      const { all = false, block = false, exclude = [], provenance = [], raw } = flags;
+      const { commits: calls, repos } = await context.client();
+      const commits = await calls.list({
+        include: ranges.map(parseRangeArgument),
+        exclude: exclude.map(parseRangeArgument),
+        provenance: provenance.map(parseCommitArgument),
+        status: all ? "ALL" : "NORMAL",
+        block,
+      });
+      if (flags.storage !== true) return printList(context, commits, { ...commitListing, raw });
+      const named = new Set(commits.map(({ repo }) => repo));
+      const uses = new Map<string, CommitUse>();
+      for (const repo of named)
+        for (const use of await repos.storageOfCommits(repo)) uses.set(use.commit.uid, use);
+      const items = commits.flatMap(({ uid }: CommitInfo) => uses.get(uid) ?? []);
+      printList(context, items, { ...storageListing, raw });
+    });
 }

@@ -5,9 +5,17 @@ import type { CommitName } from "../../model/commit.ts";
 import type { Context } from "../context.ts";
 import { collect } from "../options.ts";
 import { Progress } from "../progress.ts";
-import { bodyOf, listOf, placeSources, totalsOf, type PutSource } from "../put-sources.ts";
+import {
+  bodyOf,
+  listOf,
+  placeSources,
+  streamOf,
+  totalsOf,
+  type PutSource,
+} from "../put-sources.ts";
 import { readText } from "../read-text.ts";
 import {
+  awayNote,
   orCancelled,
   sendAsCommit,
   sendInto,
@@ -160,7 +168,10 @@ async function putInto(
   for (const source of sources) {
     if (source.kind === "url")
       await client.files.put(commit, source.path, fetched(source), { overwrite });
-    else if (isSent(source)) await sendInto(put, commit, [source]);
+    else if (source.kind === "pipe") {
+      const stream = streamOf(source, context, progress);
+      await client.uploads.sendStream(commit, source.path, stream, waiting(put));
+    } else if (source.kind === "directory" || isSent(source)) await sendInto(put, commit, [source]);
     else
       await client.files.put(commit, source.path, bodyOf(source, context, progress), { overwrite });
   }
@@ -173,11 +184,14 @@ async function putAsCommit(
 ): Promise<void> {
   const { client, context, overwrite, progress } = put;
   const [first] = sources;
-  if (sources.every(isLocal) && (sources.length > 1 || (first !== undefined && isSent(first)))) {
+  if (sources.every(isLocal) && (sources.length > 1 || sources.every(isSent))) {
     await sendAsCommit(put, branch, sources);
   } else if (sources.length === 1 && first?.kind === "url") {
     await client.files.putCommit(branch, first.path, fetched(first), { overwrite });
-  } else if (sources.length === 1 && (first?.kind === "file" || first?.kind === "pipe")) {
+  } else if (sources.length === 1 && first?.kind === "pipe") {
+    const stream = streamOf(first, context, progress);
+    await client.uploads.sendStreamCommit(branch, first.path, stream, waiting(put));
+  } else if (sources.length === 1 && first?.kind === "file") {
     await client.files.putCommit(branch, first.path, bodyOf(first, context, progress), {
       overwrite,
     });
@@ -205,6 +219,19 @@ async function putInSteps(
   });
 }
 
+/** What can be read once, and is therefore waited with. */
+function waiting({ context, overwrite }: Sending): {
+  readonly overwrite: boolean;
+  readonly onWait: () => void;
+} {
+  return {
+    overwrite,
+    onWait: () => {
+      context.note(awayNote);
+    },
+  };
+}
+
 function fetched({ url, recursive }: PutSource & { readonly kind: "url" }): Fetched {
   return recursive ? { url, recursive } : { url };
 }
@@ -214,8 +241,6 @@ function isLocal(source: PutSource): source is LocalSource {
 }
 
 /** A single small file goes as it is, however long it proves to be. */
-function isSent(source: PutSource): source is LocalSource {
-  return (
-    source.kind === "directory" || (source.kind === "file" && source.sizeBytes >= largeBytesMin)
-  );
+function isSent(source: LocalSource): boolean {
+  return !("sizeBytes" in source) || source.sizeBytes >= largeBytesMin;
 }

@@ -50,9 +50,8 @@ export async function compareSides(there: There, here: Here): Promise<Compared> 
   return { rootDigest, remote: new Set(digests.keys()), ...(await compareFiles(here, digests)) };
 }
 
-/** The digest of a folder of a commit: undefined when there is none, "" of the whole commit, where nobody tells. */
+/** The digest of a folder of a commit: undefined when there is none, "" where nobody tells. */
 export async function folderDigest({ client, commit, path }: There): Promise<string | undefined> {
-  if (path === "") return "";
   try {
     const { digest, type } = await client.files.inspect(commit, path, { bare: true });
     return type === "dir" ? digest : "";

@@ -55,7 +55,7 @@ async function jobRecord(tx: Tx, row: OutputRow, finishes: number): Promise<Extr
     transform: json(row.transform),
     parallelism: json(row.parallelism),
     limits: json(row.limits),
-    cause: json(row.cause),
+    cause: jsonUnlessEmpty(row.cause),
     parentId: row.parent_id,
     outputRepo: row.output_repo,
     ended: endedOf(row, finishes),
@@ -82,8 +82,8 @@ function endedOf(row: OutputRow, finishes: number): ExtractJob["ended"] {
     error: row.error,
     outputUid: row.output_uid,
     finishedMicros: row.finished_micros,
-    plan: json(row.plan),
-    stages: json(row.stages),
+    plan: jsonUnlessEmpty(row.plan),
+    stages: jsonUnlessEmpty(row.stages),
     tasks: row.tasks_total,
     tasksSkipped: row.tasks_skipped,
     tasksFailed: row.tasks_failed,
@@ -93,11 +93,14 @@ function endedOf(row: OutputRow, finishes: number): ExtractJob["ended"] {
   };
 }
 
-type Json = ExtractJob["transform"];
+/** What a column holds as JSON. */
+function json<T>(text: string): T {
+  return JSON.parse(text) as T;
+}
 
-/** What a column holds as JSON; an empty one says nothing. */
-function json(text: string): Json {
-  return text === "" ? null : (JSON.parse(text) as Json);
+/** The same; an empty one says nothing. */
+function jsonUnlessEmpty<T>(text: string): T | null {
+  return text === "" ? null : json<T>(text);
 }
 
 interface RunRow extends Record<string, string | number | Uint8Array | null> {

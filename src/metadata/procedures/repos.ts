@@ -78,6 +78,13 @@ export const createRepo: Procedure<
         { details: { repo: upstream, classic } },
       );
     }
+    // Of a repo that was deleted by force others may still be made.
+    if ((await upstreamsOf(tx, upstream)).includes(name))
+      throw new CodedError(
+        "failed_precondition",
+        `${classic}: ${quote(upstream)} is made from a repo ${name} that was deleted. Choose another name`,
+        { details: { repo: upstream, classic } },
+      );
   }
   const taken = await tx.get(`SELECT name FROM repos WHERE name = ?`, name);
   if (taken !== undefined)

@@ -17,6 +17,7 @@ import { recordSealed } from "./packs.ts";
 import { insertInputs } from "./pipelines.ts";
 import { findAnswer, keepAnswer } from "./requests.ts";
 import { restoreJob, restoreRun } from "./restore-jobs.ts";
+import { requireSound } from "./restored-lines.ts";
 import { setCounter } from "./store-owner.ts";
 import { eachTogether, together } from "./together.ts";
 
@@ -152,6 +153,7 @@ class Restoring {
         repo,
       );
     }
+    await requireSound(tx, this.repos, this.bases);
     for (const name of this.pipelines) await emit(tx, "pipeline_created", name);
     return { commits: this.commits, pipelines: this.pipelines.length, jobs: this.jobs };
   }

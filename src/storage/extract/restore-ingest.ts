@@ -1,9 +1,14 @@
-import { isCoded } from "../../base/errors.ts";
+import { CodedError, isCoded } from "../../base/errors.ts";
 import { MiB } from "../../base/size.ts";
 import type { InlineChunk, MetadataStore, Sealed } from "../../metadata/index.ts";
 import type { Compute } from "../compute.ts";
 import type { Ingest } from "../ingest.ts";
+import { decompress } from "../compute-work.ts";
+import { keyOf } from "../session-chunks.ts";
+import type { NodeSource, Piece } from "../tree/entry.ts";
+import { ArrivedChunks } from "./arrived-chunks.ts";
 import { damagedStream, type Part } from "./extract-format.ts";
+import { TreeCheck, type Arrived } from "./tree-check.ts";
 
 /** Parts that are unpacked and stored at the same time. */
 const storingMax = 2;
@@ -15,6 +20,11 @@ export interface RestoreIngestDeps {
   readonly compute: Compute;
   readonly metadata: Pick<MetadataStore, "call">;
   readonly openIngest: () => Ingest;
+  readonly nodes: NodeSource;
+  /** Has the index know the packs that are recorded. */
+  readonly indexPending: () => Promise<void>;
+  /** Of what has come, so many chunks are remembered. Default: two million. */
+  readonly arrivedMax?: number;
   /** Plain bytes after which what was stored is recorded. Default: 256 MiB. */
   readonly stretchBytesMax?: number;
 }
@@ -36,7 +46,10 @@ export class RestoreIngest {
   /** Packs recorded so far that are relied on. */
   private readonly kept = new Set<string>();
   /** Small chunks that are in no pack: nobody would know that they are relied on. */
-  private readonly inline: InlineChunk[] = [];
+  private readonly inline = new Map<string, InlineChunk>();
+  private readonly arrived: ArrivedChunks;
+  /** Looks at the trees of what has been put. */
+  readonly trees: TreeCheck;
   /** Of content, so far. */
   chunks = 0;
   bytes = 0;
@@ -45,6 +58,12 @@ export class RestoreIngest {
     this.deps = deps;
     this.whole = deps.openIngest();
     this.stretch = deps.openIngest();
+    this.arrived = new ArrivedChunks(deps.arrivedMax);
+    const arrived: Arrived = {
+      node: (address) => this.node(address),
+      lacking: (pieces) => this.lacking(pieces),
+    };
+    this.trees = new TreeCheck(arrived);
   }
 
   /**
@@ -63,7 +82,12 @@ export class RestoreIngest {
     this.count(part);
     const ingest = this.stretch;
     const storing: Promise<void> = this.unpack(part)
-      .then(({ buffer, ranges }) => ingest.putChunks(kind, ranges, buffer))
+      .then(async ({ buffer, ranges }) => {
+        if (kind === "data") return await ingest.putChunks(kind, ranges, buffer);
+        // So that they can be read again at once.
+        for (const { start, end } of ranges)
+          await ingest.nodes.put(Buffer.from(buffer.subarray(start, end)));
+      })
       .catch((error: unknown) => {
         this.failure ??= { error };
       })
@@ -77,14 +101,19 @@ export class RestoreIngest {
     return buffer.toString("utf8").trimEnd().split("\n");
   }
 
-  /** Makes durable what was put. */
-  async seal(): Promise<Sealed> {
+  /** Waits until what was put is kept, as far as it can be read. */
+  async settle(): Promise<void> {
     await Promise.all(this.storing);
     this.throwIfFailed();
+  }
+
+  /** Makes durable what was put. */
+  async seal(): Promise<Sealed> {
+    await this.settle();
     const { epoch } = await this.whole.seal();
     const { packs, kept, inline } = await this.stretch.seal();
     for (const pack of kept) this.kept.add(pack);
-    return { epoch, packs, kept: [...this.kept], inline: [...this.inline, ...inline] };
+    return { epoch, packs, kept: [...this.kept], inline: [...this.inline.values(), ...inline] };
   }
 
   /** It is over; `error` is what the recording was refused with. */
@@ -95,14 +124,13 @@ export class RestoreIngest {
   }
 
   private async endStretch(): Promise<void> {
-    await Promise.all(this.storing);
-    this.throwIfFailed();
+    await this.settle();
     const ended = this.stretch;
     let failure: unknown;
     try {
       const sealed = await ended.seal();
       await this.deps.metadata.call("keepPacks", { sealed: { ...sealed, inline: [] } });
-      this.inline.push(...sealed.inline);
+      for (const chunk of sealed.inline) this.inline.set(keyOf(chunk.hash), chunk);
       for (const { id } of sealed.packs) this.kept.add(id);
       for (const id of sealed.kept) this.kept.add(id);
     } catch (error) {
@@ -119,6 +147,8 @@ export class RestoreIngest {
     const bytes = chunks.reduce((sum, chunk) => sum + chunk.bytes, 0);
     this.stretchBytes += bytes;
     this.stretchChunks += chunks.length;
+    if (kind !== "records")
+      for (const chunk of chunks) this.arrived.add(kind, chunk.hash, chunk.bytes);
     if (kind !== "data") return;
     this.chunks += chunks.length;
     this.bytes += bytes;
@@ -138,9 +168,59 @@ export class RestoreIngest {
     return { buffer, ranges };
   }
 
+  private async node(address: Buffer): Promise<Buffer> {
+    const hasCome =
+      this.arrived.bytesOf("node", address) !== undefined ||
+      (await this.relyOn([{ hash: address }])) === undefined;
+    if (!hasCome) throw new CodedError("data_loss", `node ${address.toString("hex")} is not in it`);
+    const inline = this.inline.get(keyOf(address));
+    if (inline === undefined) return await this.deps.nodes.get(address);
+    return decompress(Buffer.from(inline.data), inline.codec, inline.bytes);
+  }
+
+  private async lacking(pieces: readonly Piece[]): Promise<Piece | undefined> {
+    const unknown: Piece[] = [];
+    for (const piece of pieces) {
+      const bytes = this.arrived.bytesOf("data", piece.hash);
+      if (bytes === undefined) unknown.push(piece);
+      else if (bytes !== piece.bytes) return piece;
+    }
+    return unknown.length === 0 ? undefined : await this.relyOn(unknown);
+  }
+
+  /**
+   * The first of the chunks that is not there. One that is, and is not remembered, came long ago or was there
+   * before: its pack is to be named.
+   */
+  private async relyOn<T extends WantedChunk>(chunks: readonly T[]): Promise<T | undefined> {
+    if (!this.arrived.hasForgotten) return chunks[0];
+    if ((await this.lookUp(chunks)) === undefined) return undefined;
+    await this.endStretch();
+    await this.deps.indexPending();
+    return await this.lookUp(chunks);
+  }
+
+  private async lookUp<T extends WantedChunk>(chunks: readonly T[]): Promise<T | undefined> {
+    const hashes = Buffer.concat(chunks.map(({ hash }) => hash));
+    const { found } = await this.deps.metadata.call("findChunks", { hashes });
+    const packed = new Map(found.map((row) => [keyOf(row.hash), row]));
+    for (const chunk of chunks) {
+      const row = packed.get(keyOf(chunk.hash));
+      const there = row ?? this.inline.get(keyOf(chunk.hash));
+      if (there === undefined || there.bytes !== (chunk.bytes ?? there.bytes)) return chunk;
+      if (row !== undefined) this.kept.add(row.pack);
+    }
+    return undefined;
+  }
+
   private throwIfFailed(): void {
     if (this.failure !== undefined) throw this.failure.error;
   }
+}
+
+interface WantedChunk {
+  readonly hash: Buffer;
+  readonly bytes?: number;
 }
 
 interface Unpacked {

@@ -1,6 +1,6 @@
 import { hashBytes } from "../tree/entry.ts";
 
-const slotBytes = hashBytes + 8;
+const slotBytes = hashBytes + 16;
 /** The first two bytes of a hash, as a number, are below this. */
 export const partEnd = 0x1_0000;
 
@@ -9,7 +9,14 @@ export interface TabledChunk {
   readonly hash: Buffer;
   readonly bytes: number;
   readonly isShared: boolean;
+  /** Who was the first to refer to it. */
+  readonly owner: number;
 }
+
+type Facts = Omit<TabledChunk, "hash"> & {
+  /** Who was the last to refer to it. */
+  readonly last: number;
+};
 
 /**
  * Chunks by their hash, and of each whether something else refers to it too. Holds those of a part of all hashes,
@@ -19,25 +26,35 @@ export class ChunkTable {
   /** First of its part, as the first two bytes of a hash. */
   readonly from: number;
   /** Behind the last. */
-  until = partEnd;
+  until: number;
   private readonly countMax: number;
   private slots = Buffer.alloc(1_024 * slotBytes);
   private count = 0;
 
-  /** @param countMax memory is bounded by 160 bytes for each */
-  constructor(from: number, countMax: number) {
+  /** @param countMax memory is bounded by 192 bytes for each */
+  constructor(from: number, countMax: number, until = partEnd) {
     this.from = from;
+    this.until = until;
     this.countMax = countMax;
   }
 
-  /** Adds a chunk, unless it is of another part. */
-  add(hash: Buffer, bytes: number): void {
-    if (!this.covers(hash)) return;
+  /**
+   * Adds a chunk, unless it is of another part. True when this owner has not added it before, all of whose chunks
+   * come together.
+   */
+  add(hash: Buffer, bytes: number, owner = 0): boolean {
+    if (!this.covers(hash)) return false;
     const at = this.slotOf(hash);
-    if (!this.isFree(at)) return;
-    this.fill(at, hash, { bytes, isShared: false });
+    if (!this.isFree(at)) {
+      const facts = this.factsAt(at);
+      if (facts.last === owner || (facts.owner === owner && !facts.isShared)) return false;
+      this.setFacts(at, { ...facts, isShared: true, last: owner });
+      return true;
+    }
+    this.fill(at, hash, { bytes, isShared: false, owner, last: owner });
     while (this.count > this.countMax && this.until - this.from > 1) this.narrow();
     if (this.count * 2 > this.slots.length / slotBytes) this.rebuild(this.slots.length * 2);
+    return true;
   }
 
   /** Says that something else refers to a chunk, if it is in here. */
@@ -74,17 +91,23 @@ export class ChunkTable {
     return this.slots.readUInt32LE(at + hashBytes) === 0;
   }
 
-  private fill(at: number, hash: Buffer, facts: { bytes: number; isShared: boolean }): void {
+  private fill(at: number, hash: Buffer, facts: Facts): void {
     hash.copy(this.slots, at, 0, hashBytes);
-    this.slots.writeUInt32LE(facts.bytes, at + hashBytes);
-    this.slots.writeUInt32LE(facts.isShared ? 1 : 0, at + hashBytes + 4);
+    this.setFacts(at, facts);
     this.count++;
   }
 
-  private factsAt(at: number): { bytes: number; isShared: boolean } {
+  private setFacts(at: number, { bytes, isShared, owner, last }: Facts): void {
+    for (const [index, value] of [bytes, isShared ? 1 : 0, owner, last].entries())
+      this.slots.writeUInt32LE(value, at + hashBytes + 4 * index);
+  }
+
+  private factsAt(at: number, slots = this.slots): Facts {
     return {
-      bytes: this.slots.readUInt32LE(at + hashBytes),
-      isShared: this.slots.readUInt32LE(at + hashBytes + 4) === 1,
+      bytes: slots.readUInt32LE(at + hashBytes),
+      isShared: slots.readUInt32LE(at + hashBytes + 4) === 1,
+      owner: slots.readUInt32LE(at + hashBytes + 8),
+      last: slots.readUInt32LE(at + hashBytes + 12),
     };
   }
 
@@ -104,11 +127,10 @@ export class ChunkTable {
     this.slots = Buffer.alloc(length);
     this.count = 0;
     for (let at = 0; at < end; at += slotBytes) {
-      const bytes = slots.readUInt32LE(at + hashBytes);
+      const facts = this.factsAt(at, slots);
       const hash = slots.subarray(at, at + hashBytes);
-      if (bytes === 0 || !this.covers(hash)) continue;
-      const isShared = slots.readUInt32LE(at + hashBytes + 4) === 1;
-      this.fill(this.slotOf(hash), hash, { bytes, isShared });
+      if (facts.bytes === 0 || !this.covers(hash)) continue;
+      this.fill(this.slotOf(hash), hash, facts);
     }
   }
 }

@@ -9,9 +9,9 @@ import type { StoredBytes } from "./stored-bytes.ts";
 /** Nodes remembered: 64 MiB at most. */
 const visitedMax = 2 ** 20;
 /** Chunks weighed at a time: 160 MiB at most. Of more, one part after another. */
-const chunksDefault = 2 ** 20;
+export const chunksDefault = 2 ** 20;
 /** Chunks looked up at a time. */
-const lookedUpMax = 500;
+export const lookedUpMax = 500;
 
 export type Refs = Parameters<typeof markRefs>[0];
 
@@ -49,7 +49,8 @@ export async function weigh(
   return sum.end();
 }
 
-async function walk(
+/** Tells of the pieces of all that is referred to; of what a node leads to once. */
+export async function walk(
   all: AsyncIterable<Refs>,
   piece: (hash: Buffer, bytes: number) => void,
   { nodes, signal }: { nodes: NodeSource; signal: AbortSignal },
