@@ -1,8 +1,4 @@
-import type { Dirent } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import { join } from "node:path";
-import { ahead, type Begun } from "../base/ahead.ts";
-import { CodedError } from "../base/errors.ts";
 import type { FileSystem } from "../base/file-system.ts";
 import { explainLocal } from "../base/local-error.ts";
 import { KiB, MiB } from "../base/size.ts";
@@ -71,63 +67,5 @@ async function* readAtOnce(
     }
   } finally {
     await file.close();
-  }
-}
-
-/** A file below a directory: its own path, and the one relative to the directory. */
-export interface FoundFile {
-  readonly local: string;
-  readonly below: string;
-  readonly sizeBytes: number;
-  /** Another one when its bytes may be others. */
-  readonly version: string;
-}
-
-/**
- * All files below a directory, by name; links to files count as files.
- *
- * @throws CodedError for what cannot be stored as a file, rather than leaving it out silently
- */
-export async function* walk(
-  fileSystem: FileSystem,
-  directory: string,
-  below = "",
-): AsyncGenerator<FoundFile, void, void> {
-  const entries = await fileSystem
-    .readdir(directory, { withFileTypes: true })
-    .catch((error: unknown) => {
-      throw explainLocal(error, directory);
-    });
-  const begin = (entry: Dirent): Begun<{ entry: Dirent; kind: Promise<LocalKind> }> => {
-    const kind = kindOf(fileSystem, join(directory, entry.name));
-    // Thrown when its turn comes.
-    kind.catch(() => undefined);
-    return { value: { entry, kind }, bytes: 0 };
-  };
-  const sorted = entries.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  for await (const { entry, kind } of ahead(sorted, begin, { countMax: 32, bytesMax: 0 })) {
-    const local = join(directory, entry.name);
-    const path = below === "" ? entry.name : `${below}/${entry.name}`;
-    if (entry.name.includes("\uFFFD"))
-      throw new CodedError(
-        "invalid_argument",
-        `Cannot put ${local}: its name is not UTF-8. Rename it`,
-      );
-    const found = await kind;
-    if (found.kind === "file") {
-      const { sizeBytes, version } = found;
-      yield { local, below: path, sizeBytes, version };
-    } else if (found.kind === "directory" && !entry.isSymbolicLink())
-      yield* walk(fileSystem, local, path);
-    else {
-      const what =
-        found.kind === "directory"
-          ? "a symbolic link to a directory"
-          : "neither a file nor a directory";
-      throw new CodedError(
-        "invalid_argument",
-        `Cannot put ${local}: it is ${what}. Put it by itself, or move it out of the directory`,
-      );
-    }
   }
 }

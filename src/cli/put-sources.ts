@@ -1,9 +1,10 @@
 import { CodedError } from "../base/errors.ts";
 import { shownUrl } from "../base/shown-url.ts";
 import type { Body } from "../client/index.ts";
+import { scanFolder } from "../localfiles/index.ts";
 import { joinPath, parseEntryPath, parsePath, type FilePath } from "../model/paths.ts";
 import type { Context } from "./context.ts";
-import { kindOf, readLocal, walk } from "./local-files.ts";
+import { kindOf, readLocal } from "./local-files.ts";
 import type { Progress, Totals } from "./progress.ts";
 import { isUrl } from "./read-text.ts";
 
@@ -149,7 +150,7 @@ export function streamOf(
 /** How much the sources are in all; undefined when that shows only while they are read. */
 export async function totalsOf(
   sources: readonly PutSource[],
-  { deps, signal }: Context,
+  { signal }: Context,
 ): Promise<Totals | undefined> {
   let files = 0;
   let bytes = 0;
@@ -161,9 +162,9 @@ export async function totalsOf(
     if (source.kind === "file") add(source.sizeBytes);
     else if (source.kind !== "directory") return undefined;
     else
-      for await (const { sizeBytes } of walk(deps.fileSystem, source.local)) {
+      for await (const found of scanFolder(source.local)) {
         signal.throwIfAborted();
-        add(sizeBytes);
+        for (const { sizeBytes } of found) add(sizeBytes);
       }
   }
   return { files, bytes };

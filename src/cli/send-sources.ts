@@ -1,10 +1,11 @@
 import { resolve } from "node:path";
 import { isCoded } from "../base/errors.ts";
 import type { Client, SendOptions, SentFile } from "../client/index.ts";
+import { scanFolder } from "../localfiles/index.ts";
 import type { CommitInfo, CommitName } from "../model/commit.ts";
 import { joinPath, parsePath } from "../model/paths.ts";
 import type { Context } from "./context.ts";
-import { readLocal, walk } from "./local-files.ts";
+import { readLocal } from "./local-files.ts";
 import type { Progress } from "./progress.ts";
 import type { PutSource } from "./put-sources.ts";
 import { TransferState } from "./transfer-state.ts";
@@ -143,7 +144,8 @@ async function* filesOf(
   for (const source of sources) {
     if (source.kind === "file") yield one(source.path, source.local, source);
     else
-      for await (const file of walk(deps.fileSystem, source.local))
-        yield one(joinPath(source.path, parsePath(file.below)), file.local, file);
+      for await (const files of scanFolder(source.local))
+        for (const { below, local, sizeBytes, stamp } of files)
+          yield one(joinPath(source.path, parsePath(below)), local, { sizeBytes, version: stamp });
   }
 }

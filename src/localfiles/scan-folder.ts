@@ -26,8 +26,9 @@ export async function* scanFolder(
   below = "",
 ): AsyncGenerator<readonly ScannedFile[], void, void> {
   let files: ScannedFile[] = [];
+  const beside = folder === "." ? "" : folder.endsWith("/") ? folder : `${folder}/`;
   for (const entry of entriesOf(folder)) {
-    const local = `${folder}/${entry.name}`;
+    const local = `${beside}${entry.name}`;
     const path = below === "" ? entry.name : `${below}/${entry.name}`;
     if (entry.name.includes("\uFFFD"))
       throw new CodedError(

@@ -8,7 +8,7 @@ import { joinPath, parsePath, type FilePath } from "../../model/paths.ts";
 import { readLocal } from "../local-files.ts";
 import { orCancelled, sendFilesAs, type SendCall, type Sending } from "../send-sources.ts";
 import { planSync, type SyncPlan } from "./plan-sync.ts";
-import { compareSides, folderDigest, type There } from "./sides.ts";
+import { areAsRemembered, compareSides, folderDigest, type There } from "./sides.ts";
 import { rememberedFiles, SyncCache } from "./sync-cache.ts";
 
 /** A file that changed so shortly before it was looked at may change again without its times telling. */
@@ -44,6 +44,12 @@ export async function syncFolder(sending: Sending, sync: Sync): Promise<void> {
   const head = await headOf(sending, sync);
   const there = { client, commit: { repo, id: head ?? target }, path };
   const here = { context, scanned, memory: await cache.read(), isExact: sync.deletes };
+  if (head !== undefined && (await areAsRemembered(there, here))) {
+    const unchanged = scanned.size;
+    const plan = { added: [], replaced: [], deleted: [], deletedFiles: 0, unchanged };
+    context.print(`${summaryOf({ sync, plan, sent: [] }, undefined)}\n`);
+    return;
+  }
   const compared =
     head === undefined
       ? {
