@@ -41,3 +41,4 @@ export type {
 export { Patience } from "./patience.ts";
 export { readTarInto, type TarSink } from "./tar-reader.ts";
 export { packTar, unpackTar, type TarFile, type UnpackedFile } from "./tar.ts";
+export { tarOf } from "./tar-whole.ts";

@@ -24,6 +24,8 @@ test(
     const mount = await openTestMount(t, daemon, ["data"]);
     const at = (name: string): string => join(mount.point, "master-0", name);
     const expected = new Map<string, Buffer>();
+    /** Those that were not looked at since. */
+    const unchecked = new Set<string>();
     const stopped = new AbortController();
     const writing = Array.from({ length: writers }, async (_, writer) => {
       const grown = `grown-${writer}`;
@@ -33,6 +35,7 @@ test(
         const bytes = seededBytes(name, (index * 977) % 80_000);
         await fs.writeFile(at(name), bytes);
         expected.set(name, bytes);
+        unchecked.add(name);
         await fs.appendFile(at(grown), `${name}\n`);
         expected.set(grown, Buffer.concat([expected.get(grown)!, Buffer.from(`${name}\n`)]));
       }
@@ -50,8 +53,17 @@ test(
       assert.ok(performance.now() - startedMs < 2_000, "stat returns");
       await fs.stat(at(""));
       slowestMs = Math.max(slowestMs, performance.now() - startedMs);
+      const written = [...unchecked];
+      unchecked.clear();
+      for (const name of written)
+        assert.ok((await fs.readFile(at(name))).equals(expected.get(name)!), `${name}, ${round}`);
+      for (let writer = 0; writer < writers; writer++) {
+        const before = expected.get(`grown-${writer}`)!;
+        const now = await fs.readFile(at(`grown-${writer}`));
+        assert.ok(now.subarray(0, before.length).equals(before), `grown-${writer}, ${round}`);
+      }
     }
-    t.diagnostic(`stat returned within ${Math.round(slowestMs)} ms`);
+    t.diagnostic(`stat returned within ${Math.round(slowestMs)} ms; ${expected.size} files`);
     stopped.abort();
     await Promise.all(writing);
     assert.ok(expected.size > rounds, `${expected.size} files`);
