@@ -16,7 +16,7 @@ import {
 } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
 import { ingesting } from "./ingest-files.ts";
-import { runEntries } from "./open-roots.ts";
+import { runEntries } from "./run-entries.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
 /** So often garbage collection may take away what a finish was about to rely on: it is stored again. */

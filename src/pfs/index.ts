@@ -32,4 +32,3 @@ export { renameFile } from "./rename-file.ts";
 export { replayCommits } from "./replay-commits.ts";
 export { squashCommits } from "./squash-commits.ts";
 export { watchCommits, watchFlush } from "./watch-commits.ts";
-export { writtenPaths } from "./written-paths.ts";

@@ -19,7 +19,7 @@ import {
 import { giveCommitHints } from "./commits.ts";
 import { refuseTypeConflicts } from "./file-conflicts.ts";
 import { ingesting, type Stamp } from "./ingest-files.ts";
-import { runEntries } from "./open-roots.ts";
+import { runEntries } from "./run-entries.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import { answerOf, finishWhole, type PutAnswer } from "./put-files.ts";
 import { runOf } from "./run-builder.ts";

@@ -3,7 +3,7 @@ import { suite, test } from "node:test";
 import { keyOfPath } from "../model/paths.ts";
 import type { Entry } from "../storage/index.ts";
 import { ingesting } from "./ingest-files.ts";
-import { runEntries } from "./open-roots.ts";
+import { runEntries } from "./run-entries.ts";
 import { RunBuilder } from "./run-builder.ts";
 import { openTestPfs, type TestPfs } from "./testing/open-test-pfs.ts";
 

@@ -1,8 +1,8 @@
 import { requireOpen, type CommitName } from "../model/commit.ts";
 import { pathOfKey } from "../model/paths.ts";
-import type { Principal } from "../model/principal.ts";
-import { runEntries } from "./open-roots.ts";
-import type { PfsDeps } from "./pfs-deps.ts";
+import type { MetadataStore } from "../metadata/index.ts";
+import type { Storage } from "../storage/index.ts";
+import { runEntries } from "./run-entries.ts";
 
 /** Paths that one answer has at most. */
 const pathsMax = 10_000;
@@ -26,8 +26,7 @@ export interface WrittenPaths {
  * @throws CodedError `failed_precondition` when the commit has ended
  */
 export async function writtenPaths(
-  deps: PfsDeps,
-  _principal: Principal,
+  deps: { metadata: MetadataStore; storage: Storage },
   request: { readonly commit: CommitName; readonly after?: number },
 ): Promise<WrittenPaths> {
   const { info, nextSeq: next } = await deps.metadata.call("findCommit", request.commit);

@@ -9,7 +9,6 @@ import {
   openFile,
   renameFile,
   walkFiles,
-  writtenPaths,
   type PfsDeps,
   type ViewQuery,
 } from "../../pfs/index.ts";
@@ -172,8 +171,8 @@ function registerFileLists(routes: RestRoutes, pfs: PfsDeps): void {
       answer: json(writesAnswer, "The paths, at most 10 000."),
       errors: ["not_found", "failed_precondition"],
     },
-    async ({ request, params: { repo, commit: id }, query: { after } }) =>
-      await writtenPaths(pfs, principalOf(request), {
+    async ({ params: { repo, commit: id }, query: { after } }) =>
+      await pfs.openRoots.writtenPaths({
         commit: { repo, id },
         ...(after === undefined ? {} : { after }),
       }),

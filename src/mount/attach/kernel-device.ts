@@ -22,7 +22,7 @@ export function openDevice(descriptor: number): Device {
   const ring = new RingReader(memory);
   const buffers = Array.from({ length: slots }, (_, slot) => slotOf(memory, slot));
   const small = Buffer.allocUnsafeSlow(smallBytes);
-  let failure: unknown;
+  let failure: Error | undefined;
   startThread({ descriptor, memory }, (error) => {
     failure = error;
     new RingWriter(memory).give({ slot: 0, length: 0 });
@@ -77,7 +77,7 @@ function joined(parts: readonly Uint8Array[], buffer: Buffer): number {
 }
 
 /** Starts the thread that reads. */
-function startThread(data: DeviceThreadData, onError: (error: unknown) => void): void {
+function startThread(data: DeviceThreadData, onError: (error: Error) => void): void {
   // The thread's file ends as this one does: .ts in a checkout, .js in the package.
   const file = new URL(`./device-thread${extname(import.meta.url)}`, import.meta.url);
   const worker = new Worker(file, { workerData: data, resourceLimits: smallYoungHeap });

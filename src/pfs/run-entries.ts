@@ -1,0 +1,11 @@
+import type { StagedRun } from "../metadata/index.ts";
+import { decodeRun, decodeTreeRef, scan, type Entry, type NodeSource } from "../storage/index.ts";
+
+/** The entries of a staged run, in key order. */
+export function runEntries(
+  run: Pick<StagedRun, "entries" | "root">,
+  nodes: NodeSource,
+): AsyncIterable<Entry> | Iterable<Entry> {
+  if (run.entries !== null) return decodeRun(run.entries);
+  return run.root === null ? [] : scan(decodeTreeRef(run.root), {}, nodes);
+}
