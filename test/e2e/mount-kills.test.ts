@@ -6,7 +6,7 @@ import * as fs from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openTestDaemon } from "./testing/daemon.ts";
+import { openTestDaemon, run } from "./testing/daemon.ts";
 import { openTestMount, whyNoMount } from "./testing/mounted.ts";
 import { stuckThreads } from "./testing/processes.ts";
 import { seededBytes } from "./testing/seeded-bytes.ts";
@@ -49,8 +49,10 @@ test(
       await sleep((round * 31) % 300);
       await daemon.start();
       const startedMs = performance.now();
-      await fs.stat(mount.point);
-      assert.ok(performance.now() - startedMs < 2_000, "stat returns");
+      // As a program of its own: threads of this process wait with those who write.
+      assert.equal((await run("stat", [mount.point])).code, 0);
+      const statMs = performance.now() - startedMs;
+      assert.ok(statMs < 2_000, `stat returns, after ${Math.round(statMs)} ms in round ${round}`);
       await fs.stat(at(""));
       slowestMs = Math.max(slowestMs, performance.now() - startedMs);
       const written = [...unchecked];
