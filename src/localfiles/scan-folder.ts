@@ -16,7 +16,7 @@ export interface ScannedFile {
 }
 
 /**
- * All files below a folder, by name, those of a directory together; links to files count as files. Waits for the
+ * All files below a folder, by name, those side by side together; links to files count as files. Waits for the
  * disk at each, which costs a third of asking without waiting: not for programs that serve others meanwhile.
  *
  * @throws CodedError for what cannot be stored as a file, rather than leaving it out silently
@@ -25,8 +25,7 @@ export async function* scanFolder(
   folder: string,
   below = "",
 ): AsyncGenerator<readonly ScannedFile[], void, void> {
-  const files: ScannedFile[] = [];
-  const folders: [local: string, path: string][] = [];
+  let files: ScannedFile[] = [];
   for (const entry of entriesOf(folder)) {
     const local = `${folder}/${entry.name}`;
     const path = below === "" ? entry.name : `${below}/${entry.name}`;
@@ -35,13 +34,17 @@ export async function* scanFolder(
         "invalid_argument",
         `Cannot put ${local}: its name is not UTF-8. Rename it`,
       );
-    if (entry.isDirectory()) folders.push([local, path]);
-    else files.push(fileOf(entry, local, path));
+    if (!entry.isDirectory()) {
+      files.push(fileOf(entry, local, path));
+      continue;
+    }
+    if (files.length > 0) yield files;
+    files = [];
+    yield* scanFolder(local, path);
   }
   if (files.length > 0) yield files;
   // For an interrupt, which is an event.
   await nextTurn();
-  for (const [local, path] of folders) yield* scanFolder(local, path);
 }
 
 function entriesOf(folder: string): Dirent[] {

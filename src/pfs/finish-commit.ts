@@ -16,7 +16,8 @@ import {
 } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
 import { ingesting } from "./ingest-files.ts";
-import { runEntries } from "./run-entries.ts";
+import { firstRoot } from "./first-root.ts";
+import { entriesInTurns, runEntries } from "./run-entries.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
 /** So often garbage collection may take away what a finish was about to rely on: it is stored again. */
@@ -160,15 +161,18 @@ async function publish(
   try {
     const { info, isAwaited } = await ingesting(deps.storage, async (ingest) => {
       const runs = claimed.runs ?? (await deps.metadata.call("listRuns", { uid, fromSeq: 0 }));
-      const fold = (): AsyncIterable<Entry> =>
-        foldDeltas(
-          runs.map((run) => runEntries(run, deps.storage.nodes)),
-          "sequence",
-          deps.storage.nodes,
-          ingest.nodes,
-        );
+      const { nodes } = deps.storage;
       const only = runs.length === 1 ? runs[0] : undefined;
-      // One run that is a tree already is the delta: it was written in normal form.
+      // Each run was written in normal form: one alone is the delta, and when it is a tree already, its tree is.
+      const fold = (): AsyncIterable<Entry> | Iterable<Entry> =>
+        only === undefined
+          ? foldDeltas(
+              runs.map((run) => runEntries(run, nodes)),
+              "sequence",
+              nodes,
+              ingest.nodes,
+            )
+          : runEntries(only, nodes);
       const delta: TreeRef = only?.root
         ? decodeTreeRef(only.root)
         : await buildTree(fold(), ingest.nodes);
@@ -178,7 +182,9 @@ async function publish(
       const isRoot = base.count === 0 && only?.root && only.standing === 1;
       const root = isRoot
         ? delta
-        : await applyDelta(base, fold(), deps.storage.nodes, ingest.nodes);
+        : base.count === 0 && only !== undefined
+          ? await firstRoot(entriesInTurns(only, nodes), ingest.nodes)
+          : await applyDelta(base, fold(), nodes, ingest.nodes);
       const sealed = await ingest.seal();
       return await deps.metadata.call("publishCommit", {
         uid,

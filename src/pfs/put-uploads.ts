@@ -6,11 +6,7 @@ import { keyOfPath, parseEntryPath } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
 import { parseUploadId, type PlacedUpload, type UploadDetail } from "../model/upload.ts";
 import {
-  buildTree,
   decodePieces,
-  encodeTreeRef,
-  foldDeltas,
-  normalizeRun,
   wholeContent,
   type Entry,
   type Ingest,
@@ -19,15 +15,13 @@ import {
 import { giveCommitHints } from "./commits.ts";
 import { refuseTypeConflicts } from "./file-conflicts.ts";
 import { ingesting, type Stamp } from "./ingest-files.ts";
-import { runEntries } from "./run-entries.ts";
+import { entriesInTurns } from "./run-entries.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import { answerOf, finishWhole, type PutAnswer } from "./put-files.ts";
-import { runOf } from "./run-builder.ts";
+import { RunBuilder } from "./run-builder.ts";
 
 /** Rows of parts asked for at a time. */
 const partsMax = 64;
-/** Up to this many entries are looked at at once, and may stand in the metadata. */
-const entriesAtOnce = 8_192;
 
 export interface PutUploadsInput {
   readonly commit: CommitName;
@@ -123,26 +117,18 @@ async function runOfUploads(
   const placed = await Promise.all(
     uploads.map(async (upload) => ({ ...upload, found: await findComplete(deps, upload.id) })),
   );
-  const { nodes } = deps.storage;
-  const streams: (AsyncIterable<Entry> | Iterable<Entry>)[] = [];
-  let files: Entry[] = [];
-  const endFiles = async (): Promise<void> => {
-    if (files.length > 0) streams.push(await normalizeRun(files, nodes, ingest.nodes));
-    files = [];
-  };
-  for (const upload of placed) {
-    if (upload.found.kind === "bytes") files.push(await fileOf(deps, ingest, upload, stamp));
-    else {
-      await endFiles();
-      for await (const part of partsOf(deps, upload.id))
-        streams.push(stamped(runEntries(part, nodes), stamp));
-    }
-  }
-  await endFiles();
-  const folded = foldDeltas(streams, "sequence", nodes, ingest.nodes);
-  const run = await checkedRun(folded, ingest, (entries) =>
+  const builder = new RunBuilder(deps.storage, ingest, (entries) =>
     refuseTypeConflicts(deps.openRoots, base, entries),
   );
+  for (const upload of placed) {
+    if (upload.found.kind === "bytes")
+      builder.fill(builder.place(), await fileOf(deps, ingest, upload, stamp));
+    else
+      for await (const part of partsOf(deps, upload.id))
+        for await (const entries of entriesInTurns(part, deps.storage.nodes))
+          await builder.addSorted(stamped(entries, stamp));
+  }
+  const run = await builder.end();
   return {
     run,
     answer: totalOf(placed.map(({ found }) => found)),
@@ -201,43 +187,9 @@ async function* partsOf(
   }
 }
 
-async function* stamped(
-  entries: AsyncIterable<Entry> | Iterable<Entry>,
-  { uid, modifiedMicros }: Stamp,
-): AsyncGenerator<Entry, void, void> {
+function stamped(entries: readonly Entry[], { uid, modifiedMicros }: Stamp): Entry[] {
   const commit = Buffer.from(uid, "hex");
-  for await (const entry of entries) yield { ...entry, commit, modifiedMicros };
-}
-
-/** Entries in order as a run, looked at on their way. */
-async function checkedRun(
-  entries: AsyncIterable<Entry>,
-  ingest: Ingest,
-  check: (entries: readonly Entry[]) => Promise<void>,
-): Promise<NewRun> {
-  const source = batches(entries)[Symbol.asyncIterator]();
-  const first = (await source.next()).value ?? [];
-  await check(first);
-  if (first.length < entriesAtOnce) return await runOf(ingest, first);
-  const all = async function* (): AsyncGenerator<Entry, void, void> {
-    yield* first;
-    for (let next = await source.next(); next.done !== true; next = await source.next()) {
-      await check(next.value);
-      yield* next.value;
-    }
-  };
-  const root = await buildTree(all(), ingest.nodes);
-  return { entries: null, root: encodeTreeRef(root), bytes: root.bytes };
-}
-
-async function* batches(entries: AsyncIterable<Entry>): AsyncGenerator<Entry[], void, void> {
-  let batch: Entry[] = [];
-  for await (const entry of entries) {
-    if (batch.push(entry) < entriesAtOnce) continue;
-    yield batch;
-    batch = [];
-  }
-  yield batch;
+  return entries.map((entry) => ({ ...entry, commit, modifiedMicros }));
 }
 
 function totalOf(uploads: readonly UploadDetail[]): PutAnswer {

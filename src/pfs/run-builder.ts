@@ -32,6 +32,8 @@ export class RunBuilder {
   private readonly check: Check;
   /** Of the part that is being filled, in the order they were made. */
   private puts: Entry[] = [];
+  /** Written before those, in normal form. */
+  private sorted: Entry[] = [];
   private placed = 0;
   /** Nothing was taken away or replaced. */
   private isStanding = true;
@@ -65,13 +67,43 @@ export class RunBuilder {
   fill(at: number, entry: Entry): void {
     this.puts[at] = entry;
     this.bytes += entry.content.bytes;
-    if (entry.reset || entry.clear || entry.type === "none") this.isStanding = false;
+    if (takesAway(entry)) this.isStanding = false;
+  }
+
+  /** Adds writes that are in normal form already, behind all there are. */
+  async addSorted(entries: readonly Entry[]): Promise<void> {
+    if (this.placed > 0) await this.endPart();
+    if (this.isStanding && entries.some(takesAway)) this.isStanding = false;
+    const behind = entriesBehind(this.sorted.at(-1)?.key, entries);
+    if (behind === undefined || this.sorted.length + behind.length > this.partEntries) {
+      await this.endPart();
+      this.sorted = [...entries];
+    } else for (const entry of behind) this.sorted.push(entry);
   }
 
   /** All places must be filled. */
   async endPart(): Promise<void> {
+    for (const part of await this.takeParts()) await this.append(part);
+  }
+
+  /** The run of all parts. */
+  async end(): Promise<NewRun> {
+    const last = await this.takeParts();
+    const { ingest, isStanding } = this;
+    if (this.ascending === undefined && last.length <= 1) {
+      const [only = []] = last;
+      await this.check(only);
+      return { ...(await runOf(ingest, only)), isStanding };
+    }
+    for (const part of last) await this.append(part);
+    const root =
+      this.parts.length === 0 ? await this.ascending!.finish() : await this.merge(this.parts);
+    return { entries: null, root: encodeTreeRef(root), bytes: root.bytes, isStanding };
+  }
+
+  private async append(part: Entry[]): Promise<void> {
     const { nodes } = this.ingest;
-    const part = await this.takePart();
+    await this.check(part);
     if (this.parts.length === 0) {
       this.ascending ??= new TreeBuilder(nodes);
       const behind = entriesBehind(this.ascending.lastKey, part);
@@ -84,19 +116,6 @@ export class RunBuilder {
     this.parts.push(await buildTree(part, nodes));
   }
 
-  /** The run of all parts. */
-  async end(): Promise<NewRun> {
-    if (this.ascending === undefined) {
-      const run = await runOf(this.ingest, await this.takePart());
-      return { ...run, isStanding: this.isStanding };
-    }
-    await this.endPart();
-    const root =
-      this.parts.length === 0 ? await this.ascending.finish() : await this.merge(this.parts);
-    const { isStanding } = this;
-    return { entries: null, root: encodeTreeRef(root), bytes: root.bytes, isStanding };
-  }
-
   private async merge(parts: readonly TreeRef[]): Promise<TreeRef> {
     const { nodes } = this.storage;
     const scans = parts.map((part) => scan(part, {}, nodes));
@@ -106,13 +125,19 @@ export class RunBuilder {
     );
   }
 
-  private async takePart(): Promise<Entry[]> {
-    const part = await normalizeRun(this.puts, this.storage.nodes, this.ingest.nodes);
+  /** What was written since the last part ended, in order: each is a delta in normal form. */
+  private async takeParts(): Promise<Entry[][]> {
+    const { sorted } = this;
+    const put = await normalizeRun(this.puts, this.storage.nodes, this.ingest.nodes);
+    this.sorted = [];
     this.puts = [];
     this.placed = 0;
-    await this.check(part);
-    return part;
+    return [sorted, put].filter((part) => part.length > 0);
   }
+}
+
+function takesAway({ reset, clear, type }: Entry): boolean {
+  return reset || clear || type === "none";
 }
 
 /**

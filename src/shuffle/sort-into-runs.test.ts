@@ -210,7 +210,7 @@ describe("sortIntoRuns()", () => {
 
   it("takes little more memory for ten times as much as its budget", async () => {
     // MEMORY,INPUT in MiB; longer by choice.
-    const [memoryMiB, inputMiB] = (process.env["MAMMOTH_TEST_SORT_MIB"] ?? "8,80").split(",");
+    const [memoryMiB, inputMiB] = (process.env["MAMMOTH_TEST_SORT_MIB"] ?? "4,40").split(",");
     const program = join(import.meta.dirname, "testing", "sort-lines.ts");
     await withDirectory(async (directory) => {
       const { stdout } = await promisify(execFile)(
@@ -220,7 +220,7 @@ describe("sortIntoRuns()", () => {
         { env: { ...process.env, MALLOC_ARENA_MAX: "2" } },
       );
       const { records, before, peak } = JSON.parse(stdout) as Record<string, number>;
-      assert.ok(records! > 500_000, String(records));
+      assert.ok(records! > 250_000, String(records));
       // Some of the runtime's own garbage comes on top; all of the input would be far more.
       const growthMax = (Number(memoryMiB) + 32) * MiB;
       assert.ok(peak! - before! < growthMax, `${before} to ${peak} bytes`);

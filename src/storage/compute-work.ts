@@ -20,7 +20,7 @@ const sampleBytes = 64 * KiB;
 /** Below this share of its size a sample must shrink for the whole to be compressed. */
 const sampleShareMax = 0.9;
 const levelOfSample = 1;
-const levelOfFrame = 3;
+const levelOfFrame = 1;
 /** Shorter bytes save less than a call of zstd costs. */
 const compressBytesMin = 512;
 
