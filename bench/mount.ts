@@ -30,6 +30,9 @@ interface Data {
 
 /** How long each thing took, and how much memory was needed, once a round. */
 type Times = Map<string, number[]>;
+type Peers = Readonly<Record<string, number[]>>;
+
+const rclone = "rclone, of a directory";
 
 /** A mount beside the REST API, a plain directory and rclone. Each round has mounts of its own, which know nothing yet. */
 export async function* mount(bed: Bed): AsyncGenerator<Row, void, void> {
@@ -51,79 +54,134 @@ export async function* mount(bed: Bed): AsyncGenerator<Row, void, void> {
 function* rowsOf(times: Times, { bytes, entries }: Data): Generator<Row, void, void> {
   const of = (name: string): number[] => times.get(name) ?? [];
   const each = (name: string, done: number): number[] => of(name).map((ms) => (done / ms) * 1e3);
-  const row = (what: string, unit: Row["unit"], values: number[], peer: Row["peer"]): Row =>
-    peer === undefined || peer.values.length === 0
-      ? { what, unit, values }
-      : { what, unit, values, peer };
   const rate = (name: string): number[] => rates(bytes, of(name));
-  const rclone = (values: number[]): Row["peer"] => ({ what: "rclone, of a directory", values });
-  const cold = rate("cold");
-  yield row("read through a mount, cold", "MB/s", cold, { what: "REST", values: rate("rest") });
-  yield row("the same", "MB/s", cold, rclone(rate("rclone cold")));
-  yield row("read through a mount, warm", "MB/s", rate("warm"), { what: "cp", values: rate("cp") });
-  const find = each("find", entries);
-  const plain = { what: "plain directory", values: each("plain find", entries) };
-  yield row("find, entries", "1/s", find, plain);
-  yield row("the same", "1/s", find, rclone(each("rclone find", entries)));
-  const random = each("random", reads);
-  yield row(
-    "random reads of 4 KiB, one by one",
-    "1/s",
-    random,
-    rclone(each("rclone random", reads)),
-  );
+  /** A figure beside others, those that there are. */
+  function* beside(what: string, values: number[], peers: Peers, unit: Row["unit"] = "1/s") {
+    let name = what;
+    for (const [peer, itsValues] of Object.entries(peers)) {
+      if (itsValues.length === 0) continue;
+      const row: Row = { what: name, unit, values, peer: { what: peer, values: itsValues } };
+      yield row;
+      name = "the same";
+    }
+  }
+  const cold = { REST: rate("rest"), [rclone]: rate("rclone cold") };
+  yield* beside("read through a mount, cold", rate("cold"), cold, "MB/s");
+  const warm = { cp: rate("cp"), [rclone]: rate("rclone warm") };
+  yield* beside("read through a mount, warm", rate("warm"), warm, "MB/s");
+  const find = each("plain find", entries);
+  yield* beside("find, entries", each("find", entries), {
+    "plain directory": find,
+    [rclone]: each("rclone find", entries),
+  });
+  yield* beside("random reads of 4 KiB, one by one", each("random", reads), {
+    "plain file": each("plain random", reads),
+    [rclone]: each("rclone random", reads),
+  });
   for (const [writers, creates] of createsOf)
-    yield row(
+    yield* beside(
       `files of 1 KB created by ${writers} at a time`,
-      "1/s",
       each(`created ${writers}`, creates),
-      { what: "plain directory, synced", values: each(`plain created ${writers}`, creates) },
+      {
+        "plain directory, synced": each(`plain created ${writers}`, creates),
+        [`${rclone}, not synced`]: each(`rclone created ${writers}`, creates),
+      },
     );
-  yield { what: "peak memory of pachctl mount", unit: "MB", values: of("memory") };
+  yield* beside(
+    "peak memory of pachctl mount",
+    of("memory"),
+    { [rclone]: of("rclone memory") },
+    "MB",
+  );
+}
+
+/** Takes the times of one round. */
+class Round {
+  private readonly times: Times;
+  private readonly bed: Bed;
+  private readonly data: Data;
+  private readonly round: number;
+
+  constructor(times: Times, bed: Bed, data: Data, round: number) {
+    this.times = times;
+    this.bed = bed;
+    this.data = data;
+    this.round = round;
+  }
+
+  async mammoth(): Promise<void> {
+    const { bed, data } = this;
+    const api = `http://${bed.daemon.address}/api/v1/repos/data/commits/master%2F0/files/file`;
+    await withMount(bed, async (at, mounted) => {
+      const shown = join(at, "master-0");
+      await this.take("rest", () => receive(api));
+      await this.take("cold", () => read(join(shown, "file")));
+      await this.take("warm", () => read(join(shown, "file")));
+      await this.take("find", () => runOk("find", [join(shown, "many")]));
+      const commit = await bed.client.commits.start("data", `round${this.round}`);
+      await this.creates("created", join(at, commit.id.replace("/", "-")));
+      this.note("memory", peakMemory(mounted.pid));
+    });
+    await withMount(bed, async (at) => {
+      await this.take("random", () => readAnywhere(join(at, "master-0/file"), data.bytes));
+    });
+  }
+
+  async plain(): Promise<void> {
+    const { folder, bytes } = this.data;
+    await this.take("cp", () => copy(join(folder, "file"), "/dev/null", false));
+    await this.take("plain find", () => runOk("find", [join(folder, "many")]));
+    await this.take("plain random", () => readAnywhere(join(folder, "file"), bytes));
+    await this.creates("plain created", await this.newFolder("plain"), "sync");
+  }
+
+  async rclone(): Promise<void> {
+    const { folder, bytes } = this.data;
+    await withRcloneMount(folder, async (at, pid) => {
+      await this.take("rclone cold", () => read(join(at, "file")));
+      await this.take("rclone warm", () => read(join(at, "file")));
+      await this.take("rclone find", () => runOk("find", [join(at, "many")]));
+      this.note("rclone memory", peakMemory(pid));
+    });
+    await withRcloneMount(folder, async (at) => {
+      await this.take("rclone random", () => readAnywhere(join(at, "file"), bytes));
+    });
+    await withRcloneMount(await this.newFolder("rclone"), async (at) => {
+      await this.creates("rclone created", at);
+    });
+  }
+
+  private note(name: string, value: number): void {
+    this.times.set(name, [...(this.times.get(name) ?? []), value]);
+  }
+
+  private async take(name: string, work: () => Promise<unknown>): Promise<void> {
+    this.note(name, await msOf(work));
+  }
+
+  private async creates(name: string, folder: string, ...how: string[]): Promise<void> {
+    for (const [writers, creates] of createsOf) {
+      const written = join(folder, `by-${writers}`);
+      await fs.mkdir(written);
+      const args = [createFiles, written, `${creates}`, `${writers}`, ...how];
+      await this.take(`${name} ${writers}`, () => runOk("python3", args));
+    }
+  }
+
+  private async newFolder(what: string): Promise<string> {
+    const folder = join(this.bed.folder, `${what}-${this.round}`);
+    await fs.mkdir(folder);
+    return folder;
+  }
 }
 
 async function measure(bed: Bed, data: Data): Promise<Times> {
   const times: Times = new Map();
-  const note = (name: string, value: number): void => {
-    times.set(name, [...(times.get(name) ?? []), value]);
-  };
-  const take = async (name: string, work: () => Promise<unknown>): Promise<void> => {
-    note(name, await msOf(work));
-  };
-  const api = `http://${bed.daemon.address}/api/v1/repos/data/commits/master%2F0/files/file`;
-  for (let round = 0; round < rounds; round++) {
-    await withMount(bed, async (at, mounted) => {
-      const shown = join(at, "master-0");
-      await take("rest", () => receive(api));
-      await take("cold", () => read(join(shown, "file")));
-      await take("warm", () => read(join(shown, "file")));
-      await take("cp", () => copy(join(data.folder, "file"), "/dev/null", false));
-      await take("find", () => runOk("find", [join(shown, "many")]));
-      await take("plain find", () => runOk("find", [join(data.folder, "many")]));
-      const commit = await bed.client.commits.start("data", `round${round}`);
-      for (const [writers, creates] of createsOf) {
-        const written = join(at, commit.id.replace("/", "-"), `by-${writers}`);
-        const plain = join(bed.folder, `created-${round}-${writers}`);
-        for (const folder of [written, plain]) await fs.mkdir(folder);
-        const args = [`${creates}`, `${writers}`];
-        await take(`created ${writers}`, () => runOk("python3", [createFiles, written, ...args]));
-        await take(`plain created ${writers}`, () =>
-          runOk("python3", [createFiles, plain, ...args, "sync"]),
-        );
-      }
-      note("memory", peakMemory(mounted.pid));
-    });
-    await withMount(bed, async (at) => {
-      await take("random", () => readAnywhere(join(at, "master-0/file"), data.bytes));
-    });
-    if (!hasRclone()) continue;
-    await withRcloneMount(data.folder, async (at) => {
-      await take("rclone cold", () => read(join(at, "file")));
-      await take("rclone find", () => runOk("find", [join(at, "many")]));
-    });
-    await withRcloneMount(data.folder, async (at) => {
-      await take("rclone random", () => readAnywhere(join(at, "file"), data.bytes));
-    });
+  for (let number = 0; number < rounds; number++) {
+    const round = new Round(times, bed, data, number);
+    await round.mammoth();
+    await round.plain();
+    if (hasRclone()) await round.rclone();
   }
   return times;
 }

@@ -131,6 +131,20 @@ export interface FileCalls {
   list(commit: CommitName, path: string, options?: ListOptions): AsyncIterable<FileInfo>;
   /** The same a page at a time: undefined after the last. A call that fails may be made again. */
   listPages(commit: CommitName, path: string, options?: ListOptions): FilePages;
+  /**
+   * Paths of an open commit that were written to since the answer whose `next` is given; without one, only where to go on.
+   *
+   * @throws CodedError `failed_precondition` when the commit has ended
+   */
+  writes(commit: CommitName, options?: { readonly after?: number } & CallOptions): Promise<Writes>;
+}
+
+/** What was written to an open commit. */
+export interface Writes {
+  readonly paths: readonly string[];
+  readonly next: number;
+  /** There was more than is told. */
+  readonly isCut: boolean;
 }
 
 /** Pages of a list. */
@@ -193,6 +207,13 @@ export function fileCalls(connection: Connection): FileCalls {
       allOf(listPages(connection, `${commitUrl(commit)}/list/${rest(path)}`, options)),
     listPages: (commit, path, options = {}) =>
       listPages(connection, `${commitUrl(commit)}/list/${rest(path)}`, options),
+    writes: (commit, { after, signal } = {}) =>
+      connection.json<Writes>({
+        method: "GET",
+        path: `${commitUrl(commit)}/writes`,
+        query: { after },
+        signal,
+      }),
   };
 }
 

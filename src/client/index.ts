@@ -40,4 +40,5 @@ export type {
 } from "./uploads.ts";
 export { Patience } from "./patience.ts";
 export { readTarInto, type TarSink } from "./tar-reader.ts";
-export { packTar, unpackTar, type TarFile, type UnpackedFile } from "./tar.ts";
+export { packTar, unpackTar, type TarFile } from "./tar.ts";
+export { tarOf } from "./tar-whole.ts";

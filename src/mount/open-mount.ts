@@ -83,6 +83,10 @@ export async function openMount(options: MountOptions): Promise<Mount> {
   const ended = (async () => {
     try {
       await serve({ device: attached.device, volume, owner, log });
+    } catch (error) {
+      // Nobody answers any more: who waits for an answer is not to wait for ever.
+      await detach(attached.mounted, { lazy: true }, options).catch(() => undefined);
+      throw error;
     } finally {
       cache.close();
       await attached.close();

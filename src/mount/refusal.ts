@@ -11,7 +11,11 @@ export class Refusal extends Error {
   readonly code: Errno;
 
   constructor(code: Errno, options: { cause?: unknown } = {}) {
+    // An answer like others, many times a second: where it was thrown would cost more than all the rest of it.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(code, options);
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
   }
 }

@@ -12,7 +12,7 @@ import {
   type TreeRef,
 } from "../storage/index.ts";
 import { ingesting } from "./ingest-files.ts";
-import { runEntries } from "./open-roots.ts";
+import { runEntries } from "./run-entries.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import { SquashFacts } from "./squash-facts.ts";
 import { stageSquashed, type SquashInput } from "./squash.ts";

@@ -17,7 +17,7 @@ import {
 import { giveCommitHints } from "./commits.ts";
 import { ingesting } from "./ingest-files.ts";
 import { firstRoot } from "./first-root.ts";
-import { entriesInTurns, runEntries } from "./open-roots.ts";
+import { entriesInTurns, runEntries } from "./run-entries.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
 /** So often garbage collection may take away what a finish was about to rely on: it is stored again. */

@@ -2,25 +2,24 @@ import { present } from "../base/assert.ts";
 import { isCoded } from "../base/errors.ts";
 import { MiB } from "../base/size.ts";
 import { Turns } from "../base/turns.ts";
+import type { CommitName } from "../model/commit.ts";
 import type { FileType } from "../model/file.ts";
 import type { CommitDetail, MetadataStore, StagedRun } from "../metadata/index.ts";
 import {
   applyDelta,
-  decodeRun,
   decodeTreeRef,
   emptyTree,
   finder,
   foldDeltas,
   openMemNodes,
   overlayNodes,
-  scan,
-  scanRuns,
-  type Entry,
   type NodeSource,
   type Storage,
   type TreeRef,
 } from "../storage/index.ts";
+import { runEntries } from "./run-entries.ts";
 import { StagedTypes } from "./staged-types.ts";
+import { writtenPaths, type WrittenPaths } from "./written-paths.ts";
 
 /** A root together with where its nodes are. */
 export interface RootView {
@@ -49,8 +48,8 @@ const replacedBytesMax = 4 * MiB;
  * Each new run is applied to the root kept from before, so a put beside many others costs its own size.
  */
 export class OpenRoots {
-  private readonly metadata: MetadataStore;
-  private readonly storage: Storage;
+  readonly metadata: MetadataStore;
+  readonly storage: Storage;
   private readonly kept = new Map<string, { readonly open: OpenRoot; readonly bytes: number }>();
   /** Of the nodes of all roots kept, as they were when each was last used. */
   private keptBytes = 0;
@@ -84,6 +83,11 @@ export class OpenRoots {
       const type = (await find(key))?.type;
       return type === "none" ? undefined : type;
     };
+  }
+
+  /** What was written to an open commit since a moment: see writtenPaths(). */
+  async writtenPaths(request: { commit: CommitName; after?: number }): Promise<WrittenPaths> {
+    return await writtenPaths(this, request);
   }
 
   /** Takes note of a run that was staged from here. */
@@ -192,22 +196,4 @@ export class OpenRoots {
     this.keptBytes -= this.kept.get(uid)?.bytes ?? 0;
     this.kept.delete(uid);
   }
-}
-
-/** The entries of a staged run, in key order. */
-export function runEntries(
-  run: Pick<StagedRun, "entries" | "root">,
-  nodes: NodeSource,
-): AsyncIterable<Entry> | Iterable<Entry> {
-  if (run.entries !== null) return decodeRun(run.entries);
-  return run.root === null ? [] : scan(decodeTreeRef(run.root), {}, nodes);
-}
-
-/** The same, many at a time. */
-export async function* entriesInTurns(
-  run: Pick<StagedRun, "entries" | "root">,
-  nodes: NodeSource,
-): AsyncGenerator<readonly Entry[], void, void> {
-  if (run.entries !== null) yield [...decodeRun(run.entries)];
-  else if (run.root !== null) yield* scanRuns(decodeTreeRef(run.root), {}, nodes);
 }

@@ -16,7 +16,7 @@ import { giveCommitHints } from "./commits.ts";
 import { refuseTypeConflicts } from "./file-conflicts.ts";
 import { findWritable } from "./find-writable.ts";
 import { ingesting, type Stamp } from "./ingest-files.ts";
-import { entriesInTurns } from "./open-roots.ts";
+import { entriesInTurns } from "./run-entries.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import { answerOf, finishWhole, type PutAnswer } from "./put-files.ts";
 import { RunBuilder } from "./run-builder.ts";

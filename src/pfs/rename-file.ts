@@ -16,7 +16,7 @@ import { clearedEntry } from "./delete-file.ts";
 import { refuseTypeConflicts } from "./file-conflicts.ts";
 import { fileNotFound } from "./files.ts";
 import { ingesting } from "./ingest-files.ts";
-import { runEntries } from "./open-roots.ts";
+import { runEntries } from "./run-entries.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import { answerOf } from "./put-files.ts";
 import { RunBuilder } from "./run-builder.ts";

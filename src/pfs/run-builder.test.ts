@@ -5,7 +5,7 @@ import type { NewRun } from "../metadata/index.ts";
 import { keyOfPath } from "../model/paths.ts";
 import { emptyContent, normalizeRun, type Entry, type Storage } from "../storage/index.ts";
 import { ingesting } from "./ingest-files.ts";
-import { runEntries } from "./open-roots.ts";
+import { runEntries } from "./run-entries.ts";
 import { RunBuilder } from "./run-builder.ts";
 import { openTestPfs, type TestPfs } from "./testing/open-test-pfs.ts";
 

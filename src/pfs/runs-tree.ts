@@ -7,7 +7,8 @@ import {
   overlayNodes,
   type Entry,
 } from "../storage/index.ts";
-import { runEntries, type RootView } from "./open-roots.ts";
+import type { RootView } from "./open-roots.ts";
+import { runEntries } from "./run-entries.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
 /** Digits of a task's number in a path: numbers sort as names do. */

@@ -9,7 +9,8 @@ import {
   scan,
   type Entry,
 } from "../storage/index.ts";
-import { runEntries, type RootView } from "./open-roots.ts";
+import type { RootView } from "./open-roots.ts";
+import { runEntries } from "./run-entries.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 
 type Delta = AsyncIterable<Entry> | Iterable<Entry>;

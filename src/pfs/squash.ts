@@ -9,7 +9,7 @@ import {
 } from "../storage/index.ts";
 import { giveCommitHints } from "./commits.ts";
 import { ingesting } from "./ingest-files.ts";
-import { runEntries } from "./open-roots.ts";
+import { runEntries } from "./run-entries.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import { SquashFacts } from "./squash-facts.ts";
 

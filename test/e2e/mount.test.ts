@@ -271,20 +271,42 @@ describe("pachctl mount, when something goes wrong", { skip }, () => {
     async (t) => {
       const { daemon, mount } = await openWorld(t, ["data"]);
       await daemon.ok(["start-commit", "data", "master"]);
-      const acknowledged = new Map<string, Buffer>();
+      const begun = new Map<string, Buffer>();
+      const acknowledged = new Set<string>();
       let current = mount;
+      const at = (name: string): string => join(current.point, "master-1", name);
+      /** What is there is whole, and what was acknowledged is there. */
+      const check = async (prefix: string): Promise<void> => {
+        const names = (await fs.readdir(at(""))).filter((name) => name.startsWith(prefix));
+        for (const name of names)
+          assert.ok((await fs.readFile(at(name))).equals(begun.get(name)!), `${name} is whole`);
+        const lost = [...acknowledged].filter((name) => name.startsWith(prefix));
+        assert.deepEqual(
+          lost.filter((name) => !names.includes(name)),
+          [],
+        );
+      };
       for (let round = 0; round < rounds; round++) {
-        const writing = (async () => {
+        const write = async (writer: number): Promise<void> => {
           for (let index = 0; ; index++) {
-            const name = `r${round}-${index}`;
+            const name = `r${round}-${writer}-${index}`;
             const bytes = seededBytes(name, 300 * index);
-            await fs.writeFile(join(current.point, "master-1", name), bytes);
-            acknowledged.set(name, bytes);
+            begun.set(name, bytes);
+            const file = await fs.open(at(name), "w");
+            try {
+              await file.writeFile(bytes);
+              if (writer === 1) await file.sync();
+              else await file.close();
+              acknowledged.add(name);
+            } finally {
+              await file.close().catch(() => undefined);
+            }
           }
-        })().catch(() => undefined);
+        };
+        const writing = [0, 1, 2].map((writer) => write(writer).catch(() => undefined));
         await sleep(200 + 100 * (round % 8));
         await current.stop("SIGKILL");
-        await writing;
+        await Promise.all(writing);
         const startedMs = performance.now();
         await fs.stat(current.point).catch(() => undefined);
         assert.ok(performance.now() - startedMs < 2_000, "stat returns");
@@ -292,11 +314,12 @@ describe("pachctl mount, when something goes wrong", { skip }, () => {
         // What the dead one left is taken away.
         current = new TestMount(mount.point, daemon.address, ["data"]);
         await current.start();
+        await check(`r${round}-`);
       }
       t.after(async () => await current.clear());
+      t.diagnostic(`${acknowledged.size} files acknowledged`);
       assert.ok(acknowledged.size > rounds);
-      for (const [name, bytes] of acknowledged)
-        assert.deepEqual(await fs.readFile(join(current.point, "master-1", name)), bytes);
+      await check("r");
       await current.stop("SIGKILL");
       await daemon.ok(["unmount", current.point]);
       assert.deepEqual(await fs.readdir(mount.point), []);

@@ -12,7 +12,7 @@ import {
   type PfsDeps,
   type ViewQuery,
 } from "../../pfs/index.ts";
-import { countOr, flag } from "./json-body.ts";
+import { countOr, flag, optionalCount } from "./json-body.ts";
 import { principalOf, signalOf } from "./request-context.ts";
 import { bytes, json, jsonBody, nothing, type RestRoutes } from "./route.ts";
 import { sendFile } from "./send-file.ts";
@@ -54,6 +54,14 @@ const listQuery = viewQuery.extend({
   recurse: flag.describe("Everything below, instead of the direct children."),
   after,
   limit,
+});
+const writesQuery = z.strictObject({
+  after: optionalCount.describe("`next` of an answer before. Without it, only `next` is told."),
+});
+const writesAnswer = z.strictObject({
+  paths: z.array(z.string()).describe("In the order of the writes, some perhaps twice."),
+  next: z.int().nonnegative().describe("From here on the next question goes on."),
+  isCut: z.boolean().describe("It was too much to tell: list what is there."),
 });
 const diffQuery = z.strictObject({
   a: z.string().describe("The commit before."),
@@ -151,6 +159,23 @@ function registerFileLists(routes: RestRoutes, pfs: PfsDeps): void {
       const query = { ...file.query, recurse, ...pageOf(call.query) };
       return await listFiles(pfs, principalOf(call.request), { ...file, query });
     },
+  );
+  routes.add(
+    {
+      method: "GET",
+      path: `${base}/writes`,
+      noun: "files",
+      summary: "Tells which paths of an open commit were written to since the last answer.",
+      text: "Also paths that were deleted. For whoever keeps what it listed; with no answer before, ask before listing.",
+      query: writesQuery,
+      answer: json(writesAnswer, "The paths, at most 10 000."),
+      errors: ["not_found", "failed_precondition"],
+    },
+    async ({ params: { repo, commit: id }, query: { after } }) =>
+      await pfs.openRoots.writtenPaths({
+        commit: { repo, id },
+        ...(after === undefined ? {} : { after }),
+      }),
   );
   routes.add(
     {

@@ -3,12 +3,12 @@ import { hasErrno } from "../../base/errno.ts";
 import { CodedError } from "../../base/errors.ts";
 import { KiB, MiB } from "../../base/size.ts";
 import { joinPath, parsePath, type FilePath } from "../../model/paths.ts";
+import { tarBlockBytes } from "../../model/tar-headers.ts";
 import { TarBytes } from "./tar-bytes.ts";
 import {
   readLongName,
   readPaxRecords,
   readTarHeader,
-  tarBlockBytes,
   tarError,
   type TarExtension,
   type TarHeader,

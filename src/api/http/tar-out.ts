@@ -1,7 +1,7 @@
 import { ahead, type Begun } from "../../base/ahead.ts";
 import { freeBytes } from "../../base/free-bytes.ts";
 import { KiB, MiB } from "../../base/size.ts";
-import { encodeTarHeaders, tarBlockBytes } from "./tar-header.ts";
+import { encodeTarHeaders, tarBlockBytes } from "../../model/tar-headers.ts";
 import { collect } from "./whole-body.ts";
 
 /** A file or directory on its way into a tar. */

@@ -5,7 +5,8 @@ import fc from "fast-check";
 import { pack, type Header } from "tar-stream";
 import { KiB, MiB } from "../../base/size.ts";
 import { seededRandom } from "../../base/random.ts";
-import { encodeTarHeaders, readTarHeader, tarBlockBytes } from "./tar-header.ts";
+import { encodeTarHeaders, tarBlockBytes } from "../../model/tar-headers.ts";
+import { readTarHeader } from "./tar-header.ts";
 import { readTar } from "./tar-in.ts";
 import { writeTar, type TarredBatch, type TarredEntry, type TarredFile } from "./tar-out.ts";
 

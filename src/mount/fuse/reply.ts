@@ -62,27 +62,27 @@ const backgroundMax = 16;
 
 /** What a lookup finds. */
 export function encodeEntry(found: Found, owner: Owner): Buffer {
-  const body = Buffer.alloc(entryBytes);
+  const body = zeros(entryBytes);
   writeEntry(body, 0, found, owner);
   return body;
 }
 
 /** Nobody has this name: an entry without node, which may be remembered. */
 export function encodeMissing({ missingMs }: Missing): Buffer {
-  const body = Buffer.alloc(entryBytes);
+  const body = zeros(entryBytes);
   validity(body, { secondsAt: 16, nanosAt: 32 }, missingMs);
   return body;
 }
 
 export function encodeAttributes(found: Omit<Found, "nameMs">, owner: Owner): Buffer {
-  const body = Buffer.alloc(16 + attributesBytes);
+  const body = zeros(16 + attributesBytes);
   validity(body, { secondsAt: 0, nanosAt: 8 }, found.attributesMs);
   writeAttributes(body, 16, found.attributes, owner);
   return body;
 }
 
 export function encodeOpened(opened: Opened, what: "file to read" | "file" | "dir"): Buffer {
-  const body = Buffer.alloc(16);
+  const body = zeros(16);
   u64(body, opened.handle, 0);
   let flags = 0;
   if (opened.isCacheGood) flags |= openFlags.keepCache;
@@ -94,7 +94,7 @@ export function encodeOpened(opened: Opened, what: "file to read" | "file" | "di
 
 /** How many bytes of a write were taken. */
 export function encodeWritten(bytes: number): Buffer {
-  const body = Buffer.alloc(8);
+  const body = zeros(8);
   body.writeUInt32LE(bytes, 0);
   return body;
 }
@@ -168,6 +168,11 @@ const preferredBytes = 128 * 1024;
 function validity(body: Buffer, at: { secondsAt: number; nanosAt: number }, ms: number): void {
   u64(body, Math.floor(ms / 1_000), at.secondsAt);
   body.writeUInt32LE((ms % 1_000) * 1e6, at.nanosAt);
+}
+
+/** Out of a buffer for many: one of its own would cost more than all that is written to it. */
+function zeros(bytes: number): Buffer {
+  return Buffer.allocUnsafe(bytes).fill(0);
 }
 
 function u64(body: Buffer, value: number, at: number): void {

@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import type { Log } from "../../base/log.ts";
 import { Refusal } from "../refusal.ts";
 import type { Volume } from "../volume.ts";
+import type { TakenRequest } from "./device.ts";
 import { serve } from "./serve.ts";
 
 const { ENOENT, EIO, EINTR, EAGAIN, EPROTO, ENOSYS, EPERM, ENODATA } = constants.errno;
@@ -15,14 +16,14 @@ class FakeKernel {
   private readonly coming: (Buffer | undefined)[] = [];
   private lastId = 0;
 
-  async read(buffer: Buffer): Promise<number> {
+  async read(): Promise<TakenRequest | undefined> {
     const request = this.coming.length > 0 ? this.coming.shift() : await this.next();
     if (request === undefined) {
       this.coming.push(undefined);
       this.waiting.shift()?.(undefined);
-      return 0;
+      return undefined;
     }
-    return request.copy(buffer);
+    return { bytes: request, giveBack: () => undefined };
   }
 
   write(parts: readonly Uint8Array[]): void {

@@ -1,10 +1,9 @@
 import type { Log } from "../../base/log.ts";
-import { Semaphore } from "../../base/semaphore.ts";
 import { Refusal, type Errno } from "../refusal.ts";
 import type { Volume } from "../volume.ts";
 import { Answers, type Asked } from "./answers.ts";
-import type { Device } from "./device.ts";
-import { initFlags, requestBytesMax, transferBytesMax, version } from "./protocol.ts";
+import type { Device, TakenRequest } from "./device.ts";
+import { initFlags, transferBytesMax, version } from "./protocol.ts";
 import { encodeError, encodeHeader, encodeInit, type Owner } from "./reply.ts";
 import { decodeRequest, type Question, type Request } from "./request.ts";
 
@@ -15,17 +14,12 @@ export interface ServeOptions {
   readonly otherVolume?: (node: number) => Volume | undefined;
   readonly owner: Owner;
   readonly log: Log;
-  /** Requests are taken from the device by so many at a time, each of which occupies a thread. Default: 2. */
-  readonly readers?: number;
 }
-
-/** Bytes of requests being read or written from; beyond, requests wait in the kernel. */
-const buffersMax = 8;
 
 /** Answers the kernel's requests until the mount has ended. */
 export async function serve(options: ServeOptions): Promise<void> {
   const session = new Session(options);
-  await Promise.all(Array.from({ length: options.readers ?? 2 }, () => session.readRequests()));
+  await session.readRequests();
   await session.settled();
 }
 
@@ -35,8 +29,6 @@ class Session {
   /** Requests under way, so that they can be interrupted. */
   private readonly pending = new Map<number, AbortController>();
   private readonly working = new Set<Promise<void>>();
-  private readonly spare: Buffer[] = [];
-  private readonly buffers = new Semaphore(buffersMax);
 
   constructor(options: ServeOptions) {
     this.options = options;
@@ -45,19 +37,11 @@ class Session {
 
   async readRequests(): Promise<void> {
     for (;;) {
-      const release = await this.buffers.acquire();
-      const buffer = this.spare.pop() ?? Buffer.allocUnsafeSlow(requestBytesMax);
-      const bytes = await this.options.device.read(buffer);
-      if (bytes === 0) {
-        for (const request of this.pending.values()) request.abort();
-        return;
-      }
-      const giveBack = (): void => {
-        this.spare.push(buffer);
-        release();
-      };
-      this.take(buffer.subarray(0, bytes), giveBack);
+      const taken = await this.options.device.read();
+      if (taken === undefined) break;
+      this.take(taken);
     }
+    for (const request of this.pending.values()) request.abort();
   }
 
   /** Waits for all that is under way. */
@@ -65,7 +49,7 @@ class Session {
     await Promise.all(this.working);
   }
 
-  private take(bytes: Buffer, giveBack: () => void): void {
+  private take({ bytes, giveBack }: TakenRequest): void {
     let request: Request;
     try {
       request = decodeRequest(bytes);
@@ -109,7 +93,7 @@ class Session {
   private interrupt(id: number, of: number): void {
     const request = this.pending.get(of);
     if (request !== undefined) request.abort();
-    // Another reader may be about to take it: the kernel asks again while it waits for an answer.
+    // Perhaps answered just now: the kernel asks again only while it waits for that.
     else this.refuse(id, "EAGAIN");
   }
 

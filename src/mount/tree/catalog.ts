@@ -13,7 +13,8 @@ import {
   type FolderNode,
   type Node,
 } from "./node.ts";
-import { KnownNames, namesMax } from "./known-names.ts";
+import { BringNames } from "./bring-names.ts";
+import { KnownNames } from "./known-names.ts";
 import { finalMs, liveMs, Tree, type Snapshot } from "./tree.ts";
 import type { VolumeDeps } from "./volume-deps.ts";
 import { WalkAhead } from "./walk-ahead.ts";
@@ -26,11 +27,13 @@ export class Catalog {
   private readonly deps: VolumeDeps;
   /** Names that open commits have. */
   readonly names: KnownNames;
+  private readonly bringing: BringNames;
   private readonly walks: WalkAhead;
 
   constructor(deps: VolumeDeps) {
     this.deps = deps;
     this.names = new KnownNames(deps.clock);
+    this.bringing = new BringNames(deps, this.names);
     this.walks = new WalkAhead(deps);
   }
 
@@ -160,33 +163,18 @@ export class Catalog {
     const snapshot = await tree.snapshot(signal);
     const known = this.deps.nodes.child(parent, name);
     if (known !== undefined && isDraftOf(known, snapshot)) return known;
-    if (!snapshot.isFinal && known === undefined && this.names.lack(parent, name))
-      return { missingMs: 0 };
+    if (!snapshot.isFinal && known === undefined) {
+      if (this.names.isStale(parent)) await this.bringing.bring(parent, snapshot.commit, signal);
+      if (this.names.lack(parent, name)) return { missingMs: 0 };
+    }
     const path = joinPath(pathOf(parent), name);
     const info = await orMissing(this.inspect(snapshot.commit, path, signal));
     if (info !== undefined) return this.entryNode(parent, name, info, snapshot);
     if (!snapshot.isFinal && this.names.isWorthBringing(parent))
-      await this.bringNames(parent, snapshot, signal);
+      await this.bringing.bring(parent, snapshot.commit, signal);
     const commit = await this.commitBelow(parent, name, signal);
     if (commit !== undefined) return commit;
     return { missingMs: snapshot.isFinal && !tree.follows ? finalMs : 0 };
-  }
-
-  /** All names of a directory in which many are looked up that are not there. */
-  private async bringNames(
-    parent: FolderNode,
-    { commit }: Snapshot,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { client, remote, shard, clock } = this.deps;
-    const atMs = clock.monotonicMs();
-    const path = pathOf(parent);
-    const pages = client.files.listPages(commit, path, { shard, pageEntries: namesMax, signal });
-    const page = await remote.ask(`list ${path}`, signal, () => pages.next());
-    const all = page?.map((info) => info.path.slice(path === "" ? 0 : path.length + 1)) ?? [];
-    // What was made here meanwhile need not be in that list.
-    const names = new Set([...all, ...(parent.children?.keys() ?? [])]);
-    this.names.bring(parent, all.length < namesMax ? names : undefined, atMs);
   }
 
   /** `master/0`, as the documents write it. */

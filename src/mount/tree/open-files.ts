@@ -127,8 +127,9 @@ export class OpenFiles {
   private async unlessInterrupted(work: Promise<void>, signal: AbortSignal): Promise<void> {
     if (signal === noSignal) return await work;
     const interrupted = Promise.withResolvers<never>();
-    const over = new AbortController();
+    let over: AbortController | undefined;
     const stop = (): void => {
+      over = new AbortController();
       this.deps.clock.sleep(graceMs, over.signal).then(
         () => {
           interrupted.reject(new Refusal("EINTR"));
@@ -141,7 +142,8 @@ export class OpenFiles {
       await Promise.race([work, interrupted.promise]);
     } finally {
       signal.removeEventListener("abort", stop);
-      over.abort();
+      // Only when there is something to end: it makes an error each time.
+      over?.abort();
     }
   }
 

@@ -124,8 +124,10 @@ export class Scratch {
     if (bytes <= memory.length) return true;
     const wanted = Math.max(smallestBytes, 2 ** Math.ceil(Math.log2(bytes)));
     if (wanted > smallBytesMax || !this.space.hasRoom(wanted - memory.length)) return false;
-    const grown = Buffer.alloc(wanted);
+    // The small ones share a buffer.
+    const grown = Buffer.allocUnsafe(wanted);
     grown.set(memory);
+    grown.fill(0, memory.length);
     this.space.usedBytes += wanted - memory.length;
     this.memory = grown;
     return true;

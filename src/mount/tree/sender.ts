@@ -1,6 +1,6 @@
 import { isCoded } from "../../base/errors.ts";
 import { KiB, MiB } from "../../base/size.ts";
-import { packTar, type Client } from "../../client/index.ts";
+import { tarOf, type Client } from "../../client/index.ts";
 import type { CommitName } from "../../model/commit.ts";
 import { Refusal } from "../refusal.ts";
 import { wholeOf, type DraftPart } from "./draft-part.ts";
@@ -10,8 +10,8 @@ import type { Remote } from "./remote.ts";
 const smallBytesMax = 64 * KiB;
 /** What one request carries at most. */
 const groupMax = { files: 256, bytes: 4 * MiB } as const;
-/** Requests of one line under way: while one is carried out, another is on its way. */
-const goingMax = 2;
+/** Requests of one line under way: with two, what 64 writers close would leave in groups half as large. */
+const goingMax = 1;
 
 const noSignal = new AbortController().signal;
 
@@ -116,14 +116,8 @@ export class Sender {
     overwrite: boolean,
     group: readonly Waiting[],
   ): Promise<void> {
-    const files = group.map(({ path, part }) => ({
-      path,
-      sizeBytes: part.sizeBytes,
-      open: () => part.bytes(),
-    }));
-    const slices: Uint8Array[] = [];
-    for await (const slice of packTar(files)) slices.push(slice);
-    const tar = Buffer.concat(slices);
+    const files = group.map(async ({ path, part }) => ({ path, content: await wholeOf(part) }));
+    const tar = tarOf(await Promise.all(files));
     const { key } = group[0]!.part;
     const what = `write ${group.length} files of ${commit.repo}/${commit.id}`;
     await this.remote.ask(what, noSignal, () =>

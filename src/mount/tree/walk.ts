@@ -3,7 +3,7 @@ import type { FileInfo } from "../../model/file.ts";
 import { keyOfPath } from "../../model/paths.ts";
 
 /** More is brought while less than so many entries wait to be taken. */
-const waitingMin = 2_000;
+const waitingMin = 6_000;
 /** Pages that are waited for until a directory is whole: one with more below it is asked for by itself. */
 const pagesMax = 2;
 

@@ -72,7 +72,11 @@ export async function openViewMount(point: string, options: ViewMountOptions): P
     outputs.has(node) ? outputs.volume : undefined;
   const ended = (async () => {
     try {
-      await serve({ device: attached.device, volume, otherVolume, owner, log, readers: 1 });
+      await serve({ device: attached.device, volume, otherVolume, owner, log });
+    } catch (error) {
+      // Nobody answers any more: who waits for an answer is not to wait for ever.
+      await detach(attached.mounted, { lazy: true }, options).catch(() => undefined);
+      throw error;
     } finally {
       cache.close();
       await attached.close();
