@@ -44,6 +44,13 @@ export interface Change {
   readonly modifiedMicros?: number | "now";
 }
 
+/** Where bytes are written to. */
+export interface WritePlace {
+  readonly offset: number;
+  /** Behind what the file has, wherever the kernel took its end to be: others may have written. */
+  readonly isAppend: boolean;
+}
+
 /** How a file is opened. */
 export interface OpenMode {
   readonly write: boolean;
@@ -126,7 +133,7 @@ export interface Volume {
     signal: AbortSignal,
   ): Promise<readonly Uint8Array[]>;
   /** `content` may be used again once this has settled. */
-  write(handle: number, offset: number, content: Uint8Array, signal: AbortSignal): Promise<void>;
+  write(handle: number, place: WritePlace, content: Uint8Array, signal: AbortSignal): Promise<void>;
   /** Makes durable what was written to the file, through whichever handle. */
   save(handle: number, signal: AbortSignal): Promise<void>;
   /** The handle is not used again. */

@@ -39,6 +39,8 @@ export class RunBuilder {
   private isStanding = true;
   /** The parts, as long as each is behind those before it. */
   private ascending: TreeBuilder | undefined;
+  /** Of those. */
+  private last: Entry | undefined;
   /** The parts once one was not, the first of them all that were. */
   private readonly parts: TreeRef[] = [];
   private readonly partEntries: number;
@@ -74,7 +76,7 @@ export class RunBuilder {
   async addSorted(entries: readonly Entry[]): Promise<void> {
     if (this.placed > 0) await this.endPart();
     if (this.isStanding && entries.some(takesAway)) this.isStanding = false;
-    const behind = entriesBehind(this.sorted.at(-1)?.key, entries);
+    const behind = entriesBehind(this.sorted.at(-1), entries);
     if (behind === undefined || this.sorted.length + behind.length > this.partEntries) {
       await this.endPart();
       this.sorted = [...entries];
@@ -106,8 +108,9 @@ export class RunBuilder {
     await this.check(part);
     if (this.parts.length === 0) {
       this.ascending ??= new TreeBuilder(nodes);
-      const behind = entriesBehind(this.ascending.lastKey, part);
+      const behind = entriesBehind(this.last, part);
       if (behind !== undefined) {
+        this.last = behind.at(-1) ?? this.last;
         await this.ascending.add(behind);
         return;
       }
@@ -144,13 +147,15 @@ function takesAway({ reset, clear, type }: Entry): boolean {
  * The entries of a part without the directories that an earlier part, which ends with `last`, has made already;
  * undefined when not all of them are behind it.
  */
-function entriesBehind(last: Buffer | undefined, part: readonly Entry[]): Entry[] | undefined {
+function entriesBehind(last: Entry | undefined, part: readonly Entry[]): Entry[] | undefined {
   if (last === undefined) return [...part];
   const first = part.findIndex(
-    ({ key, type, clear }) => !(type === "dir" && !clear && isBelow(last, key)),
+    ({ key, type, clear }) => !(type === "dir" && !clear && isBelow(last.key, key)),
   );
+  // What is deleted need not have directories.
+  if (first !== 0 && last.type === "none") return undefined;
   if (first < 0) return [];
-  return Buffer.compare(last, part[first]!.key) < 0 ? part.slice(first) : undefined;
+  return Buffer.compare(last.key, part[first]!.key) < 0 ? part.slice(first) : undefined;
 }
 
 /** Runs up to this size stand in the metadata as they are; larger ones become trees in packs. */

@@ -6,7 +6,6 @@ import { collectedPackOf } from "../model/collected-pack.ts";
 import { IngestChunks } from "./ingest-chunks.ts";
 import { cutStream, type CutPoint } from "./ingest-cuts.ts";
 import { hashWindows, type HashedWindow } from "./ingest-hashes.ts";
-import { WindowStores } from "./ingest-stores.ts";
 import type { IngestDeps } from "./open-ingest.ts";
 import type { Piece } from "./tree/entry.ts";
 
@@ -79,24 +78,29 @@ class OpenPart {
   readonly startedMs: number;
   private readonly deps: PartsDeps;
   private readonly chunks: IngestChunks;
-  private readonly stores: WindowStores;
   private readonly epoch: number;
   private readonly leave: () => void;
   private readonly pieces: Piece[] = [];
   private after: CutPoint | undefined;
+  private storing: Promise<void> = Promise.resolve();
 
   constructor(deps: PartsDeps, startedMs: number) {
     this.deps = deps;
     this.startedMs = startedMs;
     this.chunks = new IngestChunks(deps);
-    this.stores = new WindowStores(this.chunks);
     this.epoch = deps.session.epoch;
     this.leave = deps.session.enter();
   }
 
-  /** Windows are stored while the next ones are hashed. */
+  /** One window is stored while the next one is hashed. */
   async add(hashed: HashedWindow): Promise<void> {
-    await this.stores.add(hashed);
+    await this.storing.catch((error: unknown) => {
+      hashed.window.free();
+      throw error;
+    });
+    this.storing = this.chunks.putWindow(hashed);
+    // Thrown by the next call, or when the part is sealed.
+    this.storing.catch(() => undefined);
     for (const piece of hashed.pieces) {
       this.pieces.push(piece);
       this.bytes += piece.bytes;
@@ -120,7 +124,7 @@ class OpenPart {
   }
 
   private async seal(hurry: Promise<unknown> | undefined): Promise<Sealed> {
-    await this.stores.settled();
+    await this.storing;
     return { epoch: this.epoch, ...(await this.chunks.seal(hurry)) };
   }
 }

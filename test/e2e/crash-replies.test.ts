@@ -83,7 +83,7 @@ test("what was carried out is not carried out again when its answer is lost", as
   await assertHealthy(place);
 });
 
-test("standard input is sent once: a lost answer is an error, and the bytes are there once", async (t) => {
+test("standard input is put though the answer is lost, and the bytes are there once", async (t) => {
   const place = await openPlace(t);
   const { daemon, proxy } = place;
   await daemon.ok(["start-commit", "data", "master"]);
@@ -92,8 +92,7 @@ test("standard input is sent once: a lost answer is an error, and the bytes are 
     stdin: small,
     env: { ADDRESS: proxy.address },
   });
-  assert.equal(ran.code, 1);
-  assert.match(ran.stderr, /^Lost the connection to pachd at \S+ before its answer was complete/);
+  assert.equal(ran.code, 0, ran.stderr);
   await daemon.ok(["finish-commit", "data", "master/0"]);
   const found = await readCommit(daemon, { repo: "data", id: "master/0" });
   assert.equal(difference(found, new Map([["piped", [small]]])), undefined);

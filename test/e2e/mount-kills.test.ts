@@ -59,6 +59,11 @@ test(
       unchecked.clear();
       for (const name of written)
         assert.ok((await fs.readFile(at(name))).equals(expected.get(name)!), `${name}, ${round}`);
+      for (let writer = 0; writer < writers; writer++) {
+        const before = expected.get(`grown-${writer}`)!;
+        const now = await fs.readFile(at(`grown-${writer}`));
+        assert.ok(now.subarray(0, before.length).equals(before), `grown-${writer}, ${round}`);
+      }
     }
     t.diagnostic(`stat returned within ${Math.round(slowestMs)} ms; ${expected.size} files`);
     stopped.abort();

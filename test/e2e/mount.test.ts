@@ -197,6 +197,15 @@ renamed('there').close(); f=renamed('gone'); os.unlink('gone'); f.close()"`,
       assert.equal(await fs.readFile(at("master-1/live"), "utf8"), "one\n");
       await put("two\n");
       assert.equal(await fs.readFile(at("master-1/live"), "utf8"), "one\ntwo\n");
+      // Before the kernel looks again how long it is.
+      const live = "/repos/data/commits/master%2F1/files/live";
+      assert.equal((await daemon.fetch(live, { method: "POST", body: "three\n" })).status, 200);
+      await fs.appendFile(at("master-1/live"), "mine\n");
+      assert.equal(await fs.readFile(at("master-1/live"), "utf8"), "one\ntwo\nthree\nmine\n");
+      assert.equal(
+        await daemon.ok(["get-file", "data", "master/1", "live"]),
+        "one\ntwo\nthree\nmine\n",
+      );
       for (const text of ["ab", "cde"]) await fs.appendFile(at("master-1/blocks.bin"), text);
       const file = await fs.open(at("master-1/late"), "w");
       await file.write("acknowledged");

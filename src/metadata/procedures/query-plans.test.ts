@@ -37,6 +37,8 @@ const mayScan = [
   "SUM(stored_bytes) AS total", // once a drain, from its index
   "SELECT hash, stored_bytes FROM inline_chunks ORDER BY", // all of them, in order
   "SELECT id FROM put_blocks ORDER BY id LIMIT ?", // a page of them
+  "SELECT j.id FROM jobs j JOIN jobs p ON p.id = j.parent_id WHERE j.number > ?", // once, in a restore
+  "SELECT repo, upstream FROM repo_upstreams UNION", // the same
 ];
 
 function statements(): string[] {

@@ -154,7 +154,7 @@ export class Answers {
     if (asked.op === "read")
       return await this.volume.read(handle, { offset, bytes: asked.bytes }, signal);
     if (asked.op === "write") {
-      await this.volume.write(handle, offset, asked.content, signal);
+      await this.volume.write(handle, asked, asked.content, signal);
       return [encodeWritten(asked.content.length)];
     }
     const isPlus = asked.op === "readDirectoryPlus";

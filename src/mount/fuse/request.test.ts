@@ -105,7 +105,20 @@ const cases: readonly { name: string; bytes: Buffer; question: unknown }[] = [
       Buffer.alloc(20),
       "6869",
     ),
-    question: { op: "write", handle: 4, offset: 3, content: Buffer.from("hi") },
+    question: { op: "write", handle: 4, offset: 3, isAppend: false, content: Buffer.from("hi") },
+  },
+  {
+    name: "write behind the end",
+    bytes: message(
+      16,
+      "0400000000000000",
+      "0300000000000000",
+      "02000000",
+      Buffer.alloc(12),
+      "0104000000000000",
+      "6869",
+    ),
+    question: { op: "write", handle: 4, offset: 3, isAppend: true, content: Buffer.from("hi") },
   },
   { name: "statfs", bytes: message(17), question: { op: "statFs" } },
   {

@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { isUtf8 } from "node:buffer";
 import type { Change, UserAndGroup } from "../volume.ts";
 import { changeFlags, inHeaderBytes, opcodes, writeHeaderBytes } from "./protocol.ts";
@@ -53,6 +54,7 @@ export type Question =
       readonly op: "write";
       readonly handle: number;
       readonly offset: number;
+      readonly isAppend: boolean;
       /** Lies in the bytes of the request. */
       readonly content: Uint8Array;
     }
@@ -234,7 +236,8 @@ function decodeOnHandle(opcode: number, body: Buffer): Question {
       const { handle, offset, bytes } = span(body);
       const content = body.subarray(writeHeaderBytes, writeHeaderBytes + bytes);
       if (content.length !== bytes) throw new RangeError("a write is cut short");
-      return { op: "write", handle, offset, content };
+      const isAppend = (body.readUInt32LE(32) & constants.O_APPEND) !== 0;
+      return { op: "write", handle, offset, isAppend, content };
     }
     case opcodes.release:
       return { op: "release", handle: u64(body, 0) };

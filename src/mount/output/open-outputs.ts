@@ -8,7 +8,7 @@ import type { Content } from "../tree/content.ts";
 import { Handles, type Numbers } from "../tree/handles.ts";
 import type { Range } from "../tree/ranges.ts";
 import { ReadAhead, slowly } from "../tree/read-ahead.ts";
-import type { OpenMode, Opened } from "../volume.ts";
+import type { OpenMode, Opened, WritePlace } from "../volume.ts";
 import { setIdBits } from "./output-attributes.ts";
 import type { OutputNode } from "./output-node.ts";
 import { pathOf } from "./output-tree.ts";
@@ -53,10 +53,10 @@ export class OpenOutputs {
     return await read;
   }
 
-  async write(handle: number, offset: number, bytes: Uint8Array): Promise<void> {
+  async write(handle: number, place: WritePlace, bytes: Uint8Array): Promise<void> {
     const { node } = this.handles.get(handle);
-    if (offset + bytes.length > fileBytesMax) throw new Refusal("EFBIG");
-    await this.changed(node, async () => await node.tree.fileOf(node).write(offset, bytes));
+    if (place.offset + bytes.length > fileBytesMax) throw new Refusal("EFBIG");
+    await this.changed(node, async () => await node.tree.fileOf(node).write(place, bytes));
   }
 
   /** Cuts a file, or makes it longer. */

@@ -4,6 +4,7 @@ import type { ContentCache } from "../tree/content-cache.ts";
 import { PatchedContent } from "../tree/patched-content.ts";
 import type { Range } from "../tree/ranges.ts";
 import type { ScratchSpace } from "../tree/scratch.ts";
+import type { WritePlace } from "../volume.ts";
 
 /** What was done to the content of a file, by the operations themselves. */
 export type ContentChange = "none" | "append" | "replace";
@@ -35,8 +36,9 @@ export class OutputFile {
     return this.sizeBytes > this.baseBytes ? "append" : "none";
   }
 
-  async write(offset: number, bytes: Uint8Array): Promise<void> {
+  async write(place: WritePlace, bytes: Uint8Array): Promise<void> {
     await this.inTurn(async () => {
+      const offset = place.isAppend ? this.sizeBytes : place.offset;
       this.isRewritten ||= offset < this.baseBytes;
       await this.patched.write(offset, bytes);
     });

@@ -15,6 +15,7 @@ import type {
   Place,
   Space,
   Volume,
+  WritePlace,
 } from "../volume.ts";
 import { OpenOutputs } from "./open-outputs.ts";
 import { foreverMs, foundOf, setIdBits, usedOf } from "./output-attributes.ts";
@@ -121,8 +122,8 @@ export class OutputVolume implements Volume {
     return await this.files.read(handle, { start: offset, end: offset + bytes }, signal);
   }
 
-  async write(handle: number, offset: number, content: Uint8Array): Promise<void> {
-    await this.files.write(handle, offset, content);
+  async write(handle: number, place: WritePlace, content: Uint8Array): Promise<void> {
+    await this.files.write(handle, place, content);
   }
 
   /** What outlives a task is stored at its end. */

@@ -19,6 +19,9 @@ import { finalMs, liveMs, Tree, type Snapshot } from "./tree.ts";
 import type { VolumeDeps } from "./volume-deps.ts";
 import { WalkAhead } from "./walk-ahead.ts";
 
+/** What a commit was like, and when it was asked what it has. */
+type AskedSnapshot = Snapshot & { readonly askedMs: number };
+
 /** Entries of a directory that are asked for, and held, at a time. */
 const pageEntries = 4_000;
 
@@ -71,9 +74,9 @@ export class Catalog {
   async refreshFile(node: FileNode, signal: AbortSignal, believedMs: number): Promise<void> {
     const file = node.what;
     if (file.isFinal || file.draft !== undefined || file.isOrphan) return;
-    const nowMs = this.deps.clock.monotonicMs();
-    if (nowMs - file.checkedMs < believedMs) return;
-    file.update(await this.inspect(file.commit, pathOf(node), signal), nowMs);
+    const askedMs = this.deps.clock.monotonicMs();
+    if (askedMs - file.checkedMs < believedMs) return;
+    file.update(await this.inspect(file.commit, pathOf(node), signal), askedMs);
   }
 
   /** What a kernel is told of a node. */
@@ -168,8 +171,9 @@ export class Catalog {
       if (this.names.lack(parent, name)) return { missingMs: 0 };
     }
     const path = joinPath(pathOf(parent), name);
+    const askedMs = this.deps.clock.monotonicMs();
     const info = await orMissing(this.inspect(snapshot.commit, path, signal));
-    if (info !== undefined) return this.entryNode(parent, name, info, snapshot);
+    if (info !== undefined) return this.entryNode(parent, name, info, { ...snapshot, askedMs });
     if (!snapshot.isFinal && this.names.isWorthBringing(parent))
       await this.bringing.bring(parent, snapshot.commit, signal);
     const commit = await this.commitBelow(parent, name, signal);
@@ -245,13 +249,16 @@ export class Catalog {
     const path = pathOf(node);
     const options = { shard, pageEntries, signal };
     const brought = snapshot.isFinal ? await this.walks.take(snapshot.commit, path) : undefined;
-    if (brought !== undefined) return yield* this.entryNodes(node, brought, snapshot);
+    const { clock } = this.deps;
+    if (brought !== undefined)
+      return yield* this.entryNodes(node, brought, { ...snapshot, askedMs: clock.monotonicMs() });
     const pages = client.files.listPages(snapshot.commit, path, options);
     for (;;) {
+      const askedMs = clock.monotonicMs();
       const what = `list ${path} of ${repo}/${id}`;
       const page = await remote.ask(what, signal, () => pages.next());
       if (page === undefined) break;
-      yield* this.entryNodes(node, page, snapshot);
+      yield* this.entryNodes(node, page, { ...snapshot, askedMs });
     }
     for (const child of node.children?.values() ?? [])
       if (isFile(child) && isDraftOf(child, snapshot) && child.what.draft?.isKnown === false)
@@ -261,7 +268,7 @@ export class Catalog {
   private *entryNodes(
     node: FolderNode,
     infos: readonly FileInfo[],
-    snapshot: Snapshot,
+    snapshot: AskedSnapshot,
   ): Generator<Node, void, void> {
     const path = pathOf(node);
     const nameAt = path === "" ? 0 : path.length + 1;
@@ -300,10 +307,14 @@ export class Catalog {
     return this.deps.nodes.add(parent, name, { type: "top", tree, info: shown, isFinal });
   }
 
-  private entryNode(parent: FolderNode, name: string, info: FileInfo, snapshot: Snapshot): Node {
+  private entryNode(
+    parent: FolderNode,
+    name: string,
+    info: FileInfo,
+    { isFinal, commit, askedMs }: AskedSnapshot,
+  ): Node {
     const { tree } = parent.what;
     const known = this.deps.nodes.child(parent, name);
-    const { isFinal, commit } = snapshot;
     if (info.type === "dir") {
       if (known?.what.type !== "dir")
         return this.deps.nodes.add(parent, name, { type: "dir", tree, info, isFinal });
@@ -311,19 +322,18 @@ export class Catalog {
       known.what.isFinal = isFinal;
       return known;
     }
-    const nowMs = this.deps.clock.monotonicMs();
     if (known !== undefined && isFile(known)) {
       const file = known.what;
       const isSame = file.isFinal
         ? isFinal && file.info.digest === info.digest
         : file.commit.id === commit.id && !file.isOrphan;
       if (isSame) {
-        if (file.draft === undefined) file.update(info, nowMs);
+        file.update(info, askedMs);
         file.isFinal = isFinal;
         return known;
       }
     }
-    const file = new File({ tree, commit, isFinal, info, checkedMs: nowMs });
+    const file = new File({ tree, commit, isFinal, info, checkedMs: askedMs });
     return this.deps.nodes.add(parent, name, file);
   }
 }

@@ -9,6 +9,7 @@ import type { Content } from "./content.ts";
 import { Draft } from "./draft.ts";
 import type { DraftPart, Put } from "./draft-part.ts";
 import { namelessFiles, ScratchSpace } from "./scratch.ts";
+import type { WritePlace } from "../volume.ts";
 
 const signal = new AbortController().signal;
 
@@ -60,6 +61,7 @@ const step = fc.oneof(
   fc.record({
     op: fc.constant("write" as const),
     at: place,
+    isAppend: fc.boolean(),
     bytes: fc.nat(3_000),
     fill: fc.integer({ min: 1, max: 255 }),
   }),
@@ -68,6 +70,9 @@ const step = fc.oneof(
   fc.record({ op: fc.constant("fail" as const), arrives: fc.boolean() }),
   fc.record({ op: fc.constant("detach" as const) }),
 );
+
+const placeAt = (offset: number): WritePlace => ({ offset, isAppend: false });
+const behind: WritePlace = { offset: 0, isAppend: true };
 
 describe("Draft", () => {
   it("Draft shows, and sends, what was written to it, in whatever order, whatever is lost on the way", async () => {
@@ -81,10 +86,14 @@ describe("Draft", () => {
           for (const one of steps) {
             if (one.op === "write") {
               const bytes = Buffer.alloc(one.bytes, one.fill);
-              await draft.write(one.at, bytes);
-              const grown = Buffer.alloc(Math.max(model.length, one.at + one.bytes));
+              const at = one.isAppend ? model.length : one.at;
+              assert.equal(
+                await draft.write({ offset: one.at, isAppend: one.isAppend }, bytes),
+                at,
+              );
+              const grown = Buffer.alloc(Math.max(model.length, at + one.bytes));
               model.copy(grown);
-              bytes.copy(grown, one.at);
+              bytes.copy(grown, at);
               model = grown;
             } else if (one.op === "resize") {
               await draft.resize(one.at);
@@ -110,10 +119,10 @@ describe("Draft", () => {
 
   it("Draft.send() appends what is behind the end, and replaces the file for anything else", async () => {
     const { remote, draft, put } = openWorld(Buffer.from("line\n"));
-    await draft.write(5, Buffer.from("more\n"));
+    await draft.write(placeAt(5), Buffer.from("more\n"));
     await draft.send(put);
     await draft.send(put);
-    await draft.write(0, Buffer.from("L"));
+    await draft.write(placeAt(0), Buffer.from("L"));
     await draft.send(put);
     await draft.resize(4);
     await draft.send(put);
@@ -126,14 +135,14 @@ describe("Draft", () => {
     await empty.draft.send(empty.put);
     assert.deepEqual(empty.remote.puts, ["append 0"]);
     const { remote, draft, put } = openWorld(undefined, true);
-    for (const text of ["ab", "cde"]) await draft.write(draft.sizeBytes, Buffer.from(text));
+    for (const text of ["ab", "cde"]) await draft.write(behind, Buffer.from(text));
     await draft.send(put);
     assert.deepEqual(remote.puts, ["append 2", "append 3"]);
   });
 
   it("Draft.send() goes on where it failed", async () => {
     const { remote, draft, put } = openWorld(undefined, true);
-    for (const text of ["ab", "cde"]) await draft.write(draft.sizeBytes, Buffer.from(text));
+    for (const text of ["ab", "cde"]) await draft.write(behind, Buffer.from(text));
     let calls = 0;
     const failing: Put = async (part) => {
       if (++calls === 2) throw new Error("no");
@@ -147,7 +156,7 @@ describe("Draft", () => {
 
   it("Draft.close() gives the memory of its scratch file back", async () => {
     const { draft, space } = openWorld(undefined);
-    await draft.write(0, Buffer.alloc(5_000));
+    await draft.write(placeAt(0), Buffer.alloc(5_000));
     assert.equal(space.usedBytes, 8_192);
     await draft.close();
     assert.equal(space.usedBytes, 0);

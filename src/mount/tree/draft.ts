@@ -1,4 +1,5 @@
 import { Turns } from "../../base/turns.ts";
+import type { WritePlace } from "../volume.ts";
 import type { DraftPart, Put } from "./draft-part.ts";
 import { PatchedContent, type PatchedOptions } from "./patched-content.ts";
 import type { Range } from "./ranges.ts";
@@ -57,13 +58,16 @@ export class Draft {
     return !this.isSent || this.keptBytes < this.sentBytes || this.sizeBytes > this.sentBytes;
   }
 
-  async write(offset: number, bytes: Uint8Array): Promise<void> {
-    await this.inTurn(async () => {
+  /** Gives back where the bytes are now. */
+  async write(place: WritePlace, bytes: Uint8Array): Promise<number> {
+    return await this.inTurn(async () => {
+      const offset = place.isAppend ? this.sizeBytes : place.offset;
       const isAppend = offset === this.sizeBytes;
       await this.patched.write(offset, bytes);
       this.keptBytes = Math.min(this.keptBytes, offset);
       this.changedFrom(offset);
       if (this.options.keepsWrites && isAppend) this.ends.push(offset + bytes.length);
+      return offset;
     });
   }
 

@@ -37,8 +37,10 @@ export class File {
   /** Nothing can change it any more: its commit has finished. */
   isFinal: boolean;
   info: KnownInfo;
-  /** When that was looked at, by the monotonic clock. */
+  /** When that was asked for, by the monotonic clock. */
   checkedMs: number;
+  /** When it was written here last. */
+  changedMs = -Infinity;
   /** What was written here, as long as it is open. */
   draft: Draft | undefined;
   /** Handles that are open. */
@@ -66,11 +68,12 @@ export class File {
     this.checkedMs = file.checkedMs;
   }
 
-  /** Takes note of how the file is now. */
-  update({ sizeBytes, modifiedMicros, digest }: KnownInfo, nowMs: number): void {
+  /** Takes note of how the file was when that was asked for, unless more is known since. */
+  update({ sizeBytes, modifiedMicros, digest }: KnownInfo, askedMs: number): void {
+    if (this.draft !== undefined || askedMs < this.changedMs || askedMs < this.checkedMs) return;
     if (digest !== this.info.digest) this.version++;
     this.info = { sizeBytes, modifiedMicros, digest };
-    this.checkedMs = nowMs;
+    this.checkedMs = askedMs;
   }
 }
 

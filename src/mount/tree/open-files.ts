@@ -1,6 +1,6 @@
 import { randomHex } from "../../base/random.ts";
 import { Refusal } from "../refusal.ts";
-import type { OpenMode, Opened } from "../volume.ts";
+import type { OpenMode, Opened, WritePlace } from "../volume.ts";
 import type { Catalog } from "./catalog.ts";
 import { contentOf, type Content } from "./content.ts";
 import { Draft } from "./draft.ts";
@@ -37,8 +37,8 @@ export class OpenFiles {
     const file = node.what;
     if (mode.write && !this.catalog.isWritable(node)) throw new Refusal("EROFS");
     await this.catalog.refreshFile(node, signal, 0);
-    const isCacheGood = file.draft !== undefined || file.keptVersion === file.version;
-    if (file.draft === undefined) file.keptVersion = file.version;
+    const isCacheGood = file.keptVersion === file.version;
+    file.keptVersion = file.version;
     const handle = this.hold(node);
     if (mode.truncate) await this.draftOf(node).resize(0);
     return { handle, isCacheGood: isCacheGood || file.isFinal };
@@ -47,6 +47,7 @@ export class OpenFiles {
   /** Opens a file that nobody has yet; it is sent when it is saved. */
   create(node: FileNode): Opened {
     node.what.draft = this.openDraft(node, undefined);
+    node.what.keptVersion = node.what.version;
     return { handle: this.hold(node), isCacheGood: true };
   }
 
@@ -60,10 +61,12 @@ export class OpenFiles {
     return await read;
   }
 
-  async write(handle: number, offset: number, bytes: Uint8Array): Promise<void> {
+  async write(handle: number, place: WritePlace, bytes: Uint8Array): Promise<void> {
     const { node } = this.handles.get(handle);
     node.what.hasFailed = false;
-    await this.draftOf(node).write(offset, bytes);
+    const offset = await this.draftOf(node).write(place, bytes);
+    // The kernel has kept them at the end that it knew.
+    if (offset !== place.offset) node.what.version++;
     this.touch(node);
   }
 
@@ -222,6 +225,7 @@ export class OpenFiles {
     file.info = { ...file.info, sizeBytes: draft.sizeBytes, digest: "" };
     file.version++;
     file.checkedMs = -Infinity;
+    file.changedMs = this.deps.clock.monotonicMs();
     if (!file.isOrphan) file.draft = undefined;
     await draft.close();
     if (file.isOrphan) file.draft = undefined;

@@ -9,6 +9,7 @@ import type {
   Place,
   Space,
   Volume,
+  WritePlace,
 } from "../volume.ts";
 import { Catalog } from "./catalog.ts";
 import { Directories } from "./directories.ts";
@@ -106,8 +107,8 @@ export class PfsVolume implements Volume {
     return await this.files.read(handle, { start: offset, end: offset + bytes }, signal);
   }
 
-  async write(handle: number, offset: number, content: Uint8Array): Promise<void> {
-    await this.files.write(handle, offset, content);
+  async write(handle: number, place: WritePlace, content: Uint8Array): Promise<void> {
+    await this.files.write(handle, place, content);
   }
 
   async save(handle: number, signal: AbortSignal): Promise<void> {

@@ -25,11 +25,6 @@ export class TreeBuilder {
     this.stack = new LevelStack(treeKind, sink);
   }
 
-  /** The last key so far. */
-  get lastKey(): Buffer | undefined {
-    return this.previous;
-  }
-
   async add(entries: AsyncIterable<Entry> | Iterable<Entry>): Promise<void> {
     if (Symbol.asyncIterator in entries) {
       for await (const entry of entries) await this.push(entry);
