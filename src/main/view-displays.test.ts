@@ -281,7 +281,7 @@ it("a pipeline with a lazy input writes what one without writes", options, async
         );
       }
     }),
-    { numRuns: Number(process.env["MAMMOTH_LAZY_RUNS"] ?? 6) },
+    { numRuns: Number(process.env["MAMMOTH_LAZY_RUNS"] ?? 4) },
   );
 });
 

@@ -183,7 +183,7 @@ describe("outputs of lazy tasks", { skip }, () => {
         const script = `cd /pfs/out || exit 1\n${operations.map(tried).join("\n")}\n${readAll}`;
         await sameBothWays(bench, before, script);
       }),
-      { numRuns: Number(process.env["MAMMOTH_LAZY_RUNS"] ?? 6) },
+      { numRuns: Number(process.env["MAMMOTH_LAZY_RUNS"] ?? 4) },
     );
   });
 

@@ -22,7 +22,7 @@ import { deleteRepo } from "./repos.ts";
 import { revertCommit } from "./revert-commit.ts";
 import { never, TestPfs } from "./testing/open-test-pfs.ts";
 
-const histories = Number(process.env["MAMMOTH_GC_HISTORIES"] ?? 20);
+const histories = Number(process.env["MAMMOTH_GC_HISTORIES"] ?? 12);
 const isLong = "MAMMOTH_GC_HISTORIES" in process.env;
 /** Longer than any lease. */
 const longMs = 120_000;

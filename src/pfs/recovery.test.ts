@@ -63,7 +63,7 @@ async function settle(pfs: TestPfs): Promise<void> {
   await pfs.deps.storage.writeJournal(never);
 }
 
-for (let round = 0; round < Number(process.env["MAMMOTH_SIM_SEEDS"] ?? 12); round++)
+for (let round = 0; round < Number(process.env["MAMMOTH_SIM_SEEDS"] ?? 8); round++)
   test(`all that was journaled comes back (MAMMOTH_SIM_SEED=${seed} round ${round})`, async (t) => {
     const random = seededRandom(seed + round);
     const chance = (below: number): number => random.bytes(4).readUInt32LE() % below;

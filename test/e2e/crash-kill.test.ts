@@ -10,7 +10,7 @@ import { jsonLines, openTestDaemon, type TestDaemon } from "./testing/daemon.ts"
 import { commitsOf, flush, openCommits, readCommit, send } from "./testing/keyed-requests.ts";
 import { processesWith, survivorsWith } from "./testing/processes.ts";
 
-const rounds = Number(process.env["MAMMOTH_CRASH_ROUNDS"] ?? 10);
+const rounds = Number(process.env["MAMMOTH_CRASH_ROUNDS"] ?? 6);
 const seed = Number(process.env["MAMMOTH_CRASH_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
 
 /** What the daemon is killed in the middle of, in turn, and how long that takes at most. */

@@ -15,7 +15,7 @@ const skip = whyNoSharing() ?? false;
 const seed = Number(process.env["MAMMOTH_CRASH_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
 const isLong = process.env["MAMMOTH_CRASH_ROUNDS"] !== undefined;
 /** Commits of each writer; the long form makes more. */
-const rounds = Number(process.env["MAMMOTH_CRASH_ROUNDS"] ?? 6);
+const rounds = Number(process.env["MAMMOTH_CRASH_ROUNDS"] ?? 4);
 
 async function anyServesAny(world: Cluster): Promise<void> {
   const [a, b, c] = world.daemons as [TestDaemon, TestDaemon, TestDaemon];

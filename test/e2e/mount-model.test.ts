@@ -11,7 +11,7 @@ import { openTestMount, whyNoMount } from "./testing/mounted.ts";
 import { seededBytes } from "./testing/seeded-bytes.ts";
 
 const seed = Number(process.env["MAMMOTH_MOUNT_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
-const operations = Number(process.env["MAMMOTH_MOUNT_OPERATIONS"] ?? 300);
+const operations = Number(process.env["MAMMOTH_MOUNT_OPERATIONS"] ?? 200);
 const skip = whyNoMount() ?? false;
 
 interface Operation {

@@ -14,13 +14,10 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 /** Those that call the most procedures. */
 const short = [
   "src/pfs/commits.test.ts",
-  "src/pfs/flush-commit.test.ts",
-  "src/pfs/blocks.test.ts",
   "src/pps/create-job.test.ts",
   "src/pps/job-verbs.test.ts",
   "src/pps/pipelines.test.ts",
   "src/pps/tasks.test.ts",
-  "src/pps/trigger.test.ts",
 ];
 
 test("the unit tests of pfs and pps pass on PostgreSQL", { skip }, async (t) => {

@@ -11,7 +11,7 @@ import { assertNoFindings, assertNoMistakes } from "./testing/checked-store.ts";
 import { CuttingProxy } from "./testing/cutting-proxy.ts";
 
 const seed = Number(process.env["MAMMOTH_CRASH_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
-const rounds = Number(process.env["MAMMOTH_FAULT_ROUNDS"] ?? 6);
+const rounds = Number(process.env["MAMMOTH_FAULT_ROUNDS"] ?? 4);
 const skip = postgresPrograms() === undefined ? "PostgreSQL is not installed" : false;
 
 /** Appends and replacements, into an open commit or as commits of their own. */

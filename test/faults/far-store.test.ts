@@ -10,7 +10,7 @@ import { assertNoFindings, assertNoMistakes } from "./testing/checked-store.ts";
 import { S3FaultProxy } from "./testing/s3-fault-proxy.ts";
 
 const seed = Number(process.env["MAMMOTH_CRASH_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
-const rounds = Number(process.env["MAMMOTH_FAULT_ROUNDS"] ?? 4);
+const rounds = Number(process.env["MAMMOTH_FAULT_ROUNDS"] ?? 3);
 const skip = hasS3Server() ? false : "no S3 server is installed";
 
 /** A small file, one that is a pack of its own, and now and then one that is sent in parts. */

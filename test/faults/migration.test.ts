@@ -16,8 +16,8 @@ import { readStraceLog, straceArgs } from "./testing/strace-log.ts";
 
 const seed = Number(process.env["MAMMOTH_CRASH_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
 /** How many crashed disks are read, and in how many places a call fails; `all`: everywhere. */
-const disks = process.env["MAMMOTH_POWER_LOSSES"] ?? "150";
-const places = process.env["MAMMOTH_FAULT_PLACES"] ?? "8";
+const disks = process.env["MAMMOTH_POWER_LOSSES"] ?? "80";
+const places = process.env["MAMMOTH_FAULT_PLACES"] ?? "5";
 const skip = whyNoStrace() ?? false;
 const program = fileURLToPath(new URL("./testing/open-metadata.ts", import.meta.url));
 const backup = `mammoth.db.v1-before-v${migrations.length}`;

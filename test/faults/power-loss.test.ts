@@ -16,7 +16,7 @@ import { readStraceLog, straceArgs } from "./testing/strace-log.ts";
 
 const seed = Number(process.env["MAMMOTH_CRASH_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
 /** How many crashed disks are read; `all`: five at each moment, which takes half an hour or more. */
-const disks = process.env["MAMMOTH_POWER_LOSSES"] ?? "60";
+const disks = process.env["MAMMOTH_POWER_LOSSES"] ?? "40";
 const skip = whyNoStrace() ?? false;
 /** Crashed disks are made in memory where that can be: nothing of them has to last. */
 const memory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();

@@ -27,7 +27,7 @@ import { InstantClock } from "../../src/storage/testing/garbage-bed.ts";
 import { RepoModel } from "./repo-model.ts";
 
 const seed = Number(process.env["MAMMOTH_SIM_SEED"] ?? systemRandom.bytes(4).readInt32BE());
-const numRuns = Number(process.env["MAMMOTH_SIM_SEQUENCES"] ?? 60);
+const numRuns = Number(process.env["MAMMOTH_SIM_SEQUENCES"] ?? 40);
 const commit = (id: string): { repo: string; id: string } => ({ repo: "data", id });
 
 /** Two daemons that share everything but their memory. */

@@ -20,7 +20,7 @@ import { simulate } from "./simulate.ts";
 import { World } from "./world.ts";
 
 const firstSeed = Number(process.env["MAMMOTH_SIM_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
-const seeds = Number(process.env["MAMMOTH_SIM_SEEDS"] ?? 6);
+const seeds = Number(process.env["MAMMOTH_SIM_SEEDS"] ?? 4);
 const actsMax = 25;
 const never = new AbortController().signal;
 

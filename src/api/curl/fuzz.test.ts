@@ -9,7 +9,7 @@ import { silentLog, type Log } from "../../base/log.ts";
 import { TestPfs } from "../../pfs/testing/open-test-pfs.ts";
 import { openHttpServer, type HttpServer } from "../http/server.ts";
 
-const runs = Number(process.env["MAMMOTH_FUZZ_RUNS"] ?? 400);
+const runs = Number(process.env["MAMMOTH_FUZZ_RUNS"] ?? 250);
 const agent = new Agent({ keepAlive: true });
 const failures: object[] = [];
 const log: Log = { ...silentLog, error: (facts) => failures.push(facts) };

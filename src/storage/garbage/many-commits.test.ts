@@ -10,7 +10,7 @@ import { buildTree } from "../tree/build.ts";
 import type { Content } from "../tree/entry.ts";
 import { encodeTreeRef } from "../tree/tree-ref-format.ts";
 
-const commits = Number(process.env["MAMMOTH_GC_COMMITS"] ?? 5_000);
+const commits = Number(process.env["MAMMOTH_GC_COMMITS"] ?? 3_000);
 const filesPerCommit = 1;
 /** Of marks and nodes that are on their way; caches of what is read count too. */
 const bytesMax = 96 * MiB;
