@@ -64,7 +64,7 @@ async function* inRounds(
     const folder = join(bed.folder, `${name}_${round}`);
     mkdirSync(folder);
     const tools = [
-      mammothTool(bed.daemon, `${name}_${round}`),
+      mammothTool(bed.daemon, `${name}_${round}`, name === "many" ? ["-r", "--sync"] : undefined),
       ...[resticTool(folder), borgTool(folder)].filter(isInstalled),
       cpTool(folder),
       ...also(folder),

@@ -24,16 +24,24 @@ export interface CopyTool {
 
 const run = promisify(execFile);
 
-/** Mammoth by its command line: a commit for each copy. */
-export function mammothTool(daemon: TestDaemon, repo: string): CopyTool {
-  const put = async (source: string, flags: readonly string[]): Promise<void> => {
-    await daemon.ok(["put-file", repo, "master", "copy", "-c", ...flags, "-f", source]);
+/**
+ * Mammoth by its command line: a commit for each copy.
+ *
+ * @param flags of the first copy, and of those that store all again
+ */
+export function mammothTool(
+  daemon: TestDaemon,
+  repo: string,
+  flags: readonly string[] = ["-r", "--overwrite"],
+): CopyTool {
+  const put = async (source: string, how: readonly string[]): Promise<void> => {
+    await daemon.ok(["put-file", repo, "master", "copy", "-c", ...how, "-f", source]);
   };
   return {
     name: "mammoth",
     storage: join(daemon.root, "store", "objects"),
     prepare: () => daemon.ok(["create-repo", repo]).then(() => undefined),
-    save: (source) => put(source, ["-r", "--overwrite"]),
+    save: (source) => put(source, flags),
     saveAgain: (source) => put(source, ["-r", "--sync"]),
     restore: async (_, target) => {
       await daemon.ok(["get-file", repo, "master", "copy", "-r", "-o", join(target, "copy")]);
