@@ -69,7 +69,7 @@ export class SyncCache {
  * Files as they are to be remembered when the folders are alike. Of what was sent no digest is: it was taken before the
  * bytes were read again to be sent, and they may have been others by then.
  *
- * @param sureMs what changed later may change again without being seen
+ * @param lookedMs when they were looked at, in milliseconds since 1970
  */
 export function rememberedFiles(
   scanned: ReadonlyMap<string, Pick<ScannedFile, "stamp" | "changedMs">>,
@@ -77,14 +77,20 @@ export function rememberedFiles(
     same,
     known,
   }: { readonly same: ReadonlySet<string>; readonly known: ReadonlyMap<string, string> },
-  sureMs: number,
+  lookedMs: number,
 ): Map<string, CachedFile> {
   const files = new Map<string, CachedFile>();
   for (const [below, { stamp, changedMs }] of scanned) {
     const digest = same.has(below) ? known.get(below) : undefined;
-    files.set(below, { stamp: changedMs < sureMs ? stamp : "", digest: digest ?? "" });
+    const isSure = changedMs + tickMsOf(changedMs) < lookedMs;
+    files.set(below, { stamp: isSure ? stamp : "", digest: digest ?? "" });
   }
   return files;
+}
+
+/** So much later a file may change once more without its times telling: some file systems count seconds, two at a time. */
+function tickMsOf(changedMs: number): number {
+  return changedMs % 1_000 === 0 ? 2_000 : 100;
 }
 
 function memoryIn(parsed: unknown): SyncMemory | undefined {

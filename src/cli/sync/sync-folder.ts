@@ -11,9 +11,6 @@ import { planSync, type SyncPlan } from "./plan-sync.ts";
 import { areAsRemembered, compareSides, folderDigest, type There } from "./sides.ts";
 import { rememberedFiles, SyncCache } from "./sync-cache.ts";
 
-/** A file that changed so shortly before it was looked at may change again without its times telling. */
-const racyMs = 2_000;
-
 export interface Sync {
   /** The folder of this machine. */
   readonly folder: string;
@@ -39,7 +36,7 @@ export async function syncFolder(sending: Sending, sync: Sync): Promise<void> {
   const { client, context } = sending;
   const { repo, target, path } = sync;
   const cache = new SyncCache(context, [resolve(sync.folder), repo, path]);
-  const sureMs = context.deps.clock.nowMicros() / 1_000 - racyMs;
+  const lookedMs = context.deps.clock.nowMicros() / 1_000;
   const scanned = await scanAll(sending, sync);
   const head = await headOf(sending, sync);
   const there = { client, commit: { repo, id: head ?? target }, path };
@@ -69,7 +66,7 @@ export async function syncFolder(sending: Sending, sync: Sync): Promise<void> {
     await cache.write({
       rootDigest,
       isExact: sync.deletes || [...compared.remote].every((below) => scanned.has(below)),
-      files: rememberedFiles(scanned, compared, sureMs),
+      files: rememberedFiles(scanned, compared, lookedMs),
     });
   context.print(`${summaryOf({ sync, plan, sent }, made)}\n`);
 }
