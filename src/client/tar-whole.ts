@@ -1,4 +1,4 @@
-import { encodeTarHeaders, tarBlockBytes } from "../model/tar-headers.ts";
+import { encodeTarHeaders, tarBlockBytes, tarPaddingOf } from "../model/tar-headers.ts";
 
 /** Files that are in memory as one tar: in one go, where packTar() waits for each. */
 export function tarOf(
@@ -8,8 +8,7 @@ export function tarOf(
   for (const { path: name, content } of files) {
     const bytes = content.length;
     parts.push(encodeTarHeaders({ name, type: "file", bytes, modifiedSeconds: 0 }), content);
-    const padding = (tarBlockBytes - (bytes % tarBlockBytes)) % tarBlockBytes;
-    if (padding > 0) parts.push(zeros.subarray(0, padding));
+    parts.push(zeros.subarray(0, tarPaddingOf(bytes)));
   }
   // Two empty blocks are its end.
   parts.push(zeros, zeros);

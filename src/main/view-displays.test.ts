@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { describe, it, type TestContext } from "node:test";
+import { describe, it } from "node:test";
 import { promisify } from "node:util";
 import fc from "fast-check";
 import { CodedError } from "../base/errors.ts";
@@ -18,34 +18,13 @@ import { never } from "../pfs/testing/open-test-pfs.ts";
 import { TaskHost } from "../pps/index.ts";
 import { openTestPps } from "../pps/testing/open-test-pps.ts";
 import { images, makeImages, testDocker } from "../runner/docker/testing/test-docker.ts";
-import { openDockerRunner, openProcessRunner, probeNamespaces } from "../runner/index.ts";
+import { openDockerRunner, openProcessRunner } from "../runner/index.ts";
 import { openInlineShuffleCompute } from "../shuffle/index.ts";
 import { openWorker, type Worker } from "../worker/index.ts";
-import { openWorkerBench, type WorkerBench } from "../worker/testing/worker-bench.ts";
-import { viewDisplays } from "./view-displays.ts";
+import { openWorkerBench } from "../worker/testing/worker-bench.ts";
+import { displays, openBench, options, skip } from "./testing/display-bench.ts";
 
-const probe = await probeNamespaces();
-const hasDevice = await fs.access("/dev/fuse", fs.constants.R_OK | fs.constants.W_OK).then(
-  () => true,
-  () => false,
-);
-const skip = !probe.works
-  ? probe.reason
-  : !hasDevice || process.getuid?.() !== 0
-    ? "/dev/fuse is missing or not ours"
-    : false;
-const options = { skip, timeout: 120_000 };
 const clock = systemClock();
-const displays = viewDisplays({ clock, log: silentLog });
-
-async function openBench(t: TestContext): Promise<WorkerBench> {
-  const bench = await openWorkerBench({ displays });
-  t.after(async () => {
-    await bench.worker.close();
-    await bench.close();
-  });
-  return bench;
-}
 
 function lazily(name: string, view: ViewRef): Pick<ClaimedTask, "inputs"> {
   return { inputs: [{ name, view, lazy: true }] };

@@ -3,38 +3,13 @@
 // Method: real mounts and sandboxes over a host in memory; the same script with and without.
 import assert from "node:assert/strict";
 import * as fs from "node:fs/promises";
-import { describe, it, type TestContext } from "node:test";
+import { describe, it } from "node:test";
 import fc from "fast-check";
 import { CodedError } from "../base/errors.ts";
-import { systemClock } from "../base/clock.ts";
-import { silentLog } from "../base/log.ts";
 import type { ClaimedTask, ViewRef } from "../model/claimed-task.ts";
-import { probeNamespaces } from "../runner/index.ts";
-import { openWorkerBench, type WorkerBench } from "../worker/testing/worker-bench.ts";
+import type { WorkerBench } from "../worker/testing/worker-bench.ts";
 import type { MemAttempt } from "../worker/testing/mem-worker-host.ts";
-import { viewDisplays } from "./view-displays.ts";
-
-const probe = await probeNamespaces();
-const hasDevice = await fs.access("/dev/fuse", fs.constants.R_OK | fs.constants.W_OK).then(
-  () => true,
-  () => false,
-);
-const skip = !probe.works
-  ? probe.reason
-  : !hasDevice || process.getuid?.() !== 0
-    ? "/dev/fuse is missing or not ours"
-    : false;
-const options = { skip, timeout: 120_000 };
-const displays = viewDisplays({ clock: systemClock(), log: silentLog });
-
-async function openBench(t: TestContext): Promise<WorkerBench> {
-  const bench = await openWorkerBench({ displays });
-  t.after(async () => {
-    await bench.worker.close();
-    await bench.close();
-  });
-  return bench;
-}
+import { openBench, options, skip } from "./testing/display-bench.ts";
 
 /** A script on an output that begins with these files; in a task that has a lazy input, or none that is. */
 async function change(

@@ -19,12 +19,22 @@ export const tarTypeCodes = {
   "gnu-long-link-path": "K",
 } as const;
 
-const nameBytes = 100;
-const sizeAt = 124;
-const checksumAt = 148;
-const typeAt = 156;
-const magicAt = 257;
+/** Where the fields of a header are that are read as well as written. */
+export const tarFields = {
+  nameBytes: 100,
+  sizeAt: 124,
+  checksumAt: 148,
+  typeAt: 156,
+  magicAt: 257,
+} as const;
+
+const { nameBytes, sizeAt, checksumAt, typeAt, magicAt } = tarFields;
 const space = 0x20;
+
+/** How much is left of the last block of so many bytes. */
+export function tarPaddingOf(bytes: number): number {
+  return (tarBlockBytes - (bytes % tarBlockBytes)) % tarBlockBytes;
+}
 
 /** What is written of a file or directory. */
 export interface NewTarHeader {
@@ -45,7 +55,7 @@ export function encodeTarHeaders(header: NewTarHeader): Buffer {
   if (length === name.length && length <= nameBytes) return encodeHeader(header);
   const record = Buffer.from(paxRecord(` path=${name}\n`));
   const extension = { ...header, name: "PaxHeader", bytes: record.length };
-  const padded = Buffer.alloc(Math.ceil(record.length / tarBlockBytes) * tarBlockBytes);
+  const padded = Buffer.alloc(record.length + tarPaddingOf(record.length));
   record.copy(padded);
   const short = { ...header, name: Buffer.from(name).toString("latin1", 0, nameBytes) };
   return Buffer.concat([

@@ -3,9 +3,9 @@ import type { Random } from "../base/random.ts";
 import { MiB } from "../base/size.ts";
 import type { Client } from "../client/index.ts";
 import type { Shard } from "../model/shard.ts";
+import { answer } from "./answer.ts";
 import { attach, takeOver } from "./attach/attach.ts";
 import { claimMountPoint, detach, type AttachDeps } from "./attach/mount-point.ts";
-import { serve } from "./fuse/serve.ts";
 import { ContentCache } from "./tree/content-cache.ts";
 import { NodeTable } from "./tree/node-table.ts";
 import { openRoot } from "./tree/open-root.ts";
@@ -80,18 +80,9 @@ export async function openMount(options: MountOptions): Promise<Mount> {
           options,
         )
       : await takeOver(options.descriptor, options.point, options);
-  const ended = (async () => {
-    try {
-      await serve({ device: attached.device, volume, owner, log });
-    } catch (error) {
-      // Nobody answers any more: who waits for an answer is not to wait for ever.
-      await detach(attached.mounted, { lazy: true }, options).catch(() => undefined);
-      throw error;
-    } finally {
-      cache.close();
-      await attached.close();
-    }
-  })();
+  const ended = answer(attached, { volume, owner, log }, options).finally(() => {
+    cache.close();
+  });
   return {
     ended,
     async unmount() {

@@ -1,6 +1,6 @@
 import { TreeBuilder, type Entry, type Ingest, type TreeRef } from "../storage/index.ts";
 
-/** The root that comes of nothing by a delta in normal form: what applyDelta() makes of the empty tree, in a third of the time. */
+/** The root that comes of nothing by a delta in normal form: what applyDelta() makes of the empty tree, without waiting for each entry. */
 export async function firstRoot(
   delta: AsyncIterable<readonly Entry[]>,
   nodes: Ingest["nodes"],

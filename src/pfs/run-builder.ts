@@ -14,6 +14,7 @@ import {
   type Storage,
   type TreeRef,
 } from "../storage/index.ts";
+import { takesAway } from "./takes-away.ts";
 
 /** Writes are sorted and stored in parts of this many, so that memory does not grow with the request. */
 const partEntriesDefault = 32_768;
@@ -137,10 +138,6 @@ export class RunBuilder {
     this.placed = 0;
     return [sorted, put].filter((part) => part.length > 0);
   }
-}
-
-function takesAway({ reset, clear, type }: Entry): boolean {
-  return reset || clear || type === "none";
 }
 
 /**

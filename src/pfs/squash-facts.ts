@@ -1,4 +1,5 @@
 import { isBelow, type Entry } from "../storage/index.ts";
+import { takesAway } from "./takes-away.ts";
 
 /** What is noted about deltas while they are squashed into one. */
 export class SquashFacts {
@@ -15,7 +16,7 @@ export class SquashFacts {
       if (directory !== undefined && !isBelow(entry.key, directory)) this.hasBareDirectory = true;
       directory = entry.type === "dir" ? entry.key : undefined;
       if (entry.type === "file") this.files++;
-      if (entry.reset || entry.clear || entry.type === "none") this.isStanding = false;
+      if (takesAway(entry)) this.isStanding = false;
       yield entry;
     }
     if (directory !== undefined) this.hasBareDirectory = true;

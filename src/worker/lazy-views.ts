@@ -108,11 +108,16 @@ export class LazyViews {
     displayed.view.ref = ref;
     views.delete(ref.digest);
     views.set(ref.digest, displayed);
-    const release = (): void => {
-      displayed.users--;
-      hideIdle(display);
+    let isHeld = true;
+    return {
+      ...readFromNow(display, displayed),
+      release: () => {
+        if (!isHeld) return;
+        isHeld = false;
+        displayed.users--;
+        hideIdle(display);
+      },
     };
-    return held(display, displayed, release);
   }
 
   /** An output as the directory that a command changes; what it writes is in `folder` until it is released. */
@@ -121,10 +126,8 @@ export class LazyViews {
     const name = this.newName(ref);
     const shown = display.shown.showOutput(name, ref, folder);
     const { view } = shown;
-    const nothing = (): void => undefined;
-    const output = held(display, { path: `${display.point}/${name}`, view }, nothing);
     return {
-      ...output,
+      ...readFromNow(display, { path: `${display.point}/${name}`, view }),
       release: async () => await shown.hide(),
       look: (signal) => shown.look(signal),
     };
@@ -174,14 +177,12 @@ export class LazyViews {
   }
 }
 
-/** Counts from now on. */
-function held(
+/** What is read of a view from now on. */
+function readFromNow(
   { point, shown }: Display,
   { path, view }: Pick<Displayed, "path" | "view">,
-  release: () => void,
-): LazyView {
+): Omit<LazyView, "release"> {
   const { fetchedBytes: bytesBefore, failures: failuresBefore } = view;
-  let isHeld = true;
   return {
     path,
     mountPoint: point,
@@ -190,11 +191,6 @@ function held(
       if (!(await shown.isShown()))
         return `Cannot read the inputs any more: ${point} was unmounted`;
       return view.failures > failuresBefore ? view.lastFailure : undefined;
-    },
-    release: () => {
-      if (!isHeld) return;
-      isHeld = false;
-      release();
     },
   };
 }

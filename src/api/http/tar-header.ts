@@ -1,5 +1,5 @@
 import { CodedError } from "../../base/errors.ts";
-import { tarBlockBytes, tarTypeCodes as typeCodes } from "../../model/tar-headers.ts";
+import { tarBlockBytes, tarFields, tarTypeCodes as typeCodes } from "../../model/tar-headers.ts";
 
 // The headers of a tar, in the dialects there are: v7, ustar and pax (POSIX.1-2001), GNU.
 
@@ -24,11 +24,7 @@ export function tarError(reason: string): CodedError {
   );
 }
 
-const nameBytes = 100;
-const sizeAt = 124;
-const checksumAt = 148;
-const typeAt = 156;
-const magicAt = 257;
+const { nameBytes, sizeAt, checksumAt, typeAt, magicAt } = tarFields;
 const prefixAt = 345;
 const prefixBytes = 155;
 const space = 0x20;

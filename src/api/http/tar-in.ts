@@ -3,7 +3,7 @@ import { hasErrno } from "../../base/errno.ts";
 import { CodedError } from "../../base/errors.ts";
 import { KiB, MiB } from "../../base/size.ts";
 import { joinPath, parsePath, type FilePath } from "../../model/paths.ts";
-import { tarBlockBytes } from "../../model/tar-headers.ts";
+import { tarBlockBytes, tarPaddingOf } from "../../model/tar-headers.ts";
 import { TarBytes } from "./tar-bytes.ts";
 import {
   readLongName,
@@ -168,7 +168,7 @@ async function contentOf(
 }
 
 async function skipPadding(bytes: TarBytes, length: number): Promise<void> {
-  const padding = (tarBlockBytes - (length % tarBlockBytes)) % tarBlockBytes;
+  const padding = tarPaddingOf(length);
   if (!bytes.skipNow(padding)) await bytes.skip(padding);
 }
 

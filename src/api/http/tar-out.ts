@@ -1,7 +1,7 @@
 import { ahead, type Begun } from "../../base/ahead.ts";
 import { freeBytes } from "../../base/free-bytes.ts";
 import { KiB, MiB } from "../../base/size.ts";
-import { encodeTarHeaders, tarBlockBytes } from "../../model/tar-headers.ts";
+import { encodeTarHeaders, tarBlockBytes, tarPaddingOf } from "../../model/tar-headers.ts";
 import { collect } from "./whole-body.ts";
 
 /** A file or directory on its way into a tar. */
@@ -87,18 +87,18 @@ function beginPart(files: TarredBatch | TarredFile, signal: AbortSignal): Begun<
 async function* streamed(file: TarredFile, signal: AbortSignal): AsyncGenerator<Buffer> {
   yield headersOf(file);
   yield* file.read(signal);
-  if (paddingOf(file.bytes) > 0) yield Buffer.alloc(paddingOf(file.bytes));
+  if (tarPaddingOf(file.bytes) > 0) yield Buffer.alloc(tarPaddingOf(file.bytes));
 }
 
 async function wholeOf(file: TarredFile, signal: AbortSignal): Promise<Buffer> {
   const content = await collect(file.read(signal), file.bytes);
-  return Buffer.concat([headersOf(file), content, Buffer.alloc(paddingOf(file.bytes))]);
+  return Buffer.concat([headersOf(file), content, Buffer.alloc(tarPaddingOf(file.bytes))]);
 }
 
 async function together(batch: TarredBatch, signal: AbortSignal): Promise<Buffer> {
   const headers = batch.entries.map(headersOf);
   const bytes = batch.entries.reduce(
-    (sum, entry, i) => sum + headers[i]!.length + entry.bytes + paddingOf(entry.bytes),
+    (sum, entry, i) => sum + headers[i]!.length + entry.bytes + tarPaddingOf(entry.bytes),
     0,
   );
   const tar = Buffer.allocUnsafeSlow(bytes);
@@ -108,8 +108,8 @@ async function together(batch: TarredBatch, signal: AbortSignal): Promise<Buffer
     at += headers[i]!.copy(tar, at);
     places.push(at);
     at += entry.bytes;
-    tar.fill(0, at, at + paddingOf(entry.bytes));
-    at += paddingOf(entry.bytes);
+    tar.fill(0, at, at + tarPaddingOf(entry.bytes));
+    at += tarPaddingOf(entry.bytes);
   }
   await batch.readInto(tar, places, signal);
   return tar;
@@ -120,8 +120,4 @@ function headersOf({ path, type, bytes, modifiedMicros }: TarredEntry): Buffer {
   return type === "dir"
     ? encodeTarHeaders({ name: `${path}/`, type: "directory", bytes: 0, modifiedSeconds })
     : encodeTarHeaders({ name: path, type: "file", bytes, modifiedSeconds });
-}
-
-function paddingOf(bytes: number): number {
-  return (tarBlockBytes - (bytes % tarBlockBytes)) % tarBlockBytes;
 }

@@ -50,17 +50,20 @@ export async function compareSides(there: There, here: Here): Promise<Compared> 
   return { rootDigest, remote: new Set(digests.keys()), ...(await compareFiles(here, digests)) };
 }
 
-/** Whether both are as they were when they were alike. Takes a fifth of the time that comparing them does. */
+/** Whether both are as they were when they were alike: then nothing need be compared. */
 export async function areAsRemembered(
   there: There,
   { memory, scanned, isExact }: Here,
 ): Promise<boolean> {
-  if (memory === undefined || memory.rootDigest === "" || (isExact && !memory.isExact))
-    return false;
-  if (memory.files.size !== scanned.size) return false;
+  if (!isOfUse(memory, isExact) || memory.files.size !== scanned.size) return false;
   for (const [below, { stamp }] of scanned)
     if (memory.files.get(below)?.stamp !== stamp) return false;
   return (await folderDigest(there)) === memory.rootDigest;
+}
+
+/** Where nobody told the digest of the folder, what is remembered of it says nothing. */
+function isOfUse(memory: SyncMemory | undefined, isExact: boolean): memory is SyncMemory {
+  return memory !== undefined && memory.rootDigest !== "" && (memory.isExact || !isExact);
 }
 
 /** The digest of a folder of a commit: undefined when there is none, "" where nobody tells. */
@@ -80,8 +83,7 @@ async function asRemembered(
   { memory, scanned, isExact }: Here,
   rootDigest: string,
 ): Promise<Map<string, string> | undefined> {
-  if (rootDigest === "" || memory?.rootDigest !== rootDigest || (isExact && !memory.isExact))
-    return undefined;
+  if (!isOfUse(memory, isExact) || memory.rootDigest !== rootDigest) return undefined;
   const digests = new Map([...memory.files].map(([below, { digest }]) => [below, digest]));
   const asked = [...scanned].filter(([below, { stamp }]) => {
     const file = memory.files.get(below);

@@ -3,9 +3,9 @@ import { CodedError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { KiB, MiB } from "../../base/size.ts";
 import type { ViewRef } from "../../model/claimed-task.ts";
+import { answer } from "../answer.ts";
 import { attach } from "../attach/attach.ts";
 import { detach, listMounts, type AttachDeps } from "../attach/mount-point.ts";
-import { serve } from "../fuse/serve.ts";
 import { ShownOutputs, type OutputsFs, type ShownOutput } from "../output/shown-outputs.ts";
 import { ContentCache } from "../tree/content-cache.ts";
 import { Numbers } from "../tree/handles.ts";
@@ -70,18 +70,9 @@ export async function openViewMount(point: string, options: ViewMountOptions): P
   const volume = new ViewVolume({ cache, clock, numbers, others });
   const otherVolume = (node: number): Volume | undefined =>
     outputs.has(node) ? outputs.volume : undefined;
-  const ended = (async () => {
-    try {
-      await serve({ device: attached.device, volume, otherVolume, owner, log });
-    } catch (error) {
-      // Nobody answers any more: who waits for an answer is not to wait for ever.
-      await detach(attached.mounted, { lazy: true }, options).catch(() => undefined);
-      throw error;
-    } finally {
-      cache.close();
-      await attached.close();
-    }
-  })();
+  const ended = answer(attached, { volume, otherVolume, owner, log }, options).finally(() => {
+    cache.close();
+  });
   // From here on the kernel knows what the top looks like, and whoever lists all mounts does not wait for us.
   const { dev } = await options.fs.stat(point);
   return {

@@ -3,7 +3,14 @@ import { Visited } from "../garbage/visited.ts";
 import type { NodeSource } from "../tree/entry.ts";
 import { ChunkTable, partEnd } from "./chunk-table.ts";
 import type { StoredBytes } from "./stored-bytes.ts";
-import { chunksDefault, lookedUpMax, walk, type Refs, type WeighDeps } from "./weigh.ts";
+import {
+  chunksDefault,
+  lookedUpMax,
+  visitedMax,
+  walk,
+  type Refs,
+  type WeighDeps,
+} from "./weigh.ts";
 
 /** What one of several takes. */
 export interface OwnBytes {
@@ -76,9 +83,9 @@ async function fill(
 ): Promise<Filled> {
   const bytesOf = new Map<number, number>();
   let last: number | undefined;
-  let visited = new Visited(2 ** 20);
+  let visited = new Visited(visitedMax);
   for await (const { owner, refs } of own) {
-    if (owner !== last) visited = new Visited(2 ** 20);
+    if (owner !== last) visited = new Visited(visitedMax);
     last = owner;
     const piece = (hash: Buffer, bytes: number): void => {
       if (table.add(hash, bytes, owner)) bytesOf.set(owner, (bytesOf.get(owner) ?? 0) + bytes);

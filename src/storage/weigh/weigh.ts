@@ -7,7 +7,7 @@ import { ChunkTable, partEnd, type TabledChunk } from "./chunk-table.ts";
 import type { StoredBytes } from "./stored-bytes.ts";
 
 /** Nodes remembered: 64 MiB at most. */
-const visitedMax = 2 ** 20;
+export const visitedMax = 2 ** 20;
 /** Chunks weighed at a time: 160 MiB at most. Of more, one part after another. */
 export const chunksDefault = 2 ** 20;
 /** Chunks looked up at a time. */
