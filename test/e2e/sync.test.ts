@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { test, type TestContext } from "node:test";
 import { openTestDaemon, testFolder, type Ran, type TestDaemon } from "./testing/daemon.ts";
 import { seededBytes } from "./testing/seeded-bytes.ts";
@@ -155,6 +156,21 @@ test("put-file --sync makes a folder like its source, and a commit only when som
     assert.equal(await commits(bed.daemon), step.commits, step.what);
     assert.deepEqual(await bed.stored(), step.stored, step.what);
   }
+});
+
+test("put-file --sync reads nothing again that the first one put", async (t) => {
+  const bed = await openBed(t);
+  bed.write({ a: "1\n", "b/c": "2\n" });
+  // They could change once more without their times telling.
+  await setTimeout(200);
+  assert.equal((await bed.sync("-c")).code, 0);
+  const again = await bed.sync("-c", "-v");
+  assert.match(again.stdout, /^Nothing to put: .* 2 unchanged$/m);
+  assert.doesNotMatch(
+    again.stderr,
+    /\/list\//,
+    "the folder there is not listed, for nothing here is compared",
+  );
 });
 
 test("put-file --sync sees what others wrote, and files that several puts made", async (t) => {

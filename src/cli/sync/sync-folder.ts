@@ -61,7 +61,8 @@ export async function syncFolder(sending: Sending, sync: Sync): Promise<void> {
   const sent = [...plan.added, ...plan.replaced].map((below) => scanned.get(below)!);
   const isChanged = sent.length > 0 || plan.deleted.length > 0;
   const made = isChanged ? await apply(sending, { sync, plan, sent }) : undefined;
-  const rootDigest = await sureDigest(there, { made, isChanged, compared: compared.rootDigest });
+  const was = { head, rootDigest: compared.rootDigest };
+  const rootDigest = await sureDigest(there, was, { made, isChanged });
   if (rootDigest !== undefined)
     await cache.write({
       rootDigest,
@@ -74,15 +75,12 @@ export async function syncFolder(sending: Sending, sync: Sync): Promise<void> {
 /** The digest of the folder that is now like ours; undefined where others may have written meanwhile. */
 async function sureDigest(
   there: There,
-  {
-    made,
-    isChanged,
-    compared,
-  }: { made: CommitInfo | undefined; isChanged: boolean; compared: string | undefined },
+  was: { readonly head: string | undefined; readonly rootDigest: string | undefined },
+  { made, isChanged }: { readonly made: CommitInfo | undefined; readonly isChanged: boolean },
 ): Promise<string | undefined> {
-  if (isChanged && made?.parent !== there.commit.id) return undefined;
+  if (isChanged && (made === undefined || made.parent !== was.head)) return undefined;
   const digest = await folderDigest({ ...there, commit: made ?? there.commit });
-  return isChanged || digest === compared ? digest : undefined;
+  return isChanged || digest === was.rootDigest ? digest : undefined;
 }
 
 async function scanAll({ context }: Sending, { folder }: Sync): Promise<Map<string, ScannedFile>> {
