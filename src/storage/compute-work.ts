@@ -90,14 +90,16 @@ export function compress(plain: Buffer): Buffer | undefined {
 function looksCompressible(plain: Buffer): boolean {
   if (plain.length < 4 * sampleBytes) return true;
   const start = (plain.length - sampleBytes) >>> 1;
-  const sample = zstd(plain.subarray(start, start + sampleBytes), levelOfSample);
-  return sample.length < sampleBytes * sampleShareMax;
+  const sample = zstd(plain.subarray(start, start + sampleBytes), levelOfSample, largeBytesMin);
+  const isSmaller = sample.length < sampleBytes * sampleShareMax;
+  freeMemory(wholeOf(sample));
+  return isSmaller;
 }
 
-function zstd(plain: Buffer, level: number): Buffer {
+function zstd(plain: Buffer, level: number, outputBytes = plain.length): Buffer {
   return zstdCompressSync(plain, {
     // One output buffer instead of a list of small ones joined.
-    chunkSize: Math.max(1 * KiB, plain.length),
+    chunkSize: Math.max(1 * KiB, outputBytes),
     // Makes its tables as small as the bytes are: setting them up is most of the work for a few KiB.
     pledgedSrcSize: plain.length,
     params: { [constants.ZSTD_c_compressionLevel]: level },
