@@ -1,3 +1,10 @@
+import { MiB } from "../base/size.ts";
+import { chunkBytesMax } from "../chunking/index.ts";
+import { WindowMemory } from "./window-memory.ts";
+
+/** New bytes in a window, at most. */
+export const freshBytesMax = 2 * MiB;
+
 interface Waiter {
   readonly account: BudgetAccount;
   readonly bytes: number;
@@ -14,6 +21,8 @@ export class IngestBudget {
   private readonly waiting: Waiter[] = [];
   private used = 0;
   private overdrawn: BudgetAccount | undefined;
+  /** Of windows that are full, with room for the longest open chunk before what is new. */
+  readonly memory = new WindowMemory(chunkBytesMax + freshBytesMax);
 
   constructor(bytesMax: number) {
     this.bytesMax = bytesMax;
@@ -58,6 +67,7 @@ export class IngestBudget {
   giveBack(account: BudgetAccount, bytes: number): void {
     this.used -= bytes;
     if (account === this.overdrawn && this.used <= this.bytesMax) this.overdrawn = undefined;
+    if (this.used === 0) this.memory.clear();
     this.grantNext();
   }
 
@@ -84,6 +94,10 @@ export class BudgetAccount {
 
   constructor(budget: IngestBudget) {
     this.budget = budget;
+  }
+
+  get memory(): WindowMemory {
+    return this.budget.memory;
   }
 
   /** Waits for `bytes` more. */

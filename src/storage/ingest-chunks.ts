@@ -1,3 +1,4 @@
+import { CodedError } from "../base/errors.ts";
 import type { Semaphore } from "../base/semaphore.ts";
 import { KiB } from "../base/size.ts";
 import type { InlineChunk, PackClass, PackRecord, Sealed } from "../metadata/index.ts";
@@ -137,8 +138,14 @@ export class IngestChunks {
     await Promise.allSettled([...this.wanted.data].map((frame) => frame.sealed));
   }
 
-  /** Lets go of what is held. */
+  /** Lets go of what is held, and takes nothing more. */
   clear(): void {
+    this.failure ??= { error: new CodedError("aborted", "Cannot store: the request is over") };
+    const { writers } = this.deps;
+    writers.data.letGo(this.wanted.data);
+    writers.node.letGo(this.wanted.node);
+    this.wanted.data.clear();
+    this.wanted.node.clear();
     for (const { onKept } of this.held.values()) onKept?.();
     this.held.clear();
     for (const unpin of this.unpins.splice(0)) unpin();
@@ -189,6 +196,7 @@ export class IngestChunks {
     let kept: Promise<unknown> = Promise.resolve();
     try {
       if (await this.isKept(hash)) return;
+      this.throwIfFailed();
       // Between this look and the writer's claim nothing else runs: a chunk is written once.
       const writing = this.deps.chunks.frameOf(hash);
       const put = writing === undefined ? this.deps.writers[packClass].put(hash, bytes) : undefined;
@@ -231,6 +239,7 @@ export class IngestChunks {
 
   /** Nothing else runs between the look whether a chunk is on its way and its claim: it is written once. */
   private async writeBatch(buffer: Buffer, chunks: readonly KeyedChunk[]): Promise<void> {
+    this.throwIfFailed();
     const fresh = new Map<string, KeyedChunk>();
     for (const chunk of chunks) {
       const writing = this.deps.chunks.frameOf(chunk.hash, chunk.key);
@@ -247,6 +256,7 @@ export class IngestChunks {
     window: StoredWindow["window"],
     chunks: readonly HashedChunk[],
   ): Promise<void> {
+    this.throwIfFailed();
     const writer = this.deps.writers.data;
     const taken: Promise<unknown>[] = [];
     const large = new Map<string, HashedChunk>();
@@ -279,6 +289,7 @@ export class IngestChunks {
     if (frame.place !== undefined) this.relyOn(frame.place.pack);
     if (frame.place !== undefined || wanted.has(frame)) return;
     wanted.add(frame);
+    frame.hold();
     frame.sealed.then(
       (pack) => {
         this.relyOn(pack);

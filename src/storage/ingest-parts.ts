@@ -5,6 +5,7 @@ import type { Sealed } from "../metadata/index.ts";
 import { collectedPackOf } from "../model/collected-pack.ts";
 import { IngestChunks } from "./ingest-chunks.ts";
 import { cutStream, type CutPoint } from "./ingest-cuts.ts";
+import { IngestStores } from "./ingest-stores.ts";
 import { hashWindows, type HashedWindow } from "./ingest-hashes.ts";
 import type { IngestDeps } from "./open-ingest.ts";
 import type { Piece } from "./tree/entry.ts";
@@ -80,27 +81,22 @@ class OpenPart {
   private readonly chunks: IngestChunks;
   private readonly epoch: number;
   private readonly leave: () => void;
+  private readonly stores: IngestStores;
   private readonly pieces: Piece[] = [];
   private after: CutPoint | undefined;
-  private storing: Promise<void> = Promise.resolve();
 
   constructor(deps: PartsDeps, startedMs: number) {
     this.deps = deps;
     this.startedMs = startedMs;
     this.chunks = new IngestChunks(deps);
+    this.stores = new IngestStores(this.chunks);
     this.epoch = deps.session.epoch;
     this.leave = deps.session.enter();
   }
 
-  /** One window is stored while the next one is hashed. */
+  /** Windows are stored while the next ones are hashed. */
   async add(hashed: HashedWindow): Promise<void> {
-    await this.storing.catch((error: unknown) => {
-      hashed.window.free();
-      throw error;
-    });
-    this.storing = this.chunks.putWindow(hashed);
-    // Thrown by the next call, or when the part is sealed.
-    this.storing.catch(() => undefined);
+    await this.stores.add(hashed);
     for (const piece of hashed.pieces) {
       this.pieces.push(piece);
       this.bytes += piece.bytes;
@@ -124,7 +120,7 @@ class OpenPart {
   }
 
   private async seal(hurry: Promise<unknown> | undefined): Promise<Sealed> {
-    await this.storing;
+    await this.stores.end();
     return { epoch: this.epoch, ...(await this.chunks.seal(hurry)) };
   }
 }

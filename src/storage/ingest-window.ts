@@ -1,11 +1,9 @@
 import { assert } from "../base/assert.ts";
-import { KiB, MiB } from "../base/size.ts";
+import { KiB } from "../base/size.ts";
 import { chunkBytesMax } from "../chunking/index.ts";
-import type { BudgetAccount } from "./ingest-budget.ts";
+import { freshBytesMax, type BudgetAccount } from "./ingest-budget.ts";
 import { freeMemory } from "./memory.ts";
 
-/** New bytes in a window, at most; with the longest open chunk before them a window has 10 MiB. */
-const freshBytesMax = 2 * MiB;
 /** Windows up to this size are free: a small request waits for nobody. */
 const freeBytesMax = 256 * KiB;
 const firstBytes = 4 * KiB;
@@ -38,8 +36,9 @@ export class IngestWindow {
 
   /** One to be filled while the one before is scanned: with room for whatever may be carried over. */
   static async behind(window: IngestWindow, signal: AbortSignal): Promise<IngestWindow> {
-    const next = new IngestWindow(window.account, Math.min(window.bytes, chunkBytesMax));
-    await next.resize(next.scanned + freshBytesMax, signal);
+    const next = new IngestWindow(window.account, chunkBytesMax);
+    await next.charge(Math.min(window.bytes, chunkBytesMax) + freshBytesMax, signal);
+    if (!next.isFreed) next.buffer = next.account.memory.take();
     return next;
   }
 
@@ -77,24 +76,25 @@ export class IngestWindow {
   /** Frees the memory. Nothing may look into it any more; what still comes is dropped. */
   free(): void {
     this.isFreed = true;
-    freeMemory(this.buffer);
+    this.account.memory.give(this.buffer);
     this.buffer = Buffer.alloc(0);
     this.account.giveBack(this.charged);
     this.charged = 0;
   }
 
   private async resize(bytes: number, signal: AbortSignal): Promise<void> {
-    const charge = bytes > freeBytesMax ? bytes : 0;
-    const more = charge - this.charged;
-    await this.account.take(more, signal);
-    if (this.isFreed) {
-      this.account.giveBack(more);
-      return;
-    }
-    this.charged = Math.max(this.charged, charge);
+    await this.charge(bytes > freeBytesMax ? bytes : 0, signal);
+    if (this.isFreed) return;
     const grown = Buffer.allocUnsafeSlow(bytes);
     this.buffer.copy(grown, 0, 0, this.end);
     freeMemory(this.buffer);
     this.buffer = grown;
+  }
+
+  private async charge(bytes: number, signal: AbortSignal): Promise<void> {
+    const more = bytes - this.charged;
+    await this.account.take(more, signal);
+    if (this.isFreed) this.account.giveBack(more);
+    else this.charged = Math.max(this.charged, bytes);
   }
 }

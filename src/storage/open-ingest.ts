@@ -6,6 +6,7 @@ import type { IngestBudget } from "./ingest-budget.ts";
 import { IngestChunks, type IngestChunksDeps, type StoredWindow } from "./ingest-chunks.ts";
 import { cutStream } from "./ingest-cuts.ts";
 import { hashWindows, type HashedChunk } from "./ingest-hashes.ts";
+import { IngestStores } from "./ingest-stores.ts";
 import type { Ingest } from "./ingest.ts";
 import { freeMemory } from "./memory.ts";
 import type { NodeCache } from "./node-cache.ts";
@@ -113,26 +114,20 @@ class OpenIngest implements Ingest {
     if (pack !== undefined) this.deps.chunks.forgetPack(pack);
   }
 
-  /** The pieces of a stream: one window is stored while the next is hashed, one cut and one filled. */
+  /** The pieces of a stream: windows are stored while the next are hashed, one is cut and one filled. */
   private async *store(
     source: AsyncIterable<Uint8Array>,
     format: RecordFormat,
     signal: AbortSignal,
   ): AsyncGenerator<Piece, void, void> {
     const { compute, budget } = this.deps;
-    let storing: Promise<void> = Promise.resolve();
+    const stores = new IngestStores(this.chunks);
     const cuts = cutStream(source, { format, compute, budget, signal });
     for await (const hashed of hashWindows(cuts, compute)) {
-      await storing.catch((error: unknown) => {
-        hashed.window.free();
-        throw error;
-      });
-      storing = this.chunks.putWindow(hashed);
-      // Thrown by the next turn; not when the source fails first.
-      storing.catch(() => undefined);
+      await stores.add(hashed);
       yield* hashed.pieces;
     }
-    await storing;
+    await stores.end();
   }
 
   private async putNode(node: Buffer): Promise<Buffer> {

@@ -52,6 +52,11 @@ export class OpenPack {
     return this.placed.some(({ frame }) => frame.wanted);
   }
 
+  /** Nobody is to rely on it. */
+  get isAbandoned(): boolean {
+    return this.placed.every(({ frame }) => frame.isAbandoned);
+  }
+
   /** True when a frame of `bytes` would make the pack too long. */
   isFullFor(frame: PackFrame, bytes: number): boolean {
     const footer = footerBytesFor(this.placed.length + 1, this.chunks + frame.chunks.length);

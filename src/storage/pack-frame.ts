@@ -26,6 +26,9 @@ export class PackFrame {
   place: FramePlace | undefined;
   /** Somebody waits for its pack. */
   wanted = false;
+  /** All requests that held it let go. */
+  isAbandoned = false;
+  private holders = 0;
   /** The pack that holds the frame, once sealed; the error of the pack that could not be written. */
   readonly sealed: Promise<PackRecord>;
   private readonly settle: { resolve: (pack: PackRecord) => void; reject: (error: Error) => void };
@@ -45,6 +48,18 @@ export class PackFrame {
     this.chunks.push(chunk);
     this.plainBytes += bytes;
     return chunk;
+  }
+
+  /** A request is to rely on it. */
+  hold(): void {
+    this.holders++;
+    this.isAbandoned = false;
+  }
+
+  /** A request that held it is over. */
+  letGo(): void {
+    this.holders--;
+    this.isAbandoned = this.holders === 0;
   }
 
   settleAt(place: FramePlace): void {

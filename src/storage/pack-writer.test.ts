@@ -174,3 +174,27 @@ test("PackWriter bounds the chunks of a pack", async () => {
   assert.ok([...packs].every(({ chunks }) => chunks <= 65_536));
   assert.equal(packs.size, 2);
 });
+
+test("PackWriter gives up a pack when all who held its frames let go, and only then", async () => {
+  const { objects } = onDisk();
+  const { writer, chunks } = openWriter(objects);
+  const [first, second] = [
+    await put(writer, noise.subarray(0, 2 * MiB)),
+    await put(writer, noise.subarray(2 * MiB, 4 * MiB)),
+  ];
+  first.hold();
+  first.hold();
+  second.hold();
+  writer.letGo([first, second]);
+  const third = await put(writer, noise.subarray(4 * MiB));
+  third.hold();
+  await writer.sealed([first]);
+  assert.equal(first.place?.pack.id, third.place?.pack.id, "one held it still");
+  const fourth = await put(writer, noise.subarray(0, 1 * MiB));
+  fourth.hold();
+  writer.letGo([fourth]);
+  await assert.rejects(fourth.sealed, (error) => isCoded(error, "aborted"));
+  assert.equal(chunks.frameOf(sha256(noise.subarray(0, 1 * MiB))), undefined);
+  const again = await put(writer, noise.subarray(0, 1 * MiB));
+  assert.equal((await writer.sealed([again])).length, 1);
+});

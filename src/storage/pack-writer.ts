@@ -146,6 +146,12 @@ export class PackWriter {
     }
   }
 
+  /** Lets go of frames for a request that is over: a pack that nobody holds is given up. */
+  letGo(frames: Iterable<PackFrame>): void {
+    for (const frame of frames) frame.letGo();
+    this.run();
+  }
+
   /** Gives up the open pack, which nobody may wait for any more. */
   async close(): Promise<void> {
     this.closed = true;
@@ -241,7 +247,11 @@ export class PackWriter {
   }
 
   private hasWork(): boolean {
-    return this.queue.length > 0 || this.mustSeal();
+    return this.queue.length > 0 || this.mustSeal() || this.mustDrop();
+  }
+
+  private mustDrop(): boolean {
+    return this.coming === 0 && !this.closed && this.open?.isAbandoned === true;
   }
 
   private mustSeal(): boolean {
@@ -252,6 +262,8 @@ export class PackWriter {
     while (this.hasWork()) {
       const next = this.queue.shift();
       if (next !== undefined) await this.writeNext(next);
+      else if (this.mustDrop())
+        await this.failOpen(new CodedError("aborted", "Nobody wants this pack"));
       else if (await this.isQuiet()) await this.sealOpen();
     }
   }
