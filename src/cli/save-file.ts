@@ -1,4 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
+import { resolve } from "node:path";
 import { CodedError } from "../base/errors.ts";
 import { MiB } from "../base/size.ts";
 import type { CommitInfo } from "../model/commit.ts";
@@ -13,6 +14,8 @@ import { unlessGone } from "./unless-gone.ts";
 /** A file of this size comes over several connections. */
 const dividedBytesMin = 64 * MiB;
 const segmentsMax = 3;
+/** One of this size is written by a daemon of this machine itself. */
+const namedBytesMin = 4 * MiB;
 
 interface State {
   readonly uid: string;
@@ -31,11 +34,9 @@ export async function saveFile(context: Context, remote: RemoteFile, to: string)
   const stateFile = `${partFile}.state`;
   const found = await findFile(context, remote, stateFile);
   const { file, info, segments } = found;
-  const handle = await fileSystem
-    .open(partFile, found.isResumed ? "r+" : "w")
-    .catch((error: unknown) => {
-      throw explainOutput(error, to);
-    });
+  const handle = await openPart(context, partFile, found.isResumed).catch((error: unknown) => {
+    throw explainOutput(error, to);
+  });
   const state = new SavedState<State>(context, stateFile, () => ({
     uid: found.commit.uid,
     commit: found.commit.id,
@@ -43,7 +44,8 @@ export async function saveFile(context: Context, remote: RemoteFile, to: string)
     segments,
   }));
   try {
-    await saveSegments(context, { file, handle, segments, sizeBytes: info.sizeBytes }, () => {
+    const { sizeBytes } = info;
+    await saveSegments(context, { file, handle, segments, sizeBytes, partFile }, () => {
       state.touch();
     });
   } catch (error) {
@@ -55,6 +57,17 @@ export async function saveFile(context: Context, remote: RemoteFile, to: string)
   await state.remove();
   if (found.commit.state === "open") await requireSame(file, info);
   await fileSystem.rename(partFile, to);
+}
+
+async function openPart(
+  { deps: { fileSystem } }: Context,
+  partFile: string,
+  isResumed: boolean,
+): Promise<FileHandle> {
+  if (isResumed) return await fileSystem.open(partFile, "r+");
+  // Another file than one that a daemon may still be writing to.
+  await fileSystem.rm(partFile, { force: true });
+  return await fileSystem.open(partFile, "w");
 }
 
 interface FoundFile {
@@ -113,10 +126,12 @@ async function saveSegments(
     handle: FileHandle;
     segments: State["segments"];
     sizeBytes: number;
+    partFile: string;
   },
   touch: () => void,
 ): Promise<void> {
-  const { file, handle, segments, sizeBytes } = saved;
+  const { file, handle, segments, sizeBytes, partFile } = saved;
+  const local = sizeBytes < namedBytesMin ? undefined : resolve(partFile);
   const progress = Progress.open(context);
   if (progress !== undefined) progress.totals = { files: 1, bytes: sizeBytes };
   for (const { start, at } of segments) progress?.keep(0, at - start);
@@ -127,7 +142,7 @@ async function saveSegments(
   };
   try {
     const saving = segments.map((segment) =>
-      saveRange(file, handle, segment, { patience, onBytes }),
+      saveRange(file, handle, segment, { patience, onBytes, local }),
     );
     // Nobody may write when the file is closed.
     const ended = await Promise.allSettled(saving);

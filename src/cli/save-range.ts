@@ -1,4 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
+import { MiB } from "../base/size.ts";
 import { Patience, type Client, type ViewOptions } from "../client/index.ts";
 import type { CommitName } from "../model/commit.ts";
 import type { Context } from "./context.ts";
@@ -17,6 +18,9 @@ export interface Segment {
   readonly end: number;
 }
 
+/** Of what the daemon writes itself, so that one hears of it in between. */
+const stepBytes = 64 * MiB;
+
 /** Waits for a daemon that goes away while something is saved. */
 export function patienceOf(context: Context): Patience {
   return new Patience({
@@ -28,15 +32,33 @@ export function patienceOf(context: Context): Patience {
   });
 }
 
+export interface SavingOptions {
+  readonly patience: Patience;
+  readonly onBytes: (bytes: number) => void;
+  /** The path of the local file, where a daemon of this machine may write it. */
+  readonly local?: string | undefined;
+}
+
 /** Writes a segment of a file to the same place in a local one, going on where a connection breaks. */
 export async function saveRange(
   { client, commit, view, path }: RemoteFile,
   handle: FileHandle,
   segment: Segment,
-  { patience, onBytes }: { patience: Patience; onBytes: (bytes: number) => void },
+  { patience, onBytes, local }: SavingOptions,
 ): Promise<void> {
+  let isElsewhere = false;
   while (segment.at < segment.end) {
     try {
+      if (local !== undefined && !isElsewhere) {
+        const sizeBytes = Math.min(segment.end - segment.at, stepBytes);
+        const step = { ...view, local, offsetBytes: segment.at, sizeBytes };
+        const saved = await client.files.save(commit, path, step);
+        isElsewhere = saved === undefined || saved === 0;
+        segment.at += saved ?? 0;
+        onBytes(saved ?? 0);
+        patience.renew();
+        continue;
+      }
       const sizeBytes = segment.end - segment.at;
       const range = { ...view, offsetBytes: segment.at, sizeBytes };
       for await (const bytes of await client.files.get(commit, path, range)) {

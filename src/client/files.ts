@@ -5,6 +5,7 @@ import type { FileDifference, FileInfo } from "../model/file.ts";
 import type { Shard } from "../model/shard.ts";
 import type { Body } from "./body.ts";
 import type { CallOptions, Connection, Query } from "./connection.ts";
+import { isRefusal, namesOf, openLocalPass, type LocalMachine } from "./local-pass.ts";
 import { branchUrl, commitUrl, repoUrl, rest, type BranchName } from "./urls.ts";
 
 /** What a file gets: bytes from here, or bytes the server fetches from an http or https URL. */
@@ -54,6 +55,14 @@ export interface GetOptions extends ViewOptions {
   readonly offsetBytes?: number;
   /** How many bytes are wanted at most: with 0 none, and the call only finds out whether it could read. Default: to the end. */
   readonly sizeBytes?: number;
+}
+
+export interface SaveOptions extends ViewOptions {
+  /** The local file: an absolute path. */
+  readonly local: string;
+  /** Where the range begins, in both files. */
+  readonly offsetBytes: number;
+  readonly sizeBytes: number;
 }
 
 export interface GetTarOptions extends ViewOptions {
@@ -113,6 +122,11 @@ export interface FileCalls {
    * @throws CodedError `not_found`; while reading, `unavailable` when the connection breaks
    */
   get(commit: CommitName, path: string, options?: GetOptions): Promise<AsyncIterable<Buffer>>;
+  /**
+   * Has a daemon of this machine and user write a range of a file into a local one that is there, at the same place:
+   * the bytes do not come here. Gives back how many it wrote; undefined when it cannot, for whatever reason.
+   */
+  save(commit: CommitName, path: string, options: SaveOptions): Promise<number | undefined>;
   /** Everything below a directory as a tar stream. See unpackTar(), readTarInto(). */
   getTar(commit: CommitName, path: string, options?: GetTarOptions): Promise<AsyncIterable<Buffer>>;
   /** One file or directory, with the names of its children. */
@@ -152,7 +166,7 @@ export interface FilePages {
   next(): Promise<readonly FileInfo[] | undefined>;
 }
 
-export function fileCalls(connection: Connection): FileCalls {
+export function fileCalls(connection: Connection, machine?: LocalMachine): FileCalls {
   return {
     put: (commit, path, content, options = {}) =>
       putContent(connection, `${commitUrl(commit)}/files/${rest(path)}`, content, options),
@@ -188,6 +202,8 @@ export function fileCalls(connection: Connection): FileCalls {
       options.sizeBytes === 0
         ? getNothing(connection, commit, path, options)
         : getBytes(connection, commit, path, options),
+    save: (commit, path, options) =>
+      saveRange(connection, machine, `${commitUrl(commit)}/saves/${rest(path)}`, options),
     getTar: (commit, path, options = {}) =>
       connection.bytes({
         method: "GET",
@@ -322,6 +338,31 @@ async function getBytes(
     headers: rangeHeader(options),
     signal: options.signal,
   });
+}
+
+async function saveRange(
+  connection: Connection,
+  machine: LocalMachine | undefined,
+  path: string,
+  { local, offsetBytes: offset, sizeBytes: bytes, signal, ...view }: SaveOptions,
+): Promise<number | undefined> {
+  const pass = await openLocalPass(connection, machine, { signal });
+  if (pass === undefined) return undefined;
+  try {
+    const saved = await connection.json<{ bytes: number }>({
+      method: "POST",
+      path,
+      query: { ...viewQuery(view), offset, bytes },
+      body: namesOf([["", local]]),
+      headers: pass,
+      repeatable: true,
+      signal,
+    });
+    return saved.bytes;
+  } catch (error) {
+    if (isRefusal(error)) return undefined;
+    throw error;
+  }
 }
 
 /** A range of no bytes cannot be asked for; one byte tells whether there is such a file. */

@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from "node:http";
-import { isCoded } from "../base/errors.ts";
+import { CodedError, isCoded, type ErrorCode } from "../base/errors.ts";
 import { localProof, localProofHeader, localSecretPattern } from "../base/local-proof.ts";
 import type { CallOptions, Connection } from "./connection.ts";
 
@@ -42,6 +42,14 @@ export async function openLocalPass(
     [localProofHeader]: localProof(secret, asked),
     "content-type": "application/vnd.mammoth.names",
   };
+}
+
+/** What a daemon may say to names that it would not say to bytes, or as well then. */
+const refusals: readonly ErrorCode[] = ["permission_denied", "not_found", "invalid_argument"];
+
+/** Whether bytes are to be tried in place of names. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof CodedError && refusals.includes(error.code);
 }
 
 /** A body that names files: where each goes, and where it is. */

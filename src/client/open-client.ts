@@ -79,7 +79,7 @@ export function openClient(options: ClientOptions = {}): Client {
   return {
     repos: repoCalls(connection),
     commits: commitCalls(connection),
-    files: fileCalls(connection),
+    files: fileCalls(connection, options.machine),
     uploads: uploadCalls(connection, options.machine),
     pipelines: pipelineCalls(connection),
     jobs: jobCalls(connection),

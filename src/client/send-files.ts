@@ -1,5 +1,5 @@
 import { assert } from "../base/assert.ts";
-import { CodedError, isCoded, type ErrorCode } from "../base/errors.ts";
+import { CodedError, isCoded } from "../base/errors.ts";
 import { sha256Hex } from "../base/hash.ts";
 import { randomHex } from "../base/random.ts";
 import { Semaphore } from "../base/semaphore.ts";
@@ -7,7 +7,7 @@ import { MiB } from "../base/size.ts";
 import { recordFormatOf } from "../chunking/index.ts";
 import type { PlacedUpload } from "../model/upload.ts";
 import type { CallOptions, Connection } from "./connection.ts";
-import { namesOf, type PassHeaders } from "./local-pass.ts";
+import { isRefusal, namesOf, type PassHeaders } from "./local-pass.ts";
 import { Patience } from "./patience.ts";
 import { packTar } from "./tar.ts";
 import type { PutUploadsOptions, StepCalls, UploadTarget } from "./uploads.ts";
@@ -131,15 +131,12 @@ class Pass {
       this.options.onRead?.(unit.files.length, unit.isLarge ? 0 : unit.bytes);
       return answer;
     } catch (error) {
-      if (!(error instanceof CodedError && refusals.includes(error.code))) throw error;
+      if (!isRefusal(error)) throw error;
       this.isRefused = true;
       return await ask(undefined);
     }
   }
 }
-
-/** What a daemon may say to names that it would not say to bytes, or as well then. */
-const refusals: readonly ErrorCode[] = ["permission_denied", "not_found", "invalid_argument"];
 
 class Sender {
   readonly patience: Patience;

@@ -27,5 +27,16 @@ export interface LocalFiles {
     path: string,
     range: { readonly offset: number; readonly bytesMax: number },
   ): AsyncIterable<Uint8Array>;
+  /**
+   * Writes parts into a file that is there, one behind the other from an offset on. Gives back how many bytes.
+   *
+   * @param options.free told of each part that the system has taken
+   * @throws CodedError as above, and `resource_exhausted` when the disk is full
+   */
+  write(
+    path: string,
+    parts: AsyncIterable<Buffer>,
+    options: { readonly offset: number; readonly free: (part: Buffer) => void },
+  ): Promise<number>;
   close(): Promise<void>;
 }

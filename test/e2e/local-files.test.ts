@@ -61,6 +61,33 @@ test("pachctl put-file has a daemon of its machine and user read the files itsel
   assert.match(differences, /^0 added, 0 changed, 0 deleted$/m);
 });
 
+test("pachctl get-file has a daemon of its machine and user write the file itself", async (t) => {
+  const daemon = await openTestDaemon(t);
+  const folder = testFolder(t);
+  await daemon.ok(["create-repo", "data"]);
+  const content = seededBytes("saved", 70 << 20);
+  writeFileSync(join(folder, "source"), content);
+  await daemon.ok(["put-file", "data", "master", "large", "-c", "-f", join(folder, "source")]);
+  const get = async (to: string): Promise<string> => {
+    const ran = await daemon.pachctl(["-v", "get-file", "data", "master", "large", "-o", to]);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.ok(readFileSync(to).equals(content), to);
+    return ran.stderr;
+  };
+  const saved = join(folder, "saved");
+  // A name that somebody else's file has, and one that is a link to it.
+  writeFileSync(join(folder, "other"), "of somebody else");
+  symlinkSync(join(folder, "other"), `${saved}.part`);
+  const named = await get(saved);
+  assert.equal(readFileSync(join(folder, "other"), "utf8"), "of somebody else");
+  assert.match(named, /POST .*\/saves\/large 200/);
+  assert.doesNotMatch(named, /GET .*\/files\/large/);
+  // What another user sees of it.
+  const { secretFile } = (await (await daemon.fetch("/local")).json()) as { secretFile: string };
+  rmSync(secretFile);
+  assert.match(await get(saved), /GET .*\/files\/large 206/);
+});
+
 test("sendFiles() has the daemon read files, which need not be readable here", async (t) => {
   const daemon = await openTestDaemon(t);
   await daemon.ok(["create-repo", "data"]);
@@ -144,6 +171,20 @@ test("names are taken from those who prove that they may read what the daemon ma
   }
   assert.equal((await daemon.ok(["list-commit", "data", "--all"])).trim().split("\n").length, 1);
   assert.equal((await post(url, names, proof))[0], 201);
+  const save = `${api}/repos/data/commits/master/saves/host?bytes=100`;
+  const folder = testFolder(t);
+  symlinkSync("/etc/hostname", join(folder, "link"));
+  const unwritable: readonly [string, string | undefined, number, RegExp][] = [
+    [join(folder, "none"), undefined, 403, /does not prove to be of this daemon's user/],
+    [join(folder, "none"), proof, 404, /Cannot write .*none: there is no such file/],
+    [join(folder, "link"), proof, 400, /Cannot write .*link: too many symbolic links/],
+    [folder, proof, 400, /Cannot write .*: it is a directory/],
+  ];
+  for (const [local, given, status, message] of unwritable) {
+    const [answered, text] = await post(save, `${JSON.stringify(["", local])}\n`, given);
+    assert.equal(answered, status, text);
+    assert.match(text, message);
+  }
   assert.equal(
     await daemon.ok(["get-file", "data", "master", "host"]),
     readFileSync("/etc/hostname", "utf8"),

@@ -14,9 +14,11 @@ import {
 } from "../../pfs/index.ts";
 import { countOr, flag, optionalCount } from "./json-body.ts";
 import { principalOf, signalOf } from "./request-context.ts";
-import { bytes, json, jsonBody, nothing, type RestRoutes } from "./route.ts";
+import { requireProof, type LocalDoor } from "./local-door.ts";
+import { readNamedPath } from "./named-files.ts";
+import { bytes, bytesBody, json, jsonBody, nothing, type RestRoutes } from "./route.ts";
 import { sendFile } from "./send-file.ts";
-import { fileDifference, fileInfo } from "./shapes.ts";
+import { count, fileDifference, fileInfo } from "./shapes.ts";
 import { sendParts } from "./send-parts.ts";
 import { writeTar } from "./tar-out.ts";
 
@@ -33,6 +35,17 @@ const infoQuery = viewQuery.extend({
     "Of a directory without the names of its children, and with a digest of all below it.",
   ),
 });
+const saveQuery = viewQuery.extend({
+  offset: countOr(0).describe("Where the range begins, in both files."),
+  bytes: z.coerce
+    .number()
+    .int()
+    .nonnegative()
+    .describe("How long it is; less where the file ends before."),
+});
+const saveAnswer = z
+  .strictObject({ bytes: count.describe("How many were written.") })
+  .meta({ examples: [{ bytes: 67_108_864 }] });
 const renameBody = z
   .strictObject({
     from: z.string().describe("What it is called."),
@@ -74,8 +87,13 @@ const next = z.string().optional().describe("There when more follows.");
 const base = "/repos/{repo}/commits/{commit}";
 
 /** Reading files of a commit, and deleting them from an open one. */
-export function registerFileRoutes(routes: RestRoutes, pfs: PfsDeps): void {
+export function registerFileRoutes(
+  routes: RestRoutes,
+  pfs: PfsDeps,
+  local: LocalDoor | undefined,
+): void {
   registerFileReads(routes, pfs);
+  registerFileSaves(routes, pfs, local);
   registerFileLists(routes, pfs);
   registerFileChanges(routes, pfs);
 }
@@ -136,6 +154,37 @@ function registerFileReads(routes: RestRoutes, pfs: PfsDeps): void {
       const signal = signalOf(reply);
       const { parts, free } = writeTar(files, signal);
       return await sendParts(reply.type("application/x-tar"), parts, { free, signal });
+    },
+  );
+}
+
+/** For clients of the daemon's own machine and user. */
+function registerFileSaves(routes: RestRoutes, pfs: PfsDeps, local: LocalDoor | undefined): void {
+  routes.add(
+    {
+      method: "POST",
+      path: `${base}/saves/{path}`,
+      noun: "files",
+      summary: "Writes a range of a file into a local file that is there, at the same place.",
+      text: "For a client that proves to be of the daemon's user on its machine (`GET /local`): the bytes need not pass through a connection.",
+      query: saveQuery,
+      body: bytesBody(
+        "application/vnd.mammoth.names",
+        'A line `["","/local/path"]`: the file that is written to.',
+      ),
+      answer: json(saveAnswer, "They are written, not yet durable."),
+      errors: ["not_found", "failed_precondition", "permission_denied"],
+    },
+    async (call) => {
+      const { request, reply, query } = call;
+      const { files } = requireProof(request, local);
+      const path = await readNamedPath(request.raw);
+      const file = await openFile(pfs, principalOf(request), fileOf(call));
+      const start = Math.min(query.offset, file.bytes);
+      const end = Math.min(start + query.bytes, file.bytes);
+      const parts = file.read({ start, end }, signalOf(reply));
+      const free = (part: Buffer): void => file.free(part);
+      return { bytes: await files.write(path, parts, { offset: start, free }) };
     },
   );
 }

@@ -28,6 +28,6 @@ export function requireProof(request: FastifyRequest, door: LocalDoor | undefine
     return door;
   throw new CodedError(
     "permission_denied",
-    "Cannot read local files for this request: it does not prove to be of this daemon's user on its machine. Send the bytes instead",
+    "Cannot touch local files for this request: it does not prove to be of this daemon's user on its machine. Send the bytes, or read them, instead",
   );
 }

@@ -3,8 +3,13 @@
 // way in which they succeed and with refusals, has every request and answer validated against it.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { before, after, test } from "node:test";
 import { present } from "../../base/assert.ts";
+import { localProof, localProofHeader } from "../../base/local-proof.ts";
+import { openLocalFiles } from "../../localfiles/index.ts";
 import type { StagePlanner } from "../../pps/index.ts";
 import { openTestGrpc, type TestGrpc } from "../grpc/testing/open-test-grpc.ts";
 import { isCurlPath } from "../curl/curl-door.ts";
@@ -17,7 +22,10 @@ let document: ApiDocument;
 const endings: (() => Promise<void>)[] = [];
 
 before(async () => {
-  daemon = await openTestGrpc({ after: (work) => endings.push(work) });
+  const files = openLocalFiles();
+  endings.push(() => files.close());
+  const local = { files, view: "v", secretFile: "/nowhere", secret: "s" };
+  daemon = await openTestGrpc({ after: (work) => endings.push(work) }, { local });
   document = new ApiDocument((await ask("GET", "/api/v1/openapi.json")).received);
 });
 
@@ -193,6 +201,7 @@ const stepsIntoNothing: readonly Step[] = [
   ["GET", "/repos/nope/diff/?a=master&b=other", 404],
   ["GET", "/repos/nope/commits/master/tar/", 404],
   ["POST", "/repos/nope/commits/master/directories/a", 404],
+  ["POST", "/repos/nope/commits/master/saves/a?bytes=1", 403, raw("")],
   ["POST", "/repos/nope/branches/master/files/a", 404, raw("a")],
   ["PUT", "/repos/nope/branches/master/files/a", 404, raw("a")],
   ["POST", "/repos/nope/commits/master/tar", 404, raw("")],
@@ -339,6 +348,12 @@ test("every route takes what the document allows, refuses what it does not, and 
     assert.equal(exchange.status, status, exchange.received);
     check({ ...exchange, sent: undefined });
   }
+  for (const [path, status] of [
+    [`${data}/saves/a/b?bytes=3`, 200],
+    [`${data}/saves/nope?bytes=3`, 404],
+    [`${data}/saves/a?bytes=3`, 409],
+  ] as const)
+    check(await save(path, status));
   await walk([
     ["POST", "/repos/data/branches/tarred/tar", 400, raw("this is no tar")],
     [
@@ -392,6 +407,26 @@ test("every route takes what the document allows, refuses what it does not, and 
   );
   assert.deepEqual(daemon.errors, []);
 });
+
+/** Has a range of a file written into one of this machine. */
+async function save(path: string, status: number): Promise<Exchange> {
+  const folder = mkdtempSync(join(tmpdir(), "openapi-"));
+  const local = join(folder, "saved");
+  writeFileSync(local, "");
+  const [address, port] = daemon.address.split(":");
+  const proof = localProof("s", { address, port: Number(port) });
+  const headers = {
+    "content-type": "application/vnd.mammoth.names",
+    [localProofHeader]: proof,
+  };
+  const body = `${JSON.stringify(["", local])}\n`;
+  const exchange = await ask("POST", `/api/v1${path}`, { body, headers });
+  assert.equal(exchange.status, status, exchange.received);
+  const saved = readFileSync(local, "utf8");
+  rmSync(folder, { recursive: true });
+  assert.equal(exchange.received === `{"bytes":${saved.length}}`, status === 200);
+  return { ...exchange, sent: undefined };
+}
 
 async function askBytes(url: string): Promise<Buffer> {
   return Buffer.from(await (await fetch(`http://${daemon.address}${url}`)).arrayBuffer());

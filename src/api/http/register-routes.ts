@@ -79,7 +79,7 @@ function registerRestRoutes(routes: RestRoutes, options: RoutesOptions): void {
   registerCommitRoutes(routes, pps.pfs);
   registerWaitRoutes(routes, pps.pfs, streams);
   registerRewriteRoutes(routes, pps.pfs);
-  registerFileRoutes(routes, pps.pfs);
+  registerFileRoutes(routes, pps.pfs, local);
   registerPutRoutes(routes, pps.pfs, { openBucket, local });
   registerUploadRoutes(routes, pps.pfs, local);
   registerLocalRoute(routes, local);

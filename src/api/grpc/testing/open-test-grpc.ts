@@ -1,6 +1,7 @@
 import { silentLog, type Log } from "../../../base/log.ts";
 import type { TestPfs } from "../../../pfs/testing/open-test-pfs.ts";
 import { openTestPps, type TestPps } from "../../../pps/testing/open-test-pps.ts";
+import type { LocalDoor } from "../../http/local-door.ts";
 import { openHttpServer } from "../../http/server.ts";
 import { defaultLimits, type Limits } from "../../limits.ts";
 import { GrpcClient } from "./grpc-client.ts";
@@ -22,7 +23,11 @@ export interface TestGrpc {
 /** Opens it for one test; it is gone when the test ends. */
 export async function openTestGrpc(
   t: { after(work: () => Promise<void>): void },
-  { token, limits = {} }: { token?: string; limits?: Partial<Limits> } = {},
+  {
+    token,
+    limits = {},
+    local,
+  }: { token?: string; limits?: Partial<Limits>; local?: LocalDoor } = {},
 ): Promise<TestGrpc> {
   const pps = openTestPps(t);
   const errors: string[] = [];
@@ -40,6 +45,7 @@ export async function openTestGrpc(
     curlRepo: "data",
     limits: { ...defaultLimits, ...limits },
     token,
+    local,
     openBucket: async () => {
       throw new Error("there are no buckets");
     },
