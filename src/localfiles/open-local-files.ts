@@ -1,5 +1,4 @@
 import { constants } from "node:fs";
-import { open } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { CodedError } from "../base/errors.ts";
@@ -7,6 +6,8 @@ import { explainLocal, localError } from "../base/local-error.ts";
 import { MiB } from "../base/size.ts";
 import { smallYoungHeap } from "../base/young-heap.ts";
 import type { LocalFiles } from "./local-files.ts";
+import { writeRange } from "./write-range.ts";
+import { openRegular } from "./open-regular.ts";
 import { notSmall, type ReadCall, type ReadReply } from "./read-thread.ts";
 
 interface Waiting {
@@ -14,12 +15,15 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** Reads with a thread of its own, which starts when it is first needed. */
+/** So many small files are read at a time: a disk that has to look for each is asked for several. */
+const threadsMax = 4;
+
+/** Reads with threads of its own, which start when they are first needed. */
 export function openLocalFiles(): LocalFiles {
-  const thread = new ReadThread();
+  const threads = Array.from({ length: threadsMax }, () => new ReadThread());
   return {
     async readSmall(paths) {
-      const reply = await thread.read(paths);
+      const reply = await leastBusy(threads).read(paths);
       if ("errno" in reply) throw new CodedError(...localError(reply.errno, paths[reply.at]!));
       const { contents, sizes } = reply;
       return {
@@ -28,8 +32,16 @@ export function openLocalFiles(): LocalFiles {
       };
     },
     read: (path, range) => readRange(path, range),
-    close: () => thread.close(),
+    write: (path, parts, options) => writeRange(path, parts, options),
+    close: async () => {
+      await Promise.all(threads.map((thread) => thread.close()));
+    },
   };
+}
+
+/** The first of those with the least to do: the others need not be started. */
+function leastBusy(threads: readonly ReadThread[]): ReadThread {
+  return threads.reduce((best, one) => (one.waitingCount < best.waitingCount ? one : best));
 }
 
 async function* readRange(
@@ -37,12 +49,8 @@ async function* readRange(
   { offset, bytesMax }: { readonly offset: number; readonly bytesMax: number },
 ): AsyncGenerator<Uint8Array, void, void> {
   try {
-    // As small ones are: a pipe would keep a thread of all who read files waiting for its writer.
-    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const file = await openRegular(path, constants.O_RDONLY);
     try {
-      const stat = await file.stat();
-      if (stat.isDirectory()) throw Object.assign(new Error("a directory"), { code: "EISDIR" });
-      if (!stat.isFile()) throw Object.assign(new Error("no file"), { code: "EINVAL" });
       // Two, so that one is read while the other is taken.
       const pieces = [Buffer.allocUnsafeSlow(MiB), Buffer.allocUnsafeSlow(MiB)];
       let at = offset;
@@ -80,6 +88,10 @@ class ReadThread {
   private readonly waiting = new Map<number, Waiting>();
   private worker: Worker | undefined;
   private calls = 0;
+
+  get waitingCount(): number {
+    return this.waiting.size;
+  }
 
   read(paths: readonly string[]): Promise<ReadReply> {
     const worker = (this.worker ??= this.start());

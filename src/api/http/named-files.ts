@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import type { FastifyRequest } from "fastify";
 import { CodedError } from "../../base/errors.ts";
-import type { LocalFiles } from "../../localfiles/index.ts";
+import type { LocalFiles, SmallFiles } from "../../localfiles/index.ts";
 import { joinPath, parseEntryPath, parsePath, type FilePath } from "../../model/paths.ts";
 import type { TarBatch, TarFile } from "./tar-in.ts";
 
@@ -19,8 +19,10 @@ interface NamedFile {
   readonly local: string;
 }
 
-/** Names wait to be read in groups of so many. */
-const groupFilesMax = 1_024;
+/** Names are read in groups of so many, */
+const groupFilesMax = 256;
+/** and so many groups at a time. */
+const readingMax = 4;
 const lineBytesMax = 64 * 1_024;
 
 /**
@@ -34,26 +36,34 @@ export async function* readNamedFiles(
   files: LocalFiles,
 ): AsyncGenerator<TarFile | TarBatch, void, void> {
   const below = parsePath(folder);
-  let coming: Promise<Group> | undefined;
   const groups = groupsOf(body);
-  const next = async (): Promise<Group> => {
-    const { value, done } = await groups.next();
-    if (done === true) return { named: [], paths: [] };
-    const paths = value.map(({ path }) => joinPath(below, parseEntryPath(path)));
-    return { named: value, paths };
-  };
+  const ahead: Group[] = [];
   try {
-    for (;;) {
-      const group = await (coming ?? next());
-      if (group.named.length === 0) return;
-      coming = next();
-      // Thrown when it is its turn.
-      coming.catch(() => undefined);
+    for (let isOver = false; ;) {
+      while (!isOver && ahead.length < readingMax) {
+        const { value: named, done } = await groups.next();
+        if (done === true) isOver = true;
+        else ahead.push(begin(named, below, files));
+      }
+      const group = ahead.shift();
+      if (group === undefined) return;
       yield* readGroup(group, files);
     }
   } finally {
     await groups.return();
   }
+}
+
+/**
+ * Where on this machine the one file is that a body names.
+ *
+ * @throws CodedError `invalid_argument` unless it names one
+ */
+export async function readNamedPath(body: Readable): Promise<string> {
+  let named: NamedFile | undefined;
+  for await (const line of linesOf(body)) named = nameOf(line);
+  if (named === undefined) throw noName("");
+  return named.local;
 }
 
 /**
@@ -66,10 +76,8 @@ export async function readNamedBytes(
   range: { readonly offset: number; readonly bytes: number },
   files: LocalFiles,
 ): Promise<AsyncIterable<Uint8Array>> {
-  let named: NamedFile | undefined;
-  for await (const line of linesOf(body)) named = nameOf(line);
-  if (named === undefined) throw noName("");
-  return exactly(files.read(named.local, { ...range, bytesMax: range.bytes }), named.local, range);
+  const local = await readNamedPath(body);
+  return exactly(files.read(local, { ...range, bytesMax: range.bytes }), local, range);
 }
 
 async function* exactly(
@@ -89,41 +97,46 @@ async function* exactly(
   );
 }
 
-interface Group {
+interface Placed {
   readonly named: readonly NamedFile[];
   readonly paths: readonly FilePath[];
 }
 
+/** Files of which the first are being read. */
+interface Group extends Placed {
+  readonly reading: Promise<SmallFiles>;
+}
+
+function begin(named: readonly NamedFile[], below: FilePath, files: LocalFiles): Group {
+  const paths = named.map(({ path }) => joinPath(below, parseEntryPath(path)));
+  const reading = files.readSmall(named.map(({ local }) => local));
+  // Thrown when it is its turn.
+  reading.catch(() => undefined);
+  return { named, paths, reading };
+}
+
 async function* readGroup(
-  { named, paths }: Group,
+  { named, paths, reading: first }: Group,
   files: LocalFiles,
 ): AsyncGenerator<TarFile | TarBatch, void, void> {
-  const locals = named.map(({ local }) => local);
-  let reading = files.readSmall(locals);
+  let reading = first;
   for (let at = 0; at < paths.length;) {
-    const { contents, sizes } = await reading;
+    const read = await reading;
     const from = at;
-    at += sizes.length;
+    at += read.sizes.length;
     if (at < paths.length) {
       // The next are read while these are stored.
-      reading = files.readSmall(locals.slice(at));
+      reading = files.readSmall(named.slice(at).map(({ local }) => local));
       reading.catch(() => undefined);
     }
-    yield* batchesOf(
-      { contents, sizes },
-      { paths: paths.slice(from, at), named: named.slice(from, at) },
-      files,
-    );
+    yield* batchesOf(read, { paths: paths.slice(from, at), named: named.slice(from, at) }, files);
   }
 }
 
 /** What was read together, divided where a file is that has to be read on its own. */
 async function* batchesOf(
-  {
-    contents,
-    sizes,
-  }: { readonly contents: Buffer; readonly sizes: readonly (number | undefined)[] },
-  { paths, named }: Group,
+  { contents, sizes }: SmallFiles,
+  { paths, named }: Placed,
   files: LocalFiles,
 ): AsyncGenerator<TarFile | TarBatch, void, void> {
   if (sizes.every((size) => size !== undefined)) return yield { paths, sizes, contents };
