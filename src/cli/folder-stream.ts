@@ -1,11 +1,18 @@
 import type { FileHandle } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { CodedError } from "../base/errors.ts";
+import { MiB } from "../base/size.ts";
 import { readTarInto, type Patience, type TarSink } from "../client/index.ts";
 import { joinPath, parseEntryPath, parsePath } from "../model/paths.ts";
 import type { Context } from "./context.ts";
 import type { Progress } from "./progress.ts";
 import { saveRange, type RemoteFile } from "./save-range.ts";
+
+/** A file of this size comes on its own: a daemon of this machine writes it itself. */
+const ownBytesMin = 64 * MiB;
+
+/** The stream is left at a file that comes on its own, and gone on with behind it. */
+class OnItsOwn extends Error {}
 
 /** How far it is. Plain data. */
 export interface StreamState {
@@ -53,7 +60,7 @@ export class FolderStream implements TarSink {
         await readTarInto(tar, this);
         state.isDone = true;
       } catch (error) {
-        await patience.pause(error);
+        if (!(error instanceof OnItsOwn)) await patience.pause(error);
       } finally {
         await this.handle?.close();
         this.handle = undefined;
@@ -78,6 +85,7 @@ export class FolderStream implements TarSink {
     this.makeFolder(dirname(local));
     this.handle = await this.context.deps.fileSystem.open(local, "w");
     this.options.state.current = { path, at: 0, end: sizeBytes };
+    if (sizeBytes >= ownBytesMin) throw new OnItsOwn();
   }
 
   async part(bytes: Buffer): Promise<void> {
@@ -99,13 +107,14 @@ export class FolderStream implements TarSink {
     this.ended(path, end);
   }
 
-  /** A larger file in the middle of which it broke off. */
+  /** A larger file in the middle of which it broke off, or that comes on its own. */
   private async endCurrent(): Promise<void> {
     const { state, remote, patience, progress, touch } = this.options;
     const { current } = state;
     if (current === undefined) return;
+    const local = this.localOf(current.path);
     try {
-      this.handle = await this.context.deps.fileSystem.open(this.localOf(current.path), "r+");
+      this.handle = await this.context.deps.fileSystem.open(local, "r+");
     } catch {
       // It is not there any more: it comes again.
       state.current = undefined;
@@ -116,7 +125,11 @@ export class FolderStream implements TarSink {
       progress?.add(0, bytes);
       touch();
     };
-    await saveRange({ ...remote, path }, this.handle, current, { patience, onBytes });
+    await saveRange({ ...remote, path }, this.handle, current, {
+      patience,
+      onBytes,
+      local: resolve(local),
+    });
     await this.end();
   }
 

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs/promises";
-import { mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileView } from "../../src/base/file-view.ts";
@@ -61,31 +69,57 @@ test("pachctl put-file has a daemon of its machine and user read the files itsel
   assert.match(differences, /^0 added, 0 changed, 0 deleted$/m);
 });
 
-test("pachctl get-file has a daemon of its machine and user write the file itself", async (t) => {
+test("pachctl get-file has a daemon of its machine and user write large files itself", async (t) => {
   const daemon = await openTestDaemon(t);
   const folder = testFolder(t);
+  const at = (...names: string[]): string => join(folder, ...names);
   await daemon.ok(["create-repo", "data"]);
-  const content = seededBytes("saved", 70 << 20);
-  writeFileSync(join(folder, "source"), content);
-  await daemon.ok(["put-file", "data", "master", "large", "-c", "-f", join(folder, "source")]);
-  const get = async (to: string): Promise<string> => {
-    const ran = await daemon.pachctl(["-v", "get-file", "data", "master", "large", "-o", to]);
+  const files = new Map(
+    [70 << 20, 10, 1 << 20, 65 << 20, 3].map((size, i) => [`f${i}`, seededBytes(`f${i}`, size)]),
+  );
+  mkdirSync(at("source"));
+  for (const [name, content] of files) writeFileSync(at("source", name), content);
+  await daemon.ok(["put-file", "data", "master", "in", "-c", "-r", "-f", at("source")]);
+  const get = async (path: string, to: string, ...flags: string[]): Promise<string> => {
+    const ran = await daemon.pachctl([
+      "-v",
+      "get-file",
+      "data",
+      "master",
+      path,
+      "-o",
+      to,
+      ...flags,
+    ]);
     assert.equal(ran.code, 0, ran.stderr);
-    assert.ok(readFileSync(to).equals(content), to);
     return ran.stderr;
   };
-  const saved = join(folder, "saved");
-  // A name that somebody else's file has, and one that is a link to it.
-  writeFileSync(join(folder, "other"), "of somebody else");
-  symlinkSync(join(folder, "other"), `${saved}.part`);
-  const named = await get(saved);
-  assert.equal(readFileSync(join(folder, "other"), "utf8"), "of somebody else");
-  assert.match(named, /POST .*\/saves\/large 200/);
-  assert.doesNotMatch(named, /GET .*\/files\/large/);
+  const saveOne = async (): Promise<string> => {
+    const said = await get("in/f0", at("saved"));
+    assert.ok(readFileSync(at("saved")).equals(files.get("f0")!));
+    return said;
+  };
+  const saveAll = async (to: string): Promise<string> => {
+    const said = await get("in", at(to), "-r");
+    for (const [name, content] of files)
+      assert.ok(readFileSync(at(to, name)).equals(content), name);
+    assert.deepEqual(readdirSync(at(to)), [...files.keys()]);
+    return said;
+  };
+  // A name that is a link to what somebody else has.
+  writeFileSync(at("other"), "of somebody else");
+  symlinkSync(at("other"), at("saved.part"));
+  const named = await saveOne();
+  assert.equal(readFileSync(at("other"), "utf8"), "of somebody else");
+  assert.match(named, /POST .*\/saves\/in\/f0 200/);
+  assert.doesNotMatch(named, /GET .*\/files\/in\/f0/);
+  const together = await saveAll("all");
+  assert.match(together, /POST .*\/saves\/in\/f0 200[^]*POST .*\/saves\/in\/f3 200/);
   // What another user sees of it.
   const { secretFile } = (await (await daemon.fetch("/local")).json()) as { secretFile: string };
   rmSync(secretFile);
-  assert.match(await get(saved), /GET .*\/files\/large 206/);
+  assert.match(await saveOne(), /GET .*\/files\/in\/f0 206/);
+  assert.match(await saveAll("sent"), /GET .*\/files\/in\/f3 206/);
 });
 
 test("sendFiles() has the daemon read files, which need not be readable here", async (t) => {
