@@ -21,6 +21,8 @@ export function explainLocal(error: unknown, path: string, what = "read"): unkno
 
 /** Code and message of what the operating system calls `errno`. */
 export function localError(errno: string, path: string, what = "read"): [ErrorCode, string] {
-  const reason = reasons[errno] ?? { code: "unavailable", why: errno };
+  // Who cannot write is not to wait until we can.
+  const other = what === "read" ? "unavailable" : "invalid_argument";
+  const reason = reasons[errno] ?? { code: other, why: errno };
   return [reason.code, `Cannot ${what} ${path}: ${reason.why}`];
 }

@@ -4,6 +4,7 @@ const reasons: Readonly<Record<string, string>> = {
   ENOENT: "there is no such folder",
   ENOTDIR: "a file is in the place of a folder",
   EISDIR: "a folder is there",
+  ERR_FS_EISDIR: "a folder is there",
   EACCES: "permission denied",
   EPERM: "permission denied",
   EROFS: "it cannot be written to",

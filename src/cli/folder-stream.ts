@@ -1,5 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { errnoOf } from "../base/errno.ts";
 import { CodedError } from "../base/errors.ts";
 import { MiB } from "../base/size.ts";
 import { readTarInto, type Patience, type TarSink } from "../client/index.ts";
@@ -28,6 +29,8 @@ export interface StreamState {
 export interface StreamOptions {
   /** The folder that is read. */
   readonly remote: RemoteFile;
+  /** The commit is not open: what it has stays. */
+  readonly isFixed: boolean;
   /** The local folder. */
   readonly to: string;
   readonly state: StreamState;
@@ -43,6 +46,8 @@ export class FolderStream implements TarSink {
   /** Those that are known to be there. */
   private readonly folders = new Set<string>();
   private handle: FileHandle | undefined;
+  /** Whether a daemon of this machine can write large files itself. */
+  private canSave = false;
 
   constructor(context: Context, options: StreamOptions) {
     this.context = context;
@@ -50,8 +55,10 @@ export class FolderStream implements TarSink {
   }
 
   async run(): Promise<void> {
-    const { remote, state, patience } = this.options;
+    const { remote, state, patience, isFixed } = this.options;
     const { client, commit, path, view } = remote;
+    // Of an open commit all files are to be of one moment, which is that of the stream.
+    this.canSave = isFixed && (await client.files.canSave());
     while (!state.isDone) {
       try {
         await this.endCurrent();
@@ -85,7 +92,7 @@ export class FolderStream implements TarSink {
     this.makeFolder(dirname(local));
     this.handle = await this.context.deps.fileSystem.open(local, "w");
     this.options.state.current = { path, at: 0, end: sizeBytes };
-    if (sizeBytes >= ownBytesMin) throw new OnItsOwn();
+    if (this.canSave && sizeBytes >= ownBytesMin) throw new OnItsOwn();
   }
 
   async part(bytes: Buffer): Promise<void> {
@@ -115,7 +122,8 @@ export class FolderStream implements TarSink {
     const local = this.localOf(current.path);
     try {
       this.handle = await this.context.deps.fileSystem.open(local, "r+");
-    } catch {
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") throw error;
       // It is not there any more: it comes again.
       state.current = undefined;
       return;
@@ -125,10 +133,13 @@ export class FolderStream implements TarSink {
       progress?.add(0, bytes);
       touch();
     };
+    const { random } = this.context.deps;
+    const here = this.canSave ? resolve(local) : undefined;
     await saveRange({ ...remote, path }, this.handle, current, {
       patience,
       onBytes,
-      local: resolve(local),
+      random,
+      local: here,
     });
     await this.end();
   }

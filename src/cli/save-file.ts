@@ -136,13 +136,14 @@ async function saveSegments(
   if (progress !== undefined) progress.totals = { files: 1, bytes: sizeBytes };
   for (const { start, at } of segments) progress?.keep(0, at - start);
   const patience = patienceOf(context);
+  const { random } = context.deps;
   const onBytes = (bytes: number): void => {
     progress?.add(0, bytes);
     touch();
   };
   try {
     const saving = segments.map((segment) =>
-      saveRange(file, handle, segment, { patience, onBytes, local }),
+      saveRange(file, handle, segment, { patience, onBytes, random, local }),
     );
     // Nobody may write when the file is closed.
     const ended = await Promise.allSettled(saving);

@@ -41,7 +41,8 @@ export async function saveFolder(context: Context, remote: RemoteFile, to: strin
       state.touch();
     };
     const patience = patienceOf(context);
-    const options = { remote: folder, to, state: stream, patience, progress, touch };
+    const { isFixed } = begun;
+    const options = { remote: folder, isFixed, to, state: stream, patience, progress, touch };
     await new FolderStream(context, options).run();
   } catch (error) {
     await state.pause();
@@ -56,6 +57,7 @@ interface Begun {
   /** Of a commit that does not move. */
   readonly folder: RemoteFile;
   readonly info: FileInfo | undefined;
+  readonly isFixed: boolean;
   readonly state: State;
 }
 
@@ -75,7 +77,8 @@ async function begin(context: Context, remote: RemoteFile, to: string): Promise<
     context.note(`Going on where the same command was broken off, at ${repo}/${info.id}`);
     const folder = { ...remote, commit: { repo, id: info.id } };
     await checkSaved(context, folder, to, before.stream);
-    return { folder, info: await inspect(folder), state: before };
+    const isFixed = info.state !== "open";
+    return { folder, info: await inspect(folder), isFixed, state: before };
   }
   const info: CommitInfo = await client.commits.inspect(commit);
   const folder = { ...remote, commit: { repo, id: info.id } };
@@ -92,6 +95,7 @@ async function begin(context: Context, remote: RemoteFile, to: string): Promise<
   return {
     folder,
     info: found,
+    isFixed: info.state !== "open",
     state: { repo, uid: info.uid, commit: info.id, path, view: shown, stream },
   };
 }

@@ -1,4 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
+import { randomHex, type Random } from "../base/random.ts";
 import { MiB } from "../base/size.ts";
 import { Patience, type Client, type ViewOptions } from "../client/index.ts";
 import type { CommitName } from "../model/commit.ts";
@@ -20,6 +21,8 @@ export interface Segment {
 
 /** Of what the daemon writes itself, so that one hears of it in between. */
 const stepBytes = 64 * MiB;
+/** By which the daemon knows that it writes the file that we do. */
+const markBytes = 64;
 
 /** Waits for a daemon that goes away while something is saved. */
 export function patienceOf(context: Context): Patience {
@@ -35,7 +38,8 @@ export function patienceOf(context: Context): Patience {
 export interface SavingOptions {
   readonly patience: Patience;
   readonly onBytes: (bytes: number) => void;
-  /** The path of the local file, where a daemon of this machine may write it. */
+  readonly random: Random;
+  /** The absolute path of the local file, where a daemon of this machine may write it. */
   readonly local?: string | undefined;
 }
 
@@ -44,14 +48,23 @@ export async function saveRange(
   { client, commit, view, path }: RemoteFile,
   handle: FileHandle,
   segment: Segment,
-  { patience, onBytes, local }: SavingOptions,
+  { patience, onBytes, random, local }: SavingOptions,
 ): Promise<void> {
-  let isElsewhere = false;
+  let isElsewhere = local === undefined;
   while (segment.at < segment.end) {
     try {
-      if (local !== undefined && !isElsewhere) {
-        const sizeBytes = Math.min(segment.end - segment.at, stepBytes);
-        const step = { ...view, local, offsetBytes: segment.at, sizeBytes };
+      const stepEnd = Math.min(segment.end, segment.at + stepBytes);
+      if (!isElsewhere && stepEnd - segment.at >= markBytes) {
+        const mark = randomHex(random, markBytes / 2);
+        await handle.write(mark, segment.at);
+        const offsetBytes = segment.at;
+        const step = {
+          ...view,
+          local: local!,
+          mark,
+          offsetBytes,
+          sizeBytes: stepEnd - offsetBytes,
+        };
         const saved = await client.files.save(commit, path, step);
         isElsewhere = saved === undefined || saved === 0;
         segment.at += saved ?? 0;

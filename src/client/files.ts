@@ -5,7 +5,13 @@ import type { FileDifference, FileInfo } from "../model/file.ts";
 import type { Shard } from "../model/shard.ts";
 import type { Body } from "./body.ts";
 import type { CallOptions, Connection, Query } from "./connection.ts";
-import { isRefusal, namesOf, openLocalPass, type LocalMachine } from "./local-pass.ts";
+import {
+  isRefusal,
+  namesOf,
+  openLocalPass,
+  type LocalMachine,
+  type PassHeaders,
+} from "./local-pass.ts";
 import { branchUrl, commitUrl, repoUrl, rest, type BranchName } from "./urls.ts";
 
 /** What a file gets: bytes from here, or bytes the server fetches from an http or https URL. */
@@ -63,6 +69,8 @@ export interface SaveOptions extends ViewOptions {
   /** Where the range begins, in both files. */
   readonly offsetBytes: number;
   readonly sizeBytes: number;
+  /** A random text that the caller has written to the local file at the offset: the daemon finds it, or writes nothing. */
+  readonly mark: string;
 }
 
 export interface GetTarOptions extends ViewOptions {
@@ -127,6 +135,8 @@ export interface FileCalls {
    * the bytes do not come here. Gives back how many it wrote; undefined when it cannot, for whatever reason.
    */
   save(commit: CommitName, path: string, options: SaveOptions): Promise<number | undefined>;
+  /** Whether save() is worth trying. */
+  canSave(options?: CallOptions): Promise<boolean>;
   /** Everything below a directory as a tar stream. See unpackTar(), readTarInto(). */
   getTar(commit: CommitName, path: string, options?: GetTarOptions): Promise<AsyncIterable<Buffer>>;
   /** One file or directory, with the names of its children. */
@@ -202,6 +212,7 @@ export function fileCalls(connection: Connection, machine?: LocalMachine): FileC
       options.sizeBytes === 0
         ? getNothing(connection, commit, path, options)
         : getBytes(connection, commit, path, options),
+    canSave: async (options = {}) => (await passOrNone(connection, machine, options)) !== undefined,
     save: (commit, path, options) =>
       saveRange(connection, machine, `${commitUrl(commit)}/saves/${rest(path)}`, options),
     getTar: (commit, path, options = {}) =>
@@ -340,20 +351,34 @@ async function getBytes(
   });
 }
 
+/** Why there is none does not matter: the bytes can be read. */
+async function passOrNone(
+  connection: Connection,
+  machine: LocalMachine | undefined,
+  { signal }: CallOptions,
+): Promise<PassHeaders | undefined> {
+  try {
+    return await openLocalPass(connection, machine, { signal });
+  } catch {
+    signal?.throwIfAborted();
+    return undefined;
+  }
+}
+
 async function saveRange(
   connection: Connection,
   machine: LocalMachine | undefined,
   path: string,
-  { local, offsetBytes: offset, sizeBytes: bytes, signal, ...view }: SaveOptions,
+  { local, mark, offsetBytes: offset, sizeBytes: bytes, signal, ...view }: SaveOptions,
 ): Promise<number | undefined> {
-  const pass = await openLocalPass(connection, machine, { signal });
+  const pass = await passOrNone(connection, machine, { signal });
   if (pass === undefined) return undefined;
   try {
     const saved = await connection.json<{ bytes: number }>({
       method: "POST",
       path,
       query: { ...viewQuery(view), offset, bytes },
-      body: namesOf([["", local]]),
+      body: namesOf([[mark, local]]),
       headers: pass,
       repeatable: true,
       signal,

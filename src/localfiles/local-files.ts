@@ -9,6 +9,14 @@ export interface SmallFiles {
   readonly sizes: readonly (number | undefined)[];
 }
 
+export interface WriteOptions {
+  readonly offset: number;
+  /** What is at the offset: who asks for the write has put it there, and so can write this very file. */
+  readonly mark: string;
+  /** Told of each part that the system has taken. */
+  readonly free: (part: Buffer) => void;
+}
+
 /** Files of this machine, named by absolute paths, for whoever may read what we may. */
 export interface LocalFiles {
   /**
@@ -30,13 +38,9 @@ export interface LocalFiles {
   /**
    * Writes parts into a file that is there, one behind the other from an offset on. Gives back how many bytes.
    *
-   * @param options.free told of each part that the system has taken
-   * @throws CodedError as above, and `resource_exhausted` when the disk is full
+   * @throws CodedError as above, `permission_denied` when the mark is not there, and `resource_exhausted` when the disk
+   *   is full
    */
-  write(
-    path: string,
-    parts: AsyncIterable<Buffer>,
-    options: { readonly offset: number; readonly free: (part: Buffer) => void },
-  ): Promise<number>;
+  write(path: string, parts: AsyncIterable<Buffer>, options: WriteOptions): Promise<number>;
   close(): Promise<void>;
 }

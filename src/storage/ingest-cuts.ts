@@ -54,10 +54,11 @@ export async function* cutStream(
   const filler = new WindowFiller(source, signal);
   let window: IngestWindow | undefined = IngestWindow.first(budget.open());
   let next: IngestWindow | undefined;
+  let cutting: Promise<CutWindow> | undefined;
   try {
     let isFull = await filler.fill(window);
     while (window !== undefined && window.bytes > 0) {
-      const cutting = cutter.cut(window, !isFull && isWhole());
+      cutting = cutter.cut(window, !isFull && isWhole());
       // Thrown when it is its turn; so below.
       cutting.catch(() => undefined);
       next = isFull ? await IngestWindow.behind(window, signal) : undefined;
@@ -74,8 +75,11 @@ export async function* cutStream(
     }
   } finally {
     filler.close();
-    window?.free();
-    next?.free();
+    const left = [window, next];
+    // A scan that waits for a thread takes the memory of its window only when its turn comes.
+    void Promise.allSettled([cutting]).then(() => {
+      for (const one of left) one?.free();
+    });
   }
 }
 

@@ -38,7 +38,7 @@ export class IngestWindow {
   static async behind(window: IngestWindow, signal: AbortSignal): Promise<IngestWindow> {
     const next = new IngestWindow(window.account, chunkBytesMax);
     await next.charge(Math.min(window.bytes, chunkBytesMax) + freshBytesMax, signal);
-    if (!next.isFreed) next.buffer = next.account.memory.take();
+    next.buffer = next.account.memory.take();
     return next;
   }
 

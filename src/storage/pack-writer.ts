@@ -262,8 +262,7 @@ export class PackWriter {
     while (this.hasWork()) {
       const next = this.queue.shift();
       if (next !== undefined) await this.writeNext(next);
-      else if (this.mustDrop())
-        await this.failOpen(new CodedError("aborted", "Nobody wants this pack"));
+      else if (this.mustDrop()) this.drop();
       else if (await this.isQuiet()) await this.sealOpen();
     }
   }
@@ -316,6 +315,12 @@ export class PackWriter {
     } catch (error) {
       await this.failPack(pack, codedErrorFrom(error));
     }
+  }
+
+  /** Gives up the open pack; others need not wait until what was written is taken back. */
+  private drop(): void {
+    const failing = this.failOpen(new CodedError("aborted", "Nobody wants this pack"));
+    this.sealing = Promise.all([this.sealing, failing]).then(() => undefined);
   }
 
   private async failOpen(error: CodedError): Promise<void> {

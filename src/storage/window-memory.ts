@@ -1,7 +1,7 @@
 import { freeMemory, isAlone } from "./memory.ts";
 
-/** Buffers kept at a time: as many as one stream uses. */
-const keptMax = 8;
+/** Buffers kept at a time, beside those in use, which alone count for the budget. */
+const keptMax = 4;
 
 /**
  * Memory of windows, used again while streams come: what the system gets back costs a fault for every page when it is

@@ -115,11 +115,17 @@ test("pachctl get-file has a daemon of its machine and user write large files it
   assert.doesNotMatch(named, /GET .*\/files\/in\/f0/);
   const together = await saveAll("all");
   assert.match(together, /POST .*\/saves\/in\/f0 200[^]*POST .*\/saves\/in\/f3 200/);
+  // All of it is to be of one moment.
+  await daemon.ok(["start-commit", "data", "master"]);
+  const ofOpen = await daemon.pachctl([
+    ...["-v", "get-file", "data", "master/1", "in", "-r", "-o", at("open")],
+  ]);
+  assert.doesNotMatch(ofOpen.stderr, /\/(saves|files)\//);
   // What another user sees of it.
   const { secretFile } = (await (await daemon.fetch("/local")).json()) as { secretFile: string };
   rmSync(secretFile);
   assert.match(await saveOne(), /GET .*\/files\/in\/f0 206/);
-  assert.match(await saveAll("sent"), /GET .*\/files\/in\/f3 206/);
+  assert.doesNotMatch(await saveAll("sent"), /\/(saves|files)\//);
 });
 
 test("sendFiles() has the daemon read files, which need not be readable here", async (t) => {
@@ -208,17 +214,29 @@ test("names are taken from those who prove that they may read what the daemon ma
   const save = `${api}/repos/data/commits/master/saves/host?bytes=100`;
   const folder = testFolder(t);
   symlinkSync("/etc/hostname", join(folder, "link"));
+  writeFileSync(join(folder, "unmarked"), "x".repeat(100));
   const unwritable: readonly [string, string | undefined, number, RegExp][] = [
+    [
+      join(folder, "unmarked"),
+      proof,
+      403,
+      /Cannot write .*unmarked: the client's mark is not in it/,
+    ],
     [join(folder, "none"), undefined, 403, /does not prove to be of this daemon's user/],
     [join(folder, "none"), proof, 404, /Cannot write .*none: there is no such file/],
     [join(folder, "link"), proof, 400, /Cannot write .*link: too many symbolic links/],
     [folder, proof, 400, /Cannot write .*: it is a directory/],
   ];
   for (const [local, given, status, message] of unwritable) {
-    const [answered, text] = await post(save, `${JSON.stringify(["", local])}\n`, given);
+    const [answered, text] = await post(
+      save,
+      `${JSON.stringify(["m".repeat(64), local])}\n`,
+      given,
+    );
     assert.equal(answered, status, text);
     assert.match(text, message);
   }
+  assert.equal(readFileSync(join(folder, "unmarked"), "utf8"), "x".repeat(100));
   assert.equal(
     await daemon.ok(["get-file", "data", "master", "host"]),
     readFileSync("/etc/hostname", "utf8"),

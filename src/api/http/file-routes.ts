@@ -15,7 +15,7 @@ import {
 import { countOr, flag, optionalCount } from "./json-body.ts";
 import { principalOf, signalOf } from "./request-context.ts";
 import { requireProof, type LocalDoor } from "./local-door.ts";
-import { readNamedPath } from "./named-files.ts";
+import { readNamedFile } from "./named-files.ts";
 import { bytes, bytesBody, json, jsonBody, nothing, type RestRoutes } from "./route.ts";
 import { sendFile } from "./send-file.ts";
 import { count, fileDifference, fileInfo } from "./shapes.ts";
@@ -166,25 +166,27 @@ function registerFileSaves(routes: RestRoutes, pfs: PfsDeps, local: LocalDoor | 
       path: `${base}/saves/{path}`,
       noun: "files",
       summary: "Writes a range of a file into a local file that is there, at the same place.",
-      text: "For a client that proves to be of the daemon's user on its machine (`GET /local`): the bytes need not pass through a connection.",
+      text: "For a client that proves to be of the daemon's user on its machine (`GET /local`), and that it can write the file: the bytes need not pass through a connection.",
       query: saveQuery,
       body: bytesBody(
         "application/vnd.mammoth.names",
-        'A line `["","/local/path"]`: the file that is written to.',
+        'A line `["mark","/local/path"]`: the file that is written to, and a random text of 64 characters that the client has written to it at `offset`.',
       ),
       answer: json(saveAnswer, "They are written, not yet durable."),
       errors: ["not_found", "failed_precondition", "permission_denied"],
     },
     async (call) => {
       const { request, reply, query } = call;
+      const signal = signalOf(reply);
       const { files } = requireProof(request, local);
-      const path = await readNamedPath(request.raw);
+      const { local: path, path: mark } = await readNamedFile(request.raw);
       const file = await openFile(pfs, principalOf(request), fileOf(call));
       const start = Math.min(query.offset, file.bytes);
       const end = Math.min(start + query.bytes, file.bytes);
-      const parts = file.read({ start, end }, signalOf(reply));
+      signal.throwIfAborted();
+      const parts = file.read({ start, end }, signal);
       const free = (part: Buffer): void => file.free(part);
-      return { bytes: await files.write(path, parts, { offset: start, free }) };
+      return { bytes: await files.write(path, parts, { offset: start, mark, free }) };
     },
   );
 }

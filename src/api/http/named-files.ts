@@ -12,8 +12,8 @@ export function isNamed(request: FastifyRequest): boolean {
 }
 
 /** A file as a client names it. */
-interface NamedFile {
-  /** Where it goes, below the folder. */
+export interface NamedFile {
+  /** Where it goes, below the folder; what else it is for, a single file's request says. */
   readonly path: string;
   /** Where it is on this machine. */
   readonly local: string;
@@ -55,15 +55,15 @@ export async function* readNamedFiles(
 }
 
 /**
- * Where on this machine the one file is that a body names.
+ * The one file that a body names.
  *
  * @throws CodedError `invalid_argument` unless it names one
  */
-export async function readNamedPath(body: Readable): Promise<string> {
+export async function readNamedFile(body: Readable): Promise<NamedFile> {
   let named: NamedFile | undefined;
   for await (const line of linesOf(body)) named = nameOf(line);
   if (named === undefined) throw noName("");
-  return named.local;
+  return named;
 }
 
 /**
@@ -76,7 +76,7 @@ export async function readNamedBytes(
   range: { readonly offset: number; readonly bytes: number },
   files: LocalFiles,
 ): Promise<AsyncIterable<Uint8Array>> {
-  const local = await readNamedPath(body);
+  const { local } = await readNamedFile(body);
   return exactly(files.read(local, { ...range, bytesMax: range.bytes }), local, range);
 }
 
