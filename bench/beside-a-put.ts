@@ -1,6 +1,7 @@
+import { join } from "node:path";
 import type { Bed, Row } from "./bench.ts";
-import { receive, send } from "./http.ts";
-import { randomBytes } from "./inputs.ts";
+import { receive } from "./http.ts";
+import { randomBytes, writeSlices } from "./inputs.ts";
 import { msOf, quantile } from "./measure.ts";
 
 /** A small request while a large put is on its way, beside the same request on an idle daemon. */
@@ -8,8 +9,10 @@ export async function* besideAPut(bed: Bed): AsyncGenerator<Row, void, void> {
   const bytes = bed.sizeBytes ?? (bed.full ? 2 ** 32 : 1 << 29);
   await bed.client.repos.create("small");
   await bed.client.repos.create("large");
-  for (let file = 0; file < 10; file++)
-    await bed.client.files.putCommit({ repo: "small", branch: "master" }, `f${file}`, "apple 4\n");
+  for (let count = 0; count < 10; count++)
+    await bed.client.files.putCommit({ repo: "small", branch: "master" }, `f${count}`, "apple 4\n");
+  const file = join(bed.folder, "large");
+  await writeSlices(file, randomBytes(bytes));
   const api = `http://${bed.daemon.address}/api/v1/repos`;
   const list = (): Promise<number> => receive(`${api}/small/commits/master/list/`);
   let isOver = false;
@@ -25,7 +28,8 @@ export async function* besideAPut(bed: Bed): AsyncGenerator<Row, void, void> {
   const idle = await listing(() => idleLeft-- > 0);
   const [busy] = await Promise.all([
     listing(() => !isOver),
-    send(`${api}/large/branches/master/files/f`, randomBytes(bytes)).finally(() => {
+    // By a program of its own: bytes sent from here would hold up what is measured here.
+    bed.daemon.ok(["put-file", "large", "master", "f", "-c", "-f", file]).finally(() => {
       isOver = true;
     }),
   ]);

@@ -117,9 +117,9 @@ test("pachctl get-file has a daemon of its machine and user write large files it
   assert.match(together, /POST .*\/saves\/in\/f0 200[^]*POST .*\/saves\/in\/f3 200/);
   // All of it is to be of one moment.
   await daemon.ok(["start-commit", "data", "master"]);
-  const ofOpen = await daemon.pachctl([
-    ...["-v", "get-file", "data", "master/1", "in", "-r", "-o", at("open")],
-  ]);
+  const getOpen = ["-v", "get-file", "data", "master/1", "in", "-r", "-o", at("open")];
+  const ofOpen = await daemon.pachctl(getOpen);
+  assert.equal(ofOpen.code, 0, ofOpen.stderr);
   assert.doesNotMatch(ofOpen.stderr, /\/(saves|files)\//);
   // What another user sees of it.
   const { secretFile } = (await (await daemon.fetch("/local")).json()) as { secretFile: string };

@@ -28,6 +28,8 @@ const smallFiles = Number(process.env["MAMMOTH_TRANSFER_FILES"] ?? 2_000);
 const kills = Number(process.env["MAMMOTH_TRANSFER_KILLS"] ?? 3);
 /** From the start of a command until something is killed, at most: as long as it takes when nothing is. */
 const killMs = Number(process.env["MAMMOTH_TRANSFER_MS"] ?? 1_500);
+/** Those of the long form take longer than a test may. */
+const timeout = 300_000 + kills * 60_000;
 const seed = Number(process.env["MAMMOTH_CRASH_SEED"] ?? systemRandom.bytes(4).readUInt32BE());
 const pachctl = fileURLToPath(new URL("../../bin/pachctl", import.meta.url));
 
@@ -110,63 +112,71 @@ async function endOf(child: ChildProcess): Promise<number | null> {
   });
 }
 
-test(`a folder is put and saved whole though everything is killed (MAMMOTH_CRASH_SEED=${seed})`, async (t) => {
-  const folder = testFolder(t);
-  const [source, saved, stateFolder] = ["source", "saved", "state"].map((name) =>
-    join(folder, name),
-  ) as [string, string, string];
-  makeSource(source);
-  const daemon = await openTestDaemon(t, ["--log-level", "warn"]);
-  await daemon.ok(["create-repo", "data"]);
-  // Appended: what came twice would show.
-  const put = ["put-file", "-c", "-r", "data", "master", "/", "-f", source];
-  await survive(t, daemon, { args: put, stateFolder });
-  assert.equal((await daemon.ok(["list-commit", "data"])).trim().split("\n").length, 2);
-  await survive(t, daemon, {
-    args: ["get-file", "-r", "data", "master", "-o", saved],
-    stateFolder,
-  });
-  const [sent, came] = [treeOf(source), treeOf(saved)];
-  assert.deepEqual([...came.keys()], [...sent.keys()]);
-  for (const [name, digest] of sent) assert.equal(came.get(name), digest, name);
-  const alone = join(folder, "alone");
-  await survive(t, daemon, {
-    args: ["get-file", "data", "master", "large.bin", "-o", alone],
-    stateFolder,
-  });
-  assert.equal(digestOf(alone), sent.get("large.bin"));
-  rmSync(saved, { recursive: true });
-  assert.deepEqual(await (await daemon.fetch("/uploads")).json(), { uploads: [] });
-});
+test(
+  `a folder is put and saved whole though everything is killed (MAMMOTH_CRASH_SEED=${seed})`,
+  { timeout },
+  async (t) => {
+    const folder = testFolder(t);
+    const [source, saved, stateFolder] = ["source", "saved", "state"].map((name) =>
+      join(folder, name),
+    ) as [string, string, string];
+    makeSource(source);
+    const daemon = await openTestDaemon(t, ["--log-level", "warn"]);
+    await daemon.ok(["create-repo", "data"]);
+    // Appended: what came twice would show.
+    const put = ["put-file", "-c", "-r", "data", "master", "/", "-f", source];
+    await survive(t, daemon, { args: put, stateFolder });
+    assert.equal((await daemon.ok(["list-commit", "data"])).trim().split("\n").length, 2);
+    await survive(t, daemon, {
+      args: ["get-file", "-r", "data", "master", "-o", saved],
+      stateFolder,
+    });
+    const [sent, came] = [treeOf(source), treeOf(saved)];
+    assert.deepEqual([...came.keys()], [...sent.keys()]);
+    for (const [name, digest] of sent) assert.equal(came.get(name), digest, name);
+    const alone = join(folder, "alone");
+    await survive(t, daemon, {
+      args: ["get-file", "data", "master", "large.bin", "-o", alone],
+      stateFolder,
+    });
+    assert.equal(digestOf(alone), sent.get("large.bin"));
+    rmSync(saved, { recursive: true });
+    assert.deepEqual(await (await daemon.fetch("/uploads")).json(), { uploads: [] });
+  },
+);
 
-test(`a stream is put whole though the daemon is killed (MAMMOTH_CRASH_SEED=${seed})`, async (t) => {
-  const daemon = await openTestDaemon(t, ["--log-level", "warn"]);
-  await daemon.ok(["create-repo", "data"]);
-  const random = seededRandom(seed);
-  const slices = Math.ceil(largeBytes / MiB);
-  const sent = createHash("sha256");
-  const child = spawn(pachctl, ["put-file", "-c", "data", "master", "stream.bin", "-f", "-"], {
-    env: { ...process.env, ADDRESS: daemon.address },
-    stdio: ["pipe", "ignore", "pipe"],
-  });
-  let said = "";
-  child.stderr.on("data", (bytes: Buffer) => (said += bytes.toString()));
-  const ended = endOf(child);
-  const killedAt = new Set(Array.from({ length: kills - 1 }, () => randomBelow(random, slices)));
-  for (let index = 0; index < slices; index++) {
-    const slice = random.bytes(MiB);
-    sent.update(slice);
-    await new Promise((resolve) => child.stdin.write(slice, resolve));
-    if (!killedAt.has(index)) continue;
-    // So that some of it is durable, and more of it is not.
-    await sleep(randomBelow(random, killMs / 2));
-    await daemon.stop("SIGKILL");
-    await daemon.start();
-  }
-  child.stdin.end();
-  assert.equal(await ended, 0, said);
-  const file = join(testFolder(t), "stream.bin");
-  await daemon.ok(["get-file", "data", "master", "stream.bin", "-o", file]);
-  assert.equal(digestOf(file), sent.digest("hex"), said);
-  assert.deepEqual(await (await daemon.fetch("/uploads")).json(), { uploads: [] });
-});
+test(
+  `a stream is put whole though the daemon is killed (MAMMOTH_CRASH_SEED=${seed})`,
+  { timeout },
+  async (t) => {
+    const daemon = await openTestDaemon(t, ["--log-level", "warn"]);
+    await daemon.ok(["create-repo", "data"]);
+    const random = seededRandom(seed);
+    const slices = Math.ceil(largeBytes / MiB);
+    const sent = createHash("sha256");
+    const child = spawn(pachctl, ["put-file", "-c", "data", "master", "stream.bin", "-f", "-"], {
+      env: { ...process.env, ADDRESS: daemon.address },
+      stdio: ["pipe", "ignore", "pipe"],
+    });
+    let said = "";
+    child.stderr.on("data", (bytes: Buffer) => (said += bytes.toString()));
+    const ended = endOf(child);
+    const killedAt = new Set(Array.from({ length: kills - 1 }, () => randomBelow(random, slices)));
+    for (let index = 0; index < slices; index++) {
+      const slice = random.bytes(MiB);
+      sent.update(slice);
+      await new Promise((resolve) => child.stdin.write(slice, resolve));
+      if (!killedAt.has(index)) continue;
+      // So that some of it is durable, and more of it is not.
+      await sleep(randomBelow(random, killMs / 2));
+      await daemon.stop("SIGKILL");
+      await daemon.start();
+    }
+    child.stdin.end();
+    assert.equal(await ended, 0, said);
+    const file = join(testFolder(t), "stream.bin");
+    await daemon.ok(["get-file", "data", "master", "stream.bin", "-o", file]);
+    assert.equal(digestOf(file), sent.digest("hex"), said);
+    assert.deepEqual(await (await daemon.fetch("/uploads")).json(), { uploads: [] });
+  },
+);
