@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -81,6 +88,18 @@ test("read() gives the bytes from an offset on", async (t) => {
   await assert.rejects(async () => {
     for await (const _ of files.read(at("none"), { offset: 0, bytesMax: 1 }));
   }, /Cannot read .*none: there is no such file/);
+});
+
+test("read() goes on behind the end that a file had, when it has grown", async (t) => {
+  const { files, at } = opened(t);
+  const [first, second] = [bytes.subarray(0, 1_500_000), bytes.subarray(1_500_000)];
+  writeFileSync(at("log"), first);
+  const pieces: Buffer[] = [];
+  for await (const piece of files.read(at("log"), { offset: 0, bytesMax: Infinity })) {
+    pieces.push(Buffer.from(piece));
+    if (pieces.length === 1) appendFileSync(at("log"), second);
+  }
+  assert.deepEqual(Buffer.concat(pieces), bytes);
 });
 
 for (const [what, make] of [

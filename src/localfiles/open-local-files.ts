@@ -1,13 +1,11 @@
-import { constants } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { CodedError } from "../base/errors.ts";
-import { explainLocal, localError } from "../base/local-error.ts";
-import { MiB } from "../base/size.ts";
+import { localError } from "../base/local-error.ts";
 import { smallYoungHeap } from "../base/young-heap.ts";
 import type { LocalFiles } from "./local-files.ts";
+import { readRange } from "./read-range.ts";
 import { writeRange } from "./write-range.ts";
-import { openRegular } from "./open-regular.ts";
 import { notSmall, type ReadCall, type ReadReply } from "./read-thread.ts";
 
 interface Waiting {
@@ -42,46 +40,6 @@ export function openLocalFiles(): LocalFiles {
 /** The first of those with the least to do: the others need not be started. */
 function leastBusy(threads: readonly ReadThread[]): ReadThread {
   return threads.reduce((best, one) => (one.waitingCount < best.waitingCount ? one : best));
-}
-
-async function* readRange(
-  path: string,
-  { offset, bytesMax }: { readonly offset: number; readonly bytesMax: number },
-): AsyncGenerator<Uint8Array, void, void> {
-  try {
-    const file = await openRegular(path, constants.O_RDONLY);
-    try {
-      // Two, so that one is read while the other is taken.
-      const pieces = [Buffer.allocUnsafeSlow(MiB), Buffer.allocUnsafeSlow(MiB)];
-      let at = offset;
-      const end = offset + bytesMax;
-      const ask = (piece: Buffer, from: number): Promise<number> => {
-        const reading = file
-          .read(piece, 0, Math.min(MiB, Math.max(end - from, 0)), from)
-          .then(({ bytesRead }) => bytesRead);
-        // Thrown when it is its turn.
-        reading.catch(() => undefined);
-        return reading;
-      };
-      let coming = ask(pieces[0]!, at);
-      for (let turn = 0; ; turn = 1 - turn) {
-        const count = await coming;
-        if (count === 0) return;
-        at += count;
-        coming = ask(pieces[1 - turn]!, at);
-        try {
-          yield pieces[turn]!.subarray(0, count);
-        } finally {
-          // Also for who leaves: nothing may be read into memory or from a file that is gone.
-          await coming.catch(() => undefined);
-        }
-      }
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    throw explainLocal(error, path);
-  }
 }
 
 class ReadThread {
