@@ -23,7 +23,8 @@ export async function* readRange(
   try {
     const file = await openRegular(path, constants.O_RDONLY);
     try {
-      yield* piecesOf(file, offset, offset + bytesMax);
+      const { size } = await file.stat();
+      yield* piecesOf(file, { start: offset, end: offset + bytesMax, size });
     } finally {
       await file.close();
     }
@@ -34,15 +35,16 @@ export async function* readRange(
 
 async function* piecesOf(
   file: FileHandle,
-  start: number,
-  end: number,
+  { start, end, size }: { readonly start: number; readonly end: number; readonly size: number },
 ): AsyncGenerator<Uint8Array, void, void> {
   const unused: Buffer[] = [];
   const ahead: Reading[] = [];
   let asked = start;
   try {
     for (let at = start; ;) {
-      for (; ahead.length < aheadMax && asked < end; asked += pieceBytes) {
+      // Behind the end that it had, one looks whether it has grown.
+      const askMax = (): number => (asked < size ? aheadMax : 1);
+      for (; ahead.length < askMax() && asked < end; asked += pieceBytes) {
         const piece = unused.pop() ?? Buffer.allocUnsafeSlow(pieceBytes);
         ahead.push(readPiece(file, piece, { from: asked, end }));
       }
