@@ -380,7 +380,6 @@ async function saveRange(
       query: { ...viewQuery(view), offset, bytes },
       body: namesOf([[mark, local]]),
       headers: pass,
-      repeatable: true,
       signal,
     });
     return saved.bytes;
