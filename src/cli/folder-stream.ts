@@ -3,6 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { errnoOf } from "../base/errno.ts";
 import { CodedError } from "../base/errors.ts";
 import { MiB } from "../base/size.ts";
+import { writeAll } from "../base/write-all.ts";
 import { readTarInto, type Patience, type TarSink } from "../client/index.ts";
 import { joinPath, parseEntryPath, parsePath } from "../model/paths.ts";
 import type { Context } from "./context.ts";
@@ -58,7 +59,7 @@ export class FolderStream implements TarSink {
     const { remote, state, patience, isFixed } = this.options;
     const { client, commit, path, view } = remote;
     // Of an open commit all files are to be of one moment, which is that of the stream.
-    this.canSave = isFixed && (await client.files.canSave());
+    this.canSave = isFixed && (await patience.ask(() => client.files.canSave()));
     while (!state.isDone) {
       try {
         await this.endCurrent();
@@ -98,7 +99,7 @@ export class FolderStream implements TarSink {
   async part(bytes: Buffer): Promise<void> {
     const { state, progress, touch } = this.options;
     const current = state.current!;
-    await this.handle!.write(bytes, 0, bytes.length, current.at);
+    await writeAll(this.handle!, bytes, current.at);
     current.at += bytes.length;
     progress?.add(0, bytes.length);
     touch();
@@ -116,9 +117,14 @@ export class FolderStream implements TarSink {
 
   /** A larger file in the middle of which it broke off, or that comes on its own. */
   private async endCurrent(): Promise<void> {
-    const { state, remote, patience, progress, touch } = this.options;
+    const { state, remote, isFixed, patience, progress, touch } = this.options;
     const { current } = state;
     if (current === undefined) return;
+    if (!isFixed) {
+      // What it had then may not be there any more: it comes again whole.
+      state.current = undefined;
+      return;
+    }
     const local = this.localOf(current.path);
     try {
       this.handle = await this.context.deps.fileSystem.open(local, "r+");

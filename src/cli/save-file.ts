@@ -31,8 +31,8 @@ interface State {
 export async function saveFile(context: Context, remote: RemoteFile, to: string): Promise<void> {
   const { fileSystem } = context.deps;
   const partFile = `${to}.part`;
-  const stateFile = `${partFile}.state`;
-  const found = await findFile(context, remote, stateFile);
+  const stateFile = stateFileOf(partFile);
+  const found = await findFile(context, remote, partFile);
   const { file, info, segments } = found;
   const handle = await openPart(context, partFile, found.isResumed).catch((error: unknown) => {
     throw explainOutput(error, to);
@@ -70,6 +70,10 @@ async function openPart(
   return await fileSystem.open(partFile, "w");
 }
 
+function stateFileOf(partFile: string): string {
+  return `${partFile}.state`;
+}
+
 interface FoundFile {
   /** Of a commit that does not move. */
   readonly file: RemoteFile;
@@ -83,16 +87,20 @@ interface FoundFile {
 async function findFile(
   context: Context,
   remote: RemoteFile,
-  stateFile: string,
+  partFile: string,
 ): Promise<FoundFile> {
   const { client, view, path } = remote;
   const { repo } = remote.commit;
-  const state = await SavedState.read<State>(context, stateFile);
+  const state = await SavedState.read<State>(context, stateFileOf(partFile));
   if (state !== undefined) {
     const before = { repo, id: state.commit };
     const commit = await unlessGone(client.commits.inspect(before));
     const info = await unlessGone(client.files.inspect(before, path, view));
-    if (commit?.uid === state.uid && info?.digest === state.digest) {
+    const isThere = await context.deps.fileSystem.access(partFile).then(
+      () => true,
+      () => false,
+    );
+    if (isThere && commit?.uid === state.uid && info?.digest === state.digest) {
       context.note(`Going on where the same command was broken off, at ${repo}/${commit.id}`);
       const file = { ...remote, commit: before };
       return { file, commit, info, segments: state.segments, isResumed: true };

@@ -19,6 +19,8 @@ interface State {
   readonly commit: string;
   readonly path: string;
   readonly view: string;
+  /** The commit was not open when it was begun. */
+  readonly isFixed: boolean;
   readonly stream: StreamState;
 }
 
@@ -41,7 +43,7 @@ export async function saveFolder(context: Context, remote: RemoteFile, to: strin
       state.touch();
     };
     const patience = patienceOf(context);
-    const { isFixed } = begun;
+    const { isFixed } = saved;
     const options = { remote: folder, isFixed, to, state: stream, patience, progress, touch };
     await new FolderStream(context, options).run();
   } catch (error) {
@@ -57,7 +59,6 @@ interface Begun {
   /** Of a commit that does not move. */
   readonly folder: RemoteFile;
   readonly info: FileInfo | undefined;
-  readonly isFixed: boolean;
   readonly state: State;
 }
 
@@ -77,8 +78,7 @@ async function begin(context: Context, remote: RemoteFile, to: string): Promise<
     context.note(`Going on where the same command was broken off, at ${repo}/${info.id}`);
     const folder = { ...remote, commit: { repo, id: info.id } };
     await checkSaved(context, folder, to, before.stream);
-    const isFixed = info.state !== "open";
-    return { folder, info: await inspect(folder), isFixed, state: before };
+    return { folder, info: await inspect(folder), state: before };
   }
   const info: CommitInfo = await client.commits.inspect(commit);
   const folder = { ...remote, commit: { repo, id: info.id } };
@@ -91,12 +91,12 @@ async function begin(context: Context, remote: RemoteFile, to: string): Promise<
   await context.deps.fileSystem.mkdir(to, { recursive: true }).catch((error: unknown) => {
     throw explainOutput(error, to);
   });
+  const isFixed = info.state !== "open";
   const stream = { after: "", files: 0, bytes: 0, isDone: false };
   return {
     folder,
     info: found,
-    isFixed: info.state !== "open",
-    state: { repo, uid: info.uid, commit: info.id, path, view: shown, stream },
+    state: { repo, uid: info.uid, commit: info.id, path, view: shown, isFixed, stream },
   };
 }
 

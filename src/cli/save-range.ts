@@ -1,6 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { randomHex, type Random } from "../base/random.ts";
 import { MiB } from "../base/size.ts";
+import { writeAll } from "../base/write-all.ts";
 import { Patience, type Client, type ViewOptions } from "../client/index.ts";
 import type { CommitName } from "../model/commit.ts";
 import type { Context } from "./context.ts";
@@ -75,7 +76,7 @@ export async function saveRange(
       const sizeBytes = segment.end - segment.at;
       const range = { ...view, offsetBytes: segment.at, sizeBytes };
       for await (const bytes of await client.files.get(commit, path, range)) {
-        await handle.write(bytes, 0, bytes.length, segment.at);
+        await writeAll(handle, bytes, segment.at);
         segment.at += bytes.length;
         onBytes(bytes.length);
         patience.renew();

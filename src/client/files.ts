@@ -359,8 +359,10 @@ async function passOrNone(
 ): Promise<PassHeaders | undefined> {
   try {
     return await openLocalPass(connection, machine, { signal });
-  } catch {
+  } catch (error) {
     signal?.throwIfAborted();
+    // A daemon that is away is waited for by whoever asks.
+    if (isCoded(error, "unavailable")) throw error;
     return undefined;
   }
 }

@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { CodedError } from "../base/errors.ts";
 import { explainLocal } from "../base/local-error.ts";
+import { writeAll } from "../base/write-all.ts";
 import type { WriteOptions } from "./local-files.ts";
 import { openRegular } from "./open-regular.ts";
 
@@ -44,9 +45,4 @@ async function requireMark(
     "permission_denied",
     `Cannot write ${path}: the client's mark is not in it. Read the bytes instead`,
   );
-}
-
-async function writeAll(file: FileHandle, part: Buffer, at: number): Promise<void> {
-  for (let done = 0; done < part.length;)
-    done += (await file.write(part, done, part.length - done, at + done)).bytesWritten;
 }
