@@ -1,9 +1,4 @@
-import { MiB } from "../base/size.ts";
-import { chunkBytesMax } from "../chunking/index.ts";
 import { WindowMemory } from "./window-memory.ts";
-
-/** New bytes in a window, at most. */
-export const freshBytesMax = 2 * MiB;
 
 interface Waiter {
   readonly account: BudgetAccount;
@@ -21,8 +16,7 @@ export class IngestBudget {
   private readonly waiting: Waiter[] = [];
   private used = 0;
   private overdrawn: BudgetAccount | undefined;
-  /** Of windows that are full, with room for the longest open chunk before what is new. */
-  readonly memory = new WindowMemory(chunkBytesMax + freshBytesMax);
+  readonly memory = new WindowMemory();
 
   constructor(bytesMax: number) {
     this.bytesMax = bytesMax;

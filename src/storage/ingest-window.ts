@@ -1,8 +1,9 @@
 import { assert } from "../base/assert.ts";
 import { KiB } from "../base/size.ts";
 import { chunkBytesMax } from "../chunking/index.ts";
-import { freshBytesMax, type BudgetAccount } from "./ingest-budget.ts";
+import type { BudgetAccount } from "./ingest-budget.ts";
 import { freeMemory } from "./memory.ts";
+import { freshBytesMax } from "./window-memory.ts";
 
 /** Windows up to this size are free: a small request waits for nobody. */
 const freeBytesMax = 256 * KiB;
