@@ -34,9 +34,6 @@ export async function saveFile(context: Context, remote: RemoteFile, to: string)
   const stateFile = stateFileOf(partFile);
   const found = await findFile(context, remote, partFile);
   const { file, info, segments } = found;
-  const handle = await openPart(context, partFile, found.isResumed).catch((error: unknown) => {
-    throw explainOutput(error, to);
-  });
   const state = new SavedState<State>(context, stateFile, () => ({
     uid: found.commit.uid,
     commit: found.commit.id,
@@ -44,19 +41,23 @@ export async function saveFile(context: Context, remote: RemoteFile, to: string)
     segments,
   }));
   try {
-    const { sizeBytes } = info;
-    await saveSegments(context, { file, handle, segments, sizeBytes, partFile }, () => {
-      state.touch();
-    });
+    await state.begin();
+    const handle = await openPart(context, partFile, found.isResumed);
+    try {
+      const { sizeBytes } = info;
+      await saveSegments(context, { file, handle, segments, sizeBytes, partFile }, () => {
+        state.touch();
+      });
+    } finally {
+      await handle.close();
+    }
+    if (found.commit.state === "open") await requireSame(file, info);
+    await fileSystem.rename(partFile, to);
   } catch (error) {
     await state.pause();
     throw explainOutput(error, to);
-  } finally {
-    await handle.close();
   }
   await state.remove();
-  if (found.commit.state === "open") await requireSame(file, info);
-  await fileSystem.rename(partFile, to);
 }
 
 async function openPart(

@@ -38,7 +38,7 @@ export async function saveFolder(context: Context, remote: RemoteFile, to: strin
   const { stream } = saved;
   progress?.keep(stream.files, stream.bytes + (stream.current?.at ?? 0));
   try {
-    await state.save();
+    await state.begin();
     const touch = (): void => {
       state.touch();
     };

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import type { FileSystem } from "../base/file-system.ts";
 import { sha256Hex } from "../base/hash.ts";
 import { randomHex } from "../base/random.ts";
 import type { Context } from "./context.ts";
+import { isRunning, ownerOf } from "./owner.ts";
 
 /** The daemon remembers a transfer that long. */
 const keptMs = 24 * 3_600_000;
@@ -95,21 +95,4 @@ async function removeOld({ deps }: Context, folder: string): Promise<void> {
     if (mtimeMs < deps.clock.nowMicros() / 1_000 - keptMs)
       await deps.fileSystem.rm(file, { force: true });
   }
-}
-
-/** A process by its number and its start, for numbers are used again; undefined where nobody tells. */
-async function ownerOf(fileSystem: FileSystem, pid: string): Promise<string | undefined> {
-  try {
-    const stat = await fileSystem.readFile(`/proc/${pid}/stat`, "utf8");
-    const facts = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    // From the third field on: state, …; the 22nd is the start.
-    return `${stat.split(" ", 1)[0]} ${facts[19]}`;
-  } catch {
-    return undefined;
-  }
-}
-
-async function isRunning(fileSystem: FileSystem, owner: string): Promise<boolean> {
-  const [pid = ""] = owner.split(" ", 1);
-  return /^\d+$/.test(pid) && (await ownerOf(fileSystem, pid)) === owner;
 }

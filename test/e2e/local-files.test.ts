@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import * as fs from "node:fs/promises";
 import {
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -126,6 +129,44 @@ test("pachctl get-file has a daemon of its machine and user write large files it
   rmSync(secretFile);
   assert.match(await saveOne(), /GET .*\/files\/in\/f0 206/);
   assert.doesNotMatch(await saveAll("sent"), /\/(saves|files)\//);
+});
+
+test("what a get-file is saving, another one does not save too", async (t) => {
+  const daemon = await openTestDaemon(t);
+  const folder = testFolder(t);
+  await daemon.ok(["create-repo", "data"]);
+  await daemon.ok(["put-file", "data", "master", "in/f", "-c"], { stdin: "apple\n" });
+  const other = spawn("sleep", ["60"]);
+  await once(other, "spawn");
+  const stat = readFileSync(`/proc/${other.pid}/stat`, "utf8").split(" ");
+  const saves = [
+    { argv: ["in/f"], to: "saved", state: "saved.part.state", file: "saved" },
+    { argv: ["in", "-r"], to: "all", state: "all/.pachctl-get", file: "all/f" },
+  ].map(({ argv, to, state, file }) => ({
+    argv: ["get-file", "data", "master", ...argv, "-o", join(folder, to)],
+    state: join(folder, state),
+    file: join(folder, file),
+  }));
+  mkdirSync(join(folder, "all"));
+  for (const { argv, state } of saves) {
+    const text = JSON.stringify({ owner: `${other.pid} ${stat[21]}` });
+    writeFileSync(state, text);
+    const refused = await daemon.pachctl(argv);
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.stderr,
+      new RegExp(`^Cannot save: process ${other.pid} does it already, as ${state} tells`, "m"),
+    );
+    assert.equal(readFileSync(state, "utf8"), text);
+  }
+  other.kill("SIGKILL");
+  await once(other, "exit");
+  for (const { argv, state, file } of saves) {
+    rmSync(state);
+    await daemon.ok(argv);
+    assert.equal(readFileSync(file, "utf8"), "apple\n");
+    assert.ok(!existsSync(state));
+  }
 });
 
 test("sendFiles() has the daemon read files, which need not be readable here", async (t) => {
