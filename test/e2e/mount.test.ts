@@ -171,7 +171,7 @@ renamed('there').close(); f=renamed('gone'); os.unlink('gone'); f.close()"`,
           const bytes = seededBytes(`parallel ${index}`, 1_000 * index);
           await fs.writeFile(at(`data/master/parallel-${index}`), bytes);
           await fs.writeFile(join(plain, `parallel-${index}`), bytes);
-          assert.deepEqual(await fs.readFile(at(`data/master/parallel-${index}`)), bytes);
+          assert.ok((await fs.readFile(at(`data/master/parallel-${index}`))).equals(bytes));
         }),
       );
       await daemon.ok(["finish-commit", "data", "master/1"]);
@@ -348,7 +348,7 @@ describe("pachctl mount, when something goes wrong", { skip }, () => {
       const writing = fs.writeFile(at("master-1/meanwhile"), "meanwhile");
       await sleep(500);
       await daemon.start();
-      assert.deepEqual(await reading, large);
+      assert.ok((await reading).equals(large));
       await writing;
       assert.equal(await daemon.ok(["get-file", "data", "master/1", "meanwhile"]), "meanwhile");
       await mount.stop();
