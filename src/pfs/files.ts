@@ -4,6 +4,7 @@ import type { FileInfo } from "../model/file.ts";
 import { parsePath } from "../model/paths.ts";
 import type { Principal } from "../model/principal.ts";
 import { aggregate, emptyContent, type TreeRef } from "../storage/index.ts";
+import { commitNames } from "./commit-names.ts";
 import type { PfsDeps } from "./pfs-deps.ts";
 import { unlessDeleted } from "./read-ranges.ts";
 import {
@@ -198,13 +199,13 @@ async function describe(
     // Most entries of a page share one buffer.
     if (!uids.has(newest.commit)) uids.set(newest.commit, newest.commit.toString("hex"));
   }
-  const names = await deps.metadata.call("commitNames", { uids: [...new Set(uids.values())] });
+  const names = await commitNames(deps.metadata, [...new Set(uids.values())]);
   return described.map(({ file, bytes, newest }) => ({
     path: file.path,
     type: file.entry.type === "dir" ? "dir" : "file",
     sizeBytes: bytes,
     modifiedMicros: newest.modifiedMicros,
-    commitModified: names[uids.get(newest.commit)!] ?? name,
+    commitModified: names.get(uids.get(newest.commit)!) ?? name,
     digest: view.digestOf(file),
   }));
 }
