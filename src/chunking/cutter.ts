@@ -1,9 +1,10 @@
 import { assert } from "../base/assert.ts";
 import { MiB } from "../base/size.ts";
 import type { RecordFormat } from "./format.ts";
-import { chunkBytesMax, chunkBytesMin, findGearCut, recordSearchBytes } from "./gear.ts";
+import { chunkBytesMax, chunkBytesMin, recordSearchBytes } from "./gear.ts";
 import { initialJsonState, type JsonState } from "./json-scanner.ts";
 import { recordScannerFor, type RecordScanner } from "./record-scanner.ts";
+import { scanGear } from "./scan-gear.ts";
 
 /** A block ends at the first record end at or after this many bytes, and where its put ends. */
 export const blockBytesMin = 8 * MiB;
@@ -164,7 +165,7 @@ function propose(state: CutterState, { bytes, base }: Slice): void {
   const forced = state.chunkStart + chunkBytesMax;
   const stop = Math.min(state.fed, forced);
   if (state.gearAt >= stop) return;
-  const found = findGearCut(state, bytes, state.gearAt - base, stop - base);
+  const found = scanGear(state, bytes, state.gearAt - base, stop - base);
   state.gearAt = found < 0 ? stop : base + found;
   if (found >= 0) state.proposed = state.gearAt;
   else if (stop === forced) state.proposed = forced;
