@@ -41,36 +41,36 @@ interface Exports {
   readonly find: (at: number, to: number) => number;
 }
 
-interface Machine extends Omit<Exports, "memory"> {
+interface GearModule extends Omit<Exports, "memory"> {
   readonly bytes: Uint8Array;
 }
 
-let machine: Machine | "none" | undefined;
+let opened: GearModule | "none" | undefined;
 
 /** As findGearCut(): in WebAssembly, where one has it, which takes two thirds of the time. */
 export function scanGear(gear: Gear, bytes: Uint8Array, from: number, to: number): number {
-  machine ??= openMachine();
-  if (machine === "none") return findGearCut(gear, bytes, from, to);
-  machine.hash.value = gear.hash;
-  let found = -1;
-  let at = from;
-  for (; found < 0 && at < to; at += stepBytes) {
+  opened ??= openGearModule();
+  if (opened === "none") return findGearCut(gear, bytes, from, to);
+  opened.hash.value = gear.hash;
+  let end = -1;
+  for (let at = from; at < to && end < 0; at += stepBytes) {
     const step = bytes.subarray(at, Math.min(at + stepBytes, to));
-    machine.bytes.set(step);
-    found = machine.find(0, step.length);
+    opened.bytes.set(step);
+    const found = opened.find(0, step.length);
+    if (found >= 0) end = at + found;
   }
-  gear.hash = machine.hash.value;
-  return found < 0 ? -1 : at - stepBytes + found;
+  gear.hash = opened.hash.value;
+  return end;
 }
 
-function openMachine(): Machine | "none" {
+/** "none" where there is no WebAssembly, or no room for its memory: the answers are the same. */
+export function openGearModule(): GearModule | "none" {
   try {
     const module = new WebAssembly.Module(Buffer.from(assembled, "base64"));
     const { memory, hash, find } = new WebAssembly.Instance(module).exports;
     new Int32Array(memory.buffer).set(gearTable);
     return { bytes: new Uint8Array(memory.buffer, gearTable.byteLength), hash, find };
   } catch {
-    // Started without it: the answers are the same.
     return "none";
   }
 }

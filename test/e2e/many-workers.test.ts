@@ -3,7 +3,7 @@
 // Method: two real daemons on PostgreSQL and an S3 server, three worker processes that reach them through one
 // address; the same pipelines once in peace and once under kills. With MAMMOTH_CRASH_ROUNDS it does so as often.
 import { strict as assert } from "node:assert";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test, type TestContext } from "node:test";
@@ -23,7 +23,7 @@ import {
   send,
 } from "./testing/keyed-requests.ts";
 import { difference } from "./testing/oracle.ts";
-import { processesWith, survivorsWith } from "./testing/processes.ts";
+import { environOf, parentOf, processesWith, survivorsWith } from "./testing/processes.ts";
 import { seededBytes } from "./testing/seeded-bytes.ts";
 import { TestWorker } from "./testing/worker.ts";
 
@@ -125,7 +125,7 @@ class World {
     const programs = found.filter((pid) => !found.includes(parentOf(pid)));
     if (programs.length === 0) return;
     const pid = programs[this.chance(programs.length)]!;
-    const task = /PPS_POD_NAME=([0-9a-f]+-\d+)-/.exec(read(pid, "environ"))?.[1];
+    const task = /PPS_POD_NAME=([0-9a-f]+-\d+)-/.exec(environOf(pid))?.[1];
     if (task === undefined || (this.killed.get(task) ?? 0) >= 2) return;
     this.killed.set(task, (this.killed.get(task) ?? 0) + 1);
     try {
@@ -146,18 +146,6 @@ class World {
       `UPDATE sessions SET until_micros = 0`,
     ])
       await this.cluster.query(statement);
-  }
-}
-
-function parentOf(pid: string): string {
-  return /^PPid:\s+(\d+)/m.exec(read(pid, "status"))?.[1] ?? "";
-}
-
-function read(pid: string, file: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, "latin1");
-  } catch {
-    return "";
   }
 }
 

@@ -26,6 +26,16 @@ export function isRunning(pid: number): boolean {
   return state !== undefined && state !== "Z" && state !== "X";
 }
 
+/** Number of the process that started it; "" when it is gone. */
+export function parentOf(pid: string): string {
+  return /^PPid:\s+(\d+)/m.exec(read(pid, "status"))?.[1] ?? "";
+}
+
+/** Its environment, as it was when it started; empty when it is gone. */
+export function environOf(pid: string): string {
+  return read(pid, "environ");
+}
+
 /** Empty when the process is gone meanwhile. */
 function read(pid: string, file: string): string {
   try {
